@@ -1,0 +1,282 @@
+import type { Counter } from 'prom-client';
+import type { Logger } from 'pino';
+import type { Head, ResetReason } from '../domain/position.ts';
+import { routesOfFacets, type Selector } from '../domain/selector.ts';
+import { CLOSE } from '../protocol/close-codes.ts';
+import { PROTOCOL_VERSION } from '../protocol/version.ts';
+import { Connection, type Watcher } from './connection.ts';
+import { Frame } from './frame.ts';
+import { History, type Read, type ReadLimit } from './history.ts';
+import { Ring } from './ring.ts';
+import type { Snapshot } from './snapshot.ts';
+import type { WatchSocket } from './socket.ts';
+import type { FoldedEntry, Tail, TailListener } from './tail.ts';
+import { Offer, TopicGroup, type Stretch } from './topic-group.ts';
+import type { FeedPosition } from './watcher.ts';
+import type { Store } from '../store/port.ts';
+
+export interface HubLimits {
+  /** Bytes handed to one socket and not yet taken by the operating system, beyond which it is not written to. */
+  readonly maxQueuedBytes: number;
+  readonly maxSubscriptions: number;
+  readonly maxSockets: number;
+  readonly heartbeatMs: number;
+  /** How long a socket may stay over `maxQueuedBytes`. */
+  readonly stallTimeoutMs: number;
+  /** Bytes of recent changes kept in memory. */
+  readonly ringBytes: number;
+}
+
+export interface HubMetrics {
+  readonly frames: Pick<Counter, 'inc'>;
+  readonly fellBehind: Pick<Counter, 'inc'>;
+  readonly cutOffs: Pick<Counter, 'inc'>;
+  readonly mismatches: Pick<Counter, 'inc'>;
+  readonly badFrames: Pick<Counter, 'inc'>;
+  readonly resets: Pick<Counter<'reason'>, 'inc'>;
+  /** Seconds from an entry's commit until it was written to every live subscription. */
+  readonly flushDelay: { observe(seconds: number): void };
+}
+
+export interface HubDeps {
+  readonly tail: Pick<Tail, 'head' | 'view'>;
+  readonly store: Pick<Store, 'changesSince'>;
+  readonly limits: HubLimits;
+  readonly metrics: HubMetrics;
+  readonly log: Pick<Logger, 'warn' | 'info'>;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly random: () => number;
+}
+
+/** What a subscriber that is behind gets in one go, before its queue is looked at again. */
+const STRETCH_BYTES = 512 * 1024;
+
+/** Heartbeats are spread over so many slices, so that ten thousand bookmarks are not written in one turn. */
+export const HEARTBEAT_SLICES = 10;
+
+/**
+ * The fan-out: routes each change to the groups that may want it, and their frames to the sockets. Entries that arrive
+ * within one turn of the event loop are flushed together, so under load there are fewer and larger messages.
+ */
+export class Hub implements TailListener {
+  readonly limits: HubLimits;
+  readonly metrics: HubMetrics;
+  readonly log: HubDeps['log'];
+  readonly now: () => number;
+  readonly #tail: HubDeps['tail'];
+  readonly #random: () => number;
+  readonly #groups = new Map<string, TopicGroup<Watcher>>();
+  readonly #routes = new Map<string, Set<TopicGroup<Watcher>>>();
+  readonly #connections = new Set<Connection>();
+  readonly #slices: Set<Connection>[] = Array.from({ length: HEARTBEAT_SLICES }, () => new Set());
+  readonly #history: History;
+  #nextSlice = 0;
+  #opened = 0;
+  #ring: Ring;
+  #pending: { news: FoldedEntry; at: number }[] = [];
+  #flushed: number;
+  #scheduled = false;
+  #welcome: { revision: number; frame: Frame } | undefined;
+
+  constructor(deps: HubDeps) {
+    this.#tail = deps.tail;
+    this.limits = deps.limits;
+    this.metrics = deps.metrics;
+    this.log = deps.log;
+    this.now = deps.now;
+    this.#random = deps.random;
+    this.#flushed = deps.tail.head.revision;
+    this.#ring = new Ring(deps.limits.ringBytes, this.#flushed);
+    const state = { head: () => this.#tail.head, ring: () => this.#ring };
+    this.#history = new History(deps.store, {
+      get head() {
+        return state.head();
+      },
+      get ring() {
+        return state.ring();
+      },
+    });
+  }
+
+  get head(): Head {
+    return this.#tail.head;
+  }
+
+  get position(): FeedPosition {
+    return { flushed: this.#flushed, ringFrom: this.#ring.from };
+  }
+
+  get history(): History {
+    return this.#history;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  get topics(): number {
+    return this.#groups.size;
+  }
+
+  get subscriptions(): number {
+    let sum = 0;
+    for (const group of this.#groups.values()) sum += group.members;
+    return sum;
+  }
+
+  get ringBytes(): number {
+    return this.#ring.bytes;
+  }
+
+  onAdvance(entries: readonly FoldedEntry[]): void {
+    const at = this.now();
+    for (const news of entries) this.#pending.push({ news, at });
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.flush();
+    });
+  }
+
+  /**
+   * Takes its place at the head of the view that was just loaded, with the newest part of the log in the ring, so that
+   * those who resume after a restart need no database read.
+   */
+  async start(warmUp: ReadLimit): Promise<void> {
+    this.#takePlace();
+    const { epoch, revision, trimmed } = this.head;
+    const from = Math.max(trimmed, revision - warmUp.entries);
+    if (from >= revision) return;
+    const recent = await this.#history.read({ epoch, revision: from }, warmUp);
+    if (recent.kind !== 'changes' || recent.entries.at(-1)?.revision !== this.#flushed) return;
+    const ring = new Ring(this.limits.ringBytes, from);
+    for (const entry of recent.entries) ring.push(entry);
+    this.#ring = ring;
+  }
+
+  onReload(reason: ResetReason): void {
+    this.#takePlace();
+    for (const group of this.#groups.values()) group.rebuild(this.#tail.view);
+    for (const connection of this.#connections) connection.reload(reason);
+  }
+
+  /** Writes all that is pending to the live subscriptions. Afterwards the feed stands where the view does. */
+  flush(): void {
+    if (this.#pending.length === 0) return;
+    const pending = this.#pending;
+    this.#pending = [];
+    const before = this.#flushed;
+    const touched = new Set<TopicGroup<Watcher>>();
+    for (const { news } of pending) {
+      const { entry, folded } = news;
+      this.#ring.push(entry);
+      for (const { change, before: replaced } of folded) {
+        const offer = new Offer(entry.revision, change, replaced);
+        for (const route of routesOfFacets(offer.facets)) {
+          const groups = this.#routes.get(route);
+          if (groups === undefined) continue;
+          for (const group of groups) if (group.offer(offer)) touched.add(group);
+        }
+      }
+      this.#flushed = entry.revision;
+    }
+    for (const group of touched) this.#deliver(group, before);
+    const now = this.now();
+    for (const { at } of pending) this.metrics.flushDelay.observe((now - at) / 1000);
+  }
+
+  #takePlace(): void {
+    this.#pending = [];
+    this.#flushed = this.#tail.head.revision;
+    this.#ring = new Ring(this.limits.ringBytes, this.#flushed);
+  }
+
+  #deliver(group: TopicGroup<Watcher>, before: number): void {
+    const frames = group.take();
+    this.metrics.frames.inc(frames.length * group.live.size);
+    for (const watcher of group.live) watcher.connection.deliver(watcher, frames, before);
+  }
+
+  /** Takes in a socket, or closes it when there are too many. */
+  connect(socket: WatchSocket): Connection | undefined {
+    if (this.#connections.size >= this.limits.maxSockets) {
+      socket.close(CLOSE.full, this.#retryHint(5000));
+      return undefined;
+    }
+    const connection = new Connection(this, socket);
+    this.#connections.add(connection);
+    this.#slices[this.#opened++ % HEARTBEAT_SLICES]?.add(connection);
+    return connection;
+  }
+
+  forget(connection: Connection): void {
+    this.#connections.delete(connection);
+    for (const slice of this.#slices) slice.delete(connection);
+  }
+
+  /** To be called `HEARTBEAT_SLICES` times a heartbeat. */
+  heartbeat(): void {
+    const slice = this.#slices[this.#nextSlice++ % HEARTBEAT_SLICES];
+    if (slice !== undefined) for (const connection of slice) connection.heartbeat();
+  }
+
+  /** Tells every socket to come back, elsewhere or later, spread over `spreadMs`. */
+  drain(spreadMs: number): void {
+    this.flush();
+    for (const connection of this.#connections) connection.close(CLOSE.draining, this.#retryHint(spreadMs));
+  }
+
+  welcome(epoch: string): Frame {
+    const { revision } = this.#tail.head;
+    if (this.#welcome?.revision !== revision) {
+      const heartbeat = this.limits.heartbeatMs;
+      const text = JSON.stringify({ type: 'welcome', protocol: PROTOCOL_VERSION, epoch, revision, heartbeat });
+      this.#welcome = { revision, frame: new Frame(text) };
+    }
+    return this.#welcome.frame;
+  }
+
+  join(topic: string, selector: Selector): TopicGroup<Watcher> {
+    let group = this.#groups.get(topic);
+    if (group === undefined) {
+      this.#groups.set(topic, (group = new TopicGroup<Watcher>(topic, selector, this.#tail.view)));
+      for (const route of group.routes) {
+        const groups = this.#routes.get(route);
+        if (groups === undefined) this.#routes.set(route, new Set([group]));
+        else groups.add(group);
+      }
+    }
+    group.members += 1;
+    return group;
+  }
+
+  leave(group: TopicGroup<Watcher>): void {
+    group.members -= 1;
+    if (group.members > 0) return;
+    this.#groups.delete(group.topic);
+    for (const route of group.routes) {
+      const groups = this.#routes.get(route);
+      groups?.delete(group);
+      if (groups?.size === 0) this.#routes.delete(route);
+    }
+  }
+
+  snapshotOf(group: TopicGroup<Watcher>): Snapshot {
+    return group.snapshot(this.#tail.view, this.#flushed);
+  }
+
+  /** The next stretch from the ring after `from`, which the ring covers. */
+  recent(group: TopicGroup<Watcher>, from: number): Stretch {
+    return group.catchUp(from, this.#flushed, () => this.#ring.after(from, STRETCH_BYTES) ?? []);
+  }
+
+  readLog(from: number, limit: ReadLimit): Promise<Read> {
+    return this.#history.read({ epoch: this.head.epoch, revision: from }, limit);
+  }
+
+  #retryHint(spreadMs: number): string {
+    return JSON.stringify({ retryAfterMs: Math.round(this.#random() * spreadMs) });
+  }
+}

@@ -1,0 +1,161 @@
+import type { Entry } from '../domain/item.ts';
+import type { Head } from '../domain/position.ts';
+import { View, type Folded } from '../domain/view.ts';
+import type { Bus } from '../bus/port.ts';
+import type { Store } from '../store/port.ts';
+
+/** An entry with what each of its changes replaced. */
+export interface FoldedEntry {
+  readonly entry: Entry;
+  readonly folded: readonly Folded[];
+}
+
+export interface TailListener {
+  /** The view has moved forward by these entries, in order and without a gap. */
+  onAdvance(entries: readonly FoldedEntry[]): void;
+  /** The view was loaded anew: another epoch, or the log no longer reaches back to where it stood. */
+  onReload(reason: 'epoch' | 'trimmed'): void;
+}
+
+const READ = { entries: 1000, bytes: 4 * 1024 * 1024 };
+
+/**
+ * This node's view of the truth. It moves forward by entries that continue it, whoever brings them: the commit loop, the
+ * bus, or the log. Whatever does not continue it makes it read the log (PUSH11).
+ */
+export class Tail {
+  readonly #store: Pick<Store, 'load' | 'head' | 'changesSince'>;
+  readonly #listeners: TailListener[] = [];
+  #waiters: { revision: number; done: () => void }[] = [];
+  #view = new View();
+  #head: Head = { epoch: '', revision: 0, trimmed: 0 };
+  #ready = false;
+  #catchingUp: Promise<void> | undefined;
+
+  constructor(store: Pick<Store, 'load' | 'head' | 'changesSince'>) {
+    this.#store = store;
+  }
+
+  /** False until the view is loaded; nothing may be answered from it before (PUSH7). */
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  get view(): View {
+    return this.#view;
+  }
+
+  get head(): Head {
+    return this.#head;
+  }
+
+  listen(listener: TailListener): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Loads the view; it counts as ready once `prepare`, which may already look at it, is done too. */
+  async open(prepare?: () => Promise<void>): Promise<void> {
+    await this.#load();
+    await prepare?.();
+    this.#ready = true;
+    this.#wake();
+  }
+
+  async #load(): Promise<void> {
+    const { head, items } = await this.#store.load();
+    const view = new View();
+    view.fold(items.map((item) => ({ op: 'put', item })));
+    this.#view = view;
+    this.#head = head;
+    this.#wake();
+  }
+
+  /** Folds entries that continue the view; those it already has are passed over. False: there is a gap, read the log. */
+  advance(entries: readonly Entry[]): boolean {
+    const news: FoldedEntry[] = [];
+    let revision = this.#head.revision;
+    for (const entry of entries) {
+      if (entry.revision <= revision) continue;
+      if (entry.revision !== revision + 1) break;
+      news.push({ entry, folded: this.#view.fold(entry.changes) });
+      revision = entry.revision;
+    }
+    if (news.length > 0) {
+      this.#head = { ...this.#head, revision };
+      for (const listener of this.#listeners) listener.onAdvance(news);
+      this.#wake();
+    }
+    return (entries.at(-1)?.revision ?? 0) <= revision;
+  }
+
+  /** Reads the log up to its head. Calls that come meanwhile share one run. Rejects as the store does. */
+  catchUp(): Promise<void> {
+    this.#catchingUp ??= this.#readLog().finally(() => {
+      this.#catchingUp = undefined;
+    });
+    return this.#catchingUp;
+  }
+
+  follow(bus: Bus, onError: (error: unknown) => void): void {
+    bus.subscribe({
+      onAnnouncement: ({ epoch, entries }) => {
+        const known = epoch === this.#head.epoch && entries !== undefined && this.advance(entries);
+        if (!known) this.catchUp().catch(onError);
+      },
+      onGap: () => {
+        this.catchUp().catch(onError);
+      },
+    });
+  }
+
+  /** The log was trimmed, here or on another node. */
+  trimmed(head: Head): void {
+    if (head.epoch === this.#head.epoch) this.#head = { ...this.#head, trimmed: head.trimmed };
+  }
+
+  /** Resolves true once the view has reached the revision, false when it has not within the time. */
+  waitFor(revision: number, timeoutMs: number): Promise<boolean> {
+    if (this.#head.revision >= revision) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.#waiters = this.#waiters.filter((other) => other !== waiter);
+        resolve(false);
+      }, timeoutMs);
+      const waiter = {
+        revision,
+        done: (): void => {
+          clearTimeout(timer);
+          resolve(true);
+        },
+      };
+      this.#waiters.push(waiter);
+    });
+  }
+
+  async #readLog(): Promise<void> {
+    let fruitless = 0;
+    for (;;) {
+      const head = await this.#store.head();
+      if (head.epoch !== this.#head.epoch || head.trimmed > this.#head.revision) {
+        const reason = head.epoch === this.#head.epoch ? 'trimmed' : 'epoch';
+        await this.#load();
+        for (const listener of this.#listeners) listener.onReload(reason);
+        continue;
+      }
+      this.trimmed(head);
+      if (head.revision <= this.#head.revision) return;
+      const before = this.#head.revision;
+      this.advance(await this.#store.changesSince(before, READ));
+      fruitless = this.#head.revision === before ? fruitless + 1 : 0;
+      // A trim may pass between the two reads, and the next head says so; anything more is a damaged log.
+      if (fruitless > 2) throw new Error(`the log has no revision ${before + 1}, though its head is ${head.revision}`);
+    }
+  }
+
+  #wake(): void {
+    if (this.#waiters.length === 0) return;
+    const reached = this.#waiters.filter((waiter) => waiter.revision <= this.#head.revision);
+    this.#waiters = this.#waiters.filter((waiter) => waiter.revision > this.#head.revision);
+    for (const waiter of reached) waiter.done();
+  }
+}

@@ -1,0 +1,190 @@
+import { addTo, digestHex, emptyDigest, removeFrom, type Digest } from '../domain/digest.ts';
+import type { AnyItem, Change, Entry } from '../domain/item.ts';
+import { changeFacets, effectOn, itemFacets, matches, routesOf, select, type Facets, type Selector } from '../domain/selector.ts';
+import type { View } from '../domain/view.ts';
+import { encodeDelete, encodePut } from '../protocol/change.ts';
+import { changeKind, changeName } from '../domain/item.ts';
+import { Frame } from './frame.ts';
+import { Snapshot } from './snapshot.ts';
+
+/** Longer messages are closed at the next revision; a revision is never split (PUSH4). */
+const MESSAGE_BYTES = 256 * 1024;
+
+/** One change on its way to every group that may want it; its encodings are made once, when the first group asks. */
+export class Offer {
+  readonly revision: number;
+  readonly change: Change;
+  readonly before: AnyItem | undefined;
+  readonly facets: Facets;
+  #put: string | undefined;
+  #delete: string | undefined;
+
+  constructor(revision: number, change: Change, before: AnyItem | undefined) {
+    this.revision = revision;
+    this.change = change;
+    this.before = before;
+    this.facets = changeFacets(change);
+  }
+
+  encoded(op: 'put' | 'delete'): string {
+    if (op === 'put' && this.change.op === 'put') return (this.#put ??= encodePut(this.change.item));
+    return (this.#delete ??= encodeDelete(changeKind(this.change), changeName(this.change), this.revision));
+  }
+}
+
+/** Frames that lead a subscription of the topic up to a revision. */
+export interface Stretch {
+  readonly frames: readonly Frame[];
+  readonly upTo: number;
+}
+
+/** Builds the `change` frames of a topic from changes that come in order of revision. */
+class FrameBuilder {
+  readonly #head: string;
+  #frames: Frame[] = [];
+  #parts: string[] = [];
+  #length = 0;
+  #revision = 0;
+
+  constructor(topic: string) {
+    this.#head = `{"type":"change","topic":${JSON.stringify(topic)},"revision":`;
+  }
+
+  get empty(): boolean {
+    return this.#parts.length === 0 && this.#frames.length === 0;
+  }
+
+  add(revision: number, encoded: string): void {
+    if (revision !== this.#revision && this.#length > MESSAGE_BYTES) this.#close();
+    this.#revision = revision;
+    this.#parts.push(encoded);
+    this.#length += encoded.length;
+  }
+
+  take(): Frame[] {
+    this.#close();
+    const frames = this.#frames;
+    this.#frames = [];
+    return frames;
+  }
+
+  #close(): void {
+    if (this.#parts.length === 0) return;
+    this.#frames.push(new Frame(`${this.#head}${this.#revision},"changes":[${this.#parts.join(',')}]}`));
+    this.#parts = [];
+    this.#length = 0;
+  }
+}
+
+/**
+ * All subscriptions that select alike: one filter evaluation, one encoding, one digest (PUSH8, PUSH10). `M` is the
+ * member type, so that the group knows nothing of sockets.
+ */
+export class TopicGroup<M> {
+  readonly topic: string;
+  readonly selector: Selector;
+  readonly routes: readonly string[];
+  /** Those who get the group's bytes as they come. */
+  readonly live = new Set<M>();
+  /** All subscriptions of the topic, live or on the way. */
+  members = 0;
+  readonly #pending: FrameBuilder;
+  #digest: Digest = emptyDigest();
+  #snapshot: Snapshot | undefined;
+  #bookmark: { revision: number; frame: Frame } | undefined;
+  /** Stretches of catch-up frames by the revision they start after; good for as long as the feed stands at `at`. */
+  readonly #catchUps = { at: -1, stretches: new Map<number, Stretch>() };
+
+  constructor(topic: string, selector: Selector, view: View) {
+    this.topic = topic;
+    this.selector = selector;
+    this.routes = routesOf(selector);
+    this.#pending = new FrameBuilder(topic);
+    this.rebuild(view);
+  }
+
+  /** Starts from another state, when the view was loaded anew. */
+  rebuild(view: View): void {
+    this.#digest = emptyDigest();
+    for (const item of select(view, this.selector)) addTo(this.#digest, item.name, item.revision);
+    this.#snapshot = undefined;
+    this.#bookmark = undefined;
+    this.#catchUps.at = -1;
+    this.#pending.take();
+  }
+
+  get digest(): string {
+    return digestHex(this.#digest);
+  }
+
+  /** Takes in one change; whether it concerns the topic. */
+  offer(offer: Offer): boolean {
+    const effect = effectOn(this.selector, offer.change, offer.facets);
+    if (effect === undefined) return false;
+    const { before, change } = offer;
+    if (before !== undefined && matches(this.selector, itemFacets(before), before.value.labels)) {
+      removeFrom(this.#digest, before.name, before.revision);
+    }
+    if (effect === 'put' && change.op === 'put') addTo(this.#digest, change.item.name, change.item.revision);
+    this.#pending.add(offer.revision, offer.encoded(effect));
+    return true;
+  }
+
+  /** The frames of everything offered since the last call. */
+  take(): Frame[] {
+    return this.#pending.empty ? [] : this.#pending.take();
+  }
+
+  /** The state of the topic at `revision`, which is the view's; the same object for all who ask at that revision. */
+  snapshot(view: View, revision: number): Snapshot {
+    if (this.#snapshot?.revision !== revision) {
+      this.#snapshot = new Snapshot(this.topic, revision, this.digest, [...select(view, this.selector)]);
+    }
+    return this.#snapshot;
+  }
+
+  /** The next stretch of frames after `from`. Equal calls share their bytes for as long as the feed stands at `flushed`. */
+  catchUp(from: number, flushed: number, entriesAfter: () => readonly Entry[]): Stretch {
+    const cache = this.#catchUps;
+    if (cache.at !== flushed) {
+      cache.at = flushed;
+      cache.stretches.clear();
+    }
+    let stretch = cache.stretches.get(from);
+    if (stretch === undefined) {
+      const entries = entriesAfter();
+      stretch = { frames: this.framesOf(entries), upTo: entries.at(-1)?.revision ?? from };
+      cache.stretches.set(from, stretch);
+    }
+    return stretch;
+  }
+
+  framesOf(entries: readonly Entry[]): Frame[] {
+    const builder = new FrameBuilder(this.topic);
+    for (const entry of entries) {
+      for (const change of entry.changes) {
+        const effect = effectOn(this.selector, change, changeFacets(change));
+        if (effect === undefined) continue;
+        const encoded =
+          effect === 'put' && change.op === 'put'
+            ? encodePut(change.item)
+            : encodeDelete(changeKind(change), changeName(change), entry.revision);
+        builder.add(entry.revision, encoded);
+      }
+    }
+    return builder.take();
+  }
+
+  /** A bookmark of this topic alone, for the many sockets that hold nothing else. */
+  bookmark(revision: number): Frame {
+    if (this.#bookmark?.revision !== revision) {
+      this.#bookmark = { revision, frame: new Frame(bookmarkText(revision, [[this.topic, this.digest]])) };
+    }
+    return this.#bookmark.frame;
+  }
+}
+
+export function bookmarkText(revision: number, digests: readonly (readonly [topic: string, digest: string])[]): string {
+  const parts = digests.map(([topic, digest]) => `${JSON.stringify(topic)}:"${digest}"`);
+  return `{"type":"bookmark","revision":${revision},"digests":{${parts.join(',')}}}`;
+}

@@ -1,0 +1,43 @@
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { ClientFrames, type ClientFrame, type ErrorFrame } from './frames.ts';
+
+const ajv = new Ajv({ allErrors: false, strict: false });
+const validators = Object.fromEntries(
+  Object.entries(ClientFrames).map(([type, schema]) => [type, ajv.compile(schema)]),
+) as Record<string, ValidateFunction>;
+
+export type ParsedFrame = { readonly frame: ClientFrame } | { readonly error: Omit<ErrorFrame, 'type'> };
+
+/** A client's text frame, checked against its schema; or the error frame to answer with. */
+export function parseClientFrame(text: string): ParsedFrame {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return bad('the frame is not JSON');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return bad('a frame is a JSON object');
+  const { type, id } = value as { type?: unknown; id?: unknown };
+  const validate = typeof type === 'string' && Object.hasOwn(validators, type) ? validators[type] : undefined;
+  if (validate === undefined) return bad(`type is one of ${Object.keys(validators).join(', ')}`);
+  if (validate(value)) return { frame: value as ClientFrame };
+  const first = validate.errors?.[0];
+  const frameId = typeof id === 'string' && id.length > 0 && id.length <= 64 ? id : undefined;
+  const inSelect = first?.instancePath.startsWith('/select') === true;
+  const error = { code: inSelect ? ('bad-select' as const) : ('bad-frame' as const), message: describe(first) };
+  return { error: frameId === undefined ? error : { ...error, id: frameId } };
+}
+
+const bad = (message: string): ParsedFrame => ({ error: { code: 'bad-frame', message } });
+
+function describe(error: ErrorObject | undefined): string {
+  if (error === undefined) return 'the frame does not match its schema';
+  const params = error.params as { additionalProperty?: string; allowedValues?: unknown[] };
+  const detail =
+    params.additionalProperty !== undefined
+      ? `: ${JSON.stringify(params.additionalProperty.slice(0, 64))}`
+      : params.allowedValues !== undefined
+        ? `: ${params.allowedValues.join(', ')}`
+        : '';
+  return `${error.instancePath === '' ? 'the frame' : error.instancePath} ${error.message ?? 'is wrong'}${detail}`;
+}

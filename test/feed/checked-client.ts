@@ -1,0 +1,165 @@
+import type { AnyItem, Entry } from '../../src/domain/item.ts';
+import { changeName } from '../../src/domain/item.ts';
+import { addTo, digestHex, emptyDigest } from '../../src/domain/digest.ts';
+import { facetsOf, type Selector } from '../../src/domain/selector.ts';
+import type { Labels } from '../../src/domain/resources.ts';
+import type { ServerFrame } from '../../src/protocol/frames.ts';
+
+/** The whole history as a plain model: the state after each revision of each epoch. */
+export class Model {
+  readonly states = new Map<number, ReadonlyMap<string, AnyItem>>([[0, new Map()]]);
+  readonly log = new Map<number, Entry>();
+
+  record(entry: Entry): void {
+    const state = new Map(this.states.get(entry.revision - 1));
+    for (const change of entry.changes) {
+      if (change.op === 'put') state.set(change.item.name, change.item);
+      else state.delete(change.name);
+    }
+    this.states.set(entry.revision, state);
+    this.log.set(entry.revision, entry);
+  }
+
+  selected(revision: number, selector: Selector): Map<string, AnyItem> {
+    const state = this.states.get(revision) ?? new Map<string, AnyItem>();
+    return new Map([...state].filter(([name, item]) => naiveMatch(selector, name, item.value.labels)));
+  }
+
+  digest(revision: number, selector: Selector): string {
+    const digest = emptyDigest();
+    for (const item of this.selected(revision, selector).values()) addTo(digest, item.name, item.revision);
+    return digestHex(digest);
+  }
+
+  /** What a subscription must be told about one revision, from the two states alone. */
+  expected(revision: number, selector: Selector): string[] {
+    const before = this.selected(revision - 1, selector);
+    const after = this.selected(revision, selector);
+    const events: string[] = [];
+    for (const change of this.log.get(revision)?.changes ?? []) {
+      const name = changeName(change);
+      if (after.has(name)) events.push(`put ${name}@${revision}`);
+      else if (before.has(name)) events.push(`delete ${name}@${revision}`);
+    }
+    return events;
+  }
+}
+
+function naiveMatch(selector: Selector, name: string, labels: Labels): boolean {
+  const { kind, service, region } = facetsOf(name);
+  return (
+    (selector.kind === '*' || selector.kind === kind) &&
+    (selector.services === undefined || (service !== undefined && selector.services.includes(service))) &&
+    (selector.regions === undefined || (region !== undefined && selector.regions.includes(region))) &&
+    Object.entries(selector.labels ?? {}).every(([key, value]) => labels[key] === value)
+  );
+}
+
+type Item = { name: string; revision: number };
+
+/** A subscriber that believes nothing: it holds every frame against the model and throws at the first that breaks a promise. */
+export class CheckedSubscription {
+  readonly selector: Selector;
+  readonly #model: Model;
+  readonly cache = new Map<string, number>();
+  topic: string | undefined;
+  /** Everything up to here is known to be in the cache; undefined before the first whole snapshot (PUSH7). */
+  position: number | undefined;
+  #parts: Item[] | undefined;
+  resets = 0;
+  events = 0;
+
+  constructor(model: Model, selector: Selector, from?: { position: number; cache: ReadonlyMap<string, number> }) {
+    this.#model = model;
+    this.selector = selector;
+    if (from === undefined) return;
+    this.position = from.position;
+    for (const [key, revision] of from.cache) this.cache.set(key, revision);
+  }
+
+  receive(frame: ServerFrame): void {
+    switch (frame.type) {
+      case 'reset':
+        this.resets += 1;
+        this.position = undefined;
+        this.#parts = undefined;
+        this.cache.clear();
+        return;
+      case 'snapshot': {
+        if (this.position !== undefined) throw new Error('PUSH7: a snapshot without a reset');
+        this.#parts ??= [];
+        this.#parts.push(...(frame.items as Item[]));
+        if (frame.more) return;
+        for (const { name, revision } of this.#parts) this.cache.set(name, revision);
+        this.#parts = undefined;
+        this.position = frame.revision;
+        this.#mustEqual(frame.revision, 'PUSH7: snapshot');
+        return;
+      }
+      case 'change':
+        this.#change(frame);
+        return;
+      case 'synced':
+        if (this.position === undefined) throw new Error('PUSH7: synced before a snapshot');
+        this.#upTo(frame.revision, 'synced');
+        this.#digest(frame.revision, frame.digest);
+        return;
+      case 'bookmark': {
+        const digest = frame.digests[this.topic ?? ''];
+        if (digest === undefined) return;
+        this.#upTo(frame.revision, 'PUSH6: bookmark');
+        this.#digest(frame.revision, digest);
+        return;
+      }
+      default:
+    }
+  }
+
+  #change(frame: Extract<ServerFrame, { type: 'change' }>): void {
+    const { position } = this;
+    if (position === undefined) throw new Error('PUSH7: a change before the first snapshot');
+    if (frame.revision <= position) throw new Error(`PUSH2: ${frame.revision} again, after ${position}`);
+    const got = frame.changes.map((change) => `${change.op} ${change.key}@${change.revision}`);
+    const wanted: string[] = [];
+    for (let r = position + 1; r <= frame.revision; r++) wanted.push(...this.#model.expected(r, this.selector));
+    if (got.join('\n') !== wanted.join('\n')) {
+      throw new Error(`PUSH1-4: after ${position} up to ${frame.revision}\n got ${got.join(', ')}\n not ${wanted.join(', ')}`);
+    }
+    for (const change of frame.changes) {
+      if (change.op === 'put') this.cache.set(change.key, change.revision);
+      else this.cache.delete(change.key);
+      this.events += 1;
+    }
+    this.position = frame.revision;
+    this.#mustEqual(frame.revision, 'PUSH4: change');
+  }
+
+  /** Between the position and `revision` there is nothing for this subscription, and the position moves there. */
+  #upTo(revision: number, what: string): void {
+    const { position } = this;
+    if (position === undefined) throw new Error(`${what} before the first snapshot`);
+    if (revision < position) throw new Error(`${what} at ${revision}, behind ${position}`);
+    for (let r = position + 1; r <= revision; r++) {
+      const missed = this.#model.expected(r, this.selector);
+      if (missed.length > 0) throw new Error(`PUSH3: ${what} at ${revision}, but ${missed.join(', ')} was never sent`);
+    }
+    this.position = revision;
+    this.#mustEqual(revision, what);
+  }
+
+  #digest(revision: number, digest: string): void {
+    const wanted = this.#model.digest(revision, this.selector);
+    if (digest !== wanted) throw new Error(`PUSH8: digest ${digest} at ${revision}, not ${wanted}`);
+  }
+
+  #mustEqual(revision: number, what: string): void {
+    const wanted = this.#model.selected(revision, this.selector);
+    const same = wanted.size === this.cache.size && [...wanted].every(([k, item]) => this.cache.get(k) === item.revision);
+    if (!same) {
+      const show = (entries: Iterable<readonly [string, number]>): string => [...entries].map((e) => e.join('@')).sort().join(' ');
+      throw new Error(
+        `${what} at ${revision}: the cache is\n ${show(this.cache)}\nnot\n ${show([...wanted].map(([k, i]) => [k, i.revision]))}`,
+      );
+    }
+  }
+}

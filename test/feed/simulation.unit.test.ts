@@ -1,0 +1,302 @@
+import { describe, expect, test } from '@jest/globals';
+import { makeItem, type AnyItem, type Change, type Entry } from '../../src/domain/item.ts';
+import type { Labels, Value } from '../../src/domain/resources.ts';
+import type { Selector } from '../../src/domain/selector.ts';
+import type { Connection } from '../../src/feed/connection.ts';
+import type { Frame } from '../../src/feed/frame.ts';
+import { Hub } from '../../src/feed/hub.ts';
+import type { WatchSocket } from '../../src/feed/socket.ts';
+import { Tail } from '../../src/feed/tail.ts';
+import { CLOSE } from '../../src/protocol/close-codes.ts';
+import type { ServerFrame } from '../../src/protocol/frames.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { Random } from '../support/random.ts';
+import { inertHubMetrics } from '../support/inert.ts';
+import { CheckedSubscription, Model } from './checked-client.ts';
+
+const SERVICES = ['a.example', 'b.example', 'c.example'];
+const REGIONS = ['us-east', 'eu-west'];
+const NAMES = [
+  ...REGIONS.map((r) => `regions/${r}`),
+  ...SERVICES.map((s) => `services/${s}`),
+  ...SERVICES.flatMap((s) => [`services/${s}/versions/v1`, ...REGIONS.map((r) => `services/${s}/deployments/${r}`)]),
+];
+const SELECTORS: Selector[] = [
+  { kind: '*' },
+  { kind: 'deployment' },
+  { kind: 'deployment', services: ['a.example', 'b.example'] },
+  { kind: '*', services: ['b.example'] },
+  { kind: '*', regions: ['us-east'] },
+  { kind: 'deployment', services: ['a.example'], regions: ['eu-west'] },
+  { kind: '*', labels: { tier: 'gold' } },
+  { kind: 'service', labels: { tier: 'gold', team: 'x' } },
+  { kind: 'bundle' },
+];
+
+function randomLabels(random: Random): Labels {
+  const labels: Record<string, string> = {};
+  if (random.chance(0.5)) labels['tier'] = random.pick(['gold', 'silver']);
+  if (random.chance(0.3)) labels['team'] = random.pick(['x', 'y']);
+  return labels;
+}
+
+/** The feed looks at names, revisions and labels only, so the rest of a value is left out here. */
+function randomItem(random: Random, name: string, revision: number): AnyItem {
+  const base = { name, revision, labels: randomLabels(random), imports: [], uses: [], members: [], versions: [] };
+  return makeItem({ ...base, project: 'p', creator: 'projects/p/service-accounts/s', primaryRegion: 'us-east', currentVersion: 'v1', apiId: name } as unknown as Value);
+}
+
+class SimSocket implements WatchSocket {
+  readonly random: Random;
+  readonly inbox: string[] = [];
+  queued = 0;
+  slow = false;
+  closed: { code: number; reason: string } | undefined;
+  pings = 0;
+
+  constructor(random: Random) {
+    this.random = random;
+  }
+
+  send(frame: Frame): void {
+    if (this.closed !== undefined) return;
+    this.inbox.push(frame.text);
+    this.queued += frame.text.length;
+  }
+
+  ping(): void {
+    this.pings += 1;
+  }
+
+  close(code: number, reason: string): void {
+    this.closed ??= { code, reason };
+  }
+}
+
+class SimClient {
+  readonly sim: Simulation;
+  socket: SimSocket;
+  connection: Connection | undefined;
+  readonly subs = new Map<string, CheckedSubscription>();
+  #read = 0;
+
+  constructor(sim: Simulation) {
+    this.sim = sim;
+    this.socket = new SimSocket(sim.random);
+    this.connection = sim.hub.connect(this.socket);
+  }
+
+  /** Takes in what the socket has been sent, all of it or a part. */
+  read(all: boolean): void {
+    const { inbox } = this.socket;
+    while (this.#read < inbox.length) {
+      if (!all && this.sim.random.chance(0.2)) return;
+      const text = inbox[this.#read++] ?? '';
+      this.socket.queued = Math.max(0, this.socket.queued - text.length);
+      const frame = JSON.parse(text) as ServerFrame;
+      if (frame.type === 'subscribed') {
+        const sub = this.subs.get(frame.id);
+        if (sub !== undefined) sub.topic = frame.topic;
+      }
+      if (frame.type === 'error') throw new Error(`${frame.code}: ${frame.message}`);
+      for (const sub of this.subs.values()) {
+        if (frame.type === 'bookmark' || ('topic' in frame && frame.topic === sub.topic)) sub.receive(frame);
+      }
+    }
+    if (this.#read === inbox.length && this.socket.closed === undefined) {
+      this.socket.queued = 0;
+      this.connection?.drained();
+    }
+    if (this.socket.closed !== undefined) this.reconnect();
+  }
+
+  subscribe(id: string, selector: Selector, sub: CheckedSubscription): void {
+    this.subs.set(id, sub);
+    const since = sub.position === undefined ? {} : { since: { epoch: this.sim.tail.head.epoch, revision: sub.position } };
+    this.connection?.receive(JSON.stringify({ type: 'subscribe', id, select: selector, ...since }));
+  }
+
+  unsubscribe(id: string): void {
+    this.read(true);
+    if (!this.subs.has(id)) return;
+    this.connection?.receive(JSON.stringify({ type: 'unsubscribe', id }));
+    this.subs.delete(id);
+    this.read(true);
+  }
+
+  /** Cuts the socket, loses what was under way, and comes back from each subscription's own position. */
+  reconnect(): void {
+    this.connection?.ended();
+    this.socket = new SimSocket(this.sim.random);
+    this.#read = 0;
+    this.connection = this.sim.hub.connect(this.socket);
+    for (const [id, old] of [...this.subs]) {
+      const kept = old.position === undefined ? undefined : { position: old.position, cache: old.cache };
+      this.subscribe(id, old.selector, new CheckedSubscription(this.sim.model, old.selector, kept));
+    }
+  }
+}
+
+class Simulation {
+  readonly random: Random;
+  readonly store = new MemoryStore();
+  readonly tail = new Tail(this.store);
+  readonly model = new Model();
+  hub!: Hub;
+  now = 0;
+  clients: SimClient[] = [];
+
+  constructor(seed: number) {
+    this.random = new Random(seed);
+  }
+
+  async start(): Promise<void> {
+    await this.tail.open();
+    this.hub = new Hub({
+      tail: this.tail,
+      store: this.store,
+      limits: { maxQueuedBytes: 3000, maxSubscriptions: 16, maxSockets: 100, heartbeatMs: 1000, stallTimeoutMs: 3000, ringBytes: 8000 },
+      metrics: inertHubMetrics(),
+      log: { warn: () => undefined, info: () => undefined },
+      now: () => this.now,
+      random: () => this.random.next(),
+    });
+    this.tail.listen(this.hub);
+  }
+
+  write(foreign: boolean): void {
+    const { random, tail } = this;
+    const entries: Entry[] = [];
+    const base = tail.head.revision;
+    const state = new Map(this.model.states.get(base));
+    for (let n = 1 + random.below(3); n > 0; n--) {
+      const revision = base + entries.length + 1;
+      const changes: Change[] = [];
+      const names = new Set(Array.from({ length: 1 + random.below(3) }, () => random.pick(NAMES)));
+      for (const name of names) {
+        const before = state.get(name);
+        if (before !== undefined && random.chance(0.3)) {
+          changes.push({ op: 'delete', kind: before.kind, name, was: before.value.labels });
+          state.delete(name);
+        } else {
+          const item = randomItem(random, name, revision);
+          const same = before === undefined || JSON.stringify(before.value.labels) === JSON.stringify(item.value.labels);
+          changes.push(same ? { op: 'put', item } : { op: 'put', item, was: before.value.labels });
+          state.set(name, item);
+        }
+      }
+      entries.push({ revision, at: revision, author: 'sim', changes });
+    }
+    if (!this.store.commitNow({ epoch: tail.head.epoch, base, entries })) throw new Error('the simulation lost its place');
+    for (const entry of entries) this.model.record(entry);
+    // A change of another node is only in the store until the log is read.
+    if (!foreign) tail.advance(entries);
+  }
+
+  async step(): Promise<void> {
+    const { random, tail } = this;
+    const roll = random.below(100);
+    const client = this.clients.length > 0 ? random.pick(this.clients) : undefined;
+    this.now += random.below(100);
+    if (roll < 35) {
+      const foreign = random.chance(0.2);
+      this.write(foreign);
+      this.store.failing = false;
+      if (foreign) await tail.catchUp();
+    } else if (roll < 45) this.hub.flush();
+    else if (roll < 55 && this.clients.length < 6)
+      this.clients.push(new SimClient(this));
+    else if (roll < 65 && client !== undefined) {
+      const id = `s${random.below(6)}`;
+      const selector = random.pick(SELECTORS);
+      client.read(true);
+      const taken = [...client.subs.values()].some((sub) => JSON.stringify(sub.selector) === JSON.stringify(selector));
+      if (!client.subs.has(id) && !taken) client.subscribe(id, selector, new CheckedSubscription(this.model, selector));
+    } else if (roll < 69 && client !== undefined) client.unsubscribe(random.pick([...client.subs.keys(), 's9']));
+    else if (roll < 82 && client !== undefined) client.read(random.chance(0.6));
+    else if (roll < 86 && client !== undefined) client.reconnect();
+    else if (roll < 92) {
+      this.now += 100;
+      for (const each of this.clients) each.connection?.heard();
+      this.hub.heartbeat();
+    } else if (roll < 94) {
+      this.store.failing = false;
+      tail.trimmed(await this.store.trim({ before: Math.max(0, tail.head.revision - random.below(60)), maxBytes: 1e9 }));
+    } else if (roll < 96) this.store.failing = this.store.failing === false && random.chance(0.3) ? 'unavailable' : false;
+    else {
+      this.store.failing = false;
+      for (let i = 0; i < 4; i++) await Promise.resolve();
+    }
+    this.store.failing = roll >= 94 && roll < 96 ? this.store.failing : false;
+  }
+
+  /** In the end everyone reads all there is, and everyone knows the final state. */
+  async settle(): Promise<number> {
+    this.store.failing = false;
+    for (let round = 0; round < 50; round++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      for (const client of this.clients) client.read(true);
+    }
+    for (let round = 0; round < 3; round++) {
+      for (const client of this.clients) client.connection?.heard();
+      for (let slice = 0; slice < 10; slice++) this.hub.heartbeat();
+      for (const client of this.clients) client.read(true);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    let events = 0;
+    for (const client of this.clients) {
+      client.read(true);
+      for (const sub of client.subs.values()) {
+        expect(sub.position).toBe(this.tail.head.revision);
+        events += sub.events;
+      }
+    }
+    return events;
+  }
+}
+
+async function run(seed: number, steps: number): Promise<{ events: number; sim: Simulation }> {
+  const sim = new Simulation(seed);
+  await sim.start();
+  for (let i = 0; i < steps; i++) await sim.step();
+  return { events: await sim.settle(), sim };
+}
+
+describe('the feed under random histories', () => {
+  test('PUSH1 PUSH2 PUSH3 PUSH4 PUSH5 PUSH6 PUSH7 PUSH8 hold for every subscription of random histories', async () => {
+    let events = 0;
+    const only = process.env['SIM_SEED'];
+    const seeds = only === undefined ? Array.from({ length: Number(process.env["SIM_RUNS"] ?? 100) }, (_, i) => i + 1) : [Number(only)];
+    for (const seed of seeds) {
+      try {
+        events += (await run(seed, 250)).events;
+      } catch (error) {
+        throw new Error(`SIM_SEED=${seed}: ${(error as Error).message}`, { cause: error });
+      }
+    }
+    expect(events).toBeGreaterThan(only === undefined ? 1000 : -1);
+  });
+
+  test('PUSH9: a socket that never reads is cut off with a position, and costs a bounded queue', async () => {
+    const sim = new Simulation(7);
+    await sim.start();
+    const client = new SimClient(sim);
+    client.subscribe('s', { kind: '*' }, new CheckedSubscription(sim.model, { kind: '*' }));
+    let largest = 0;
+    for (let i = 0; i < 2000 && client.socket.closed === undefined; i++) {
+      sim.write(false);
+      sim.hub.flush();
+      sim.now += 10;
+      client.connection?.heard();
+      sim.hub.heartbeat();
+      largest = Math.max(largest, client.socket.queued);
+    }
+    expect(client.socket.closed?.code).toBe(CLOSE.tooSlow);
+    const { epoch, revision } = JSON.parse(client.socket.closed?.reason ?? '{}') as { epoch: string; revision: number };
+    expect(epoch).toBe(sim.tail.head.epoch);
+    expect(revision).toBeGreaterThan(0);
+    expect(revision).toBeLessThan(sim.tail.head.revision);
+    // The bound, and at most one flush beyond it.
+    expect(largest).toBeLessThan(3000 + 6000);
+  });
+});

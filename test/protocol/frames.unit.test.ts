@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import { expect, test } from '@jest/globals';
+import { addTo, digestHex, emptyDigest, murmur3, removeFrom } from '../../src/domain/digest.ts';
+import { topicOf } from '../../src/domain/selector.ts';
+import { ClientFrames, ServerFrames } from '../../src/protocol/frames.ts';
+import { parseClientFrame } from '../../src/protocol/parse-frame.ts';
+import { PROTOCOL, PROTOCOL_HASH, PROTOCOL_VERSION } from '../../src/protocol/version.ts';
+
+test('the frames are those of the protocol number: a changed schema needs a new number, or is a mistake', () => {
+  const hash = createHash('sha256')
+    .update(JSON.stringify({ ClientFrames, ServerFrames }))
+    .digest('hex');
+  expect({ PROTOCOL, PROTOCOL_VERSION, hash }).toEqual({ PROTOCOL: 'signalbox.v1', PROTOCOL_VERSION: 1, hash: PROTOCOL_HASH });
+});
+
+test('PUSH8: the digest is the one that PUSH.md describes', () => {
+  // Published vectors of MurmurHash3_x86_32.
+  expect(murmur3('', 0)).toBe(0);
+  expect(murmur3('', 1)).toBe(0x514e28b7);
+  expect(murmur3('test', 0)).toBe(0xba6bd213);
+  expect(murmur3('test', 0x9747b28c)).toBe(0x704b81dc);
+  expect(murmur3('Hello, world!', 0)).toBe(0xc0363e43);
+  expect(murmur3('Hello, world!', 0x9747b28c)).toBe(0x24884cba);
+  expect(murmur3('The quick brown fox jumps over the lazy dog', 0x9747b28c)).toBe(0x2fa826cd);
+  const digest = emptyDigest();
+  expect(digestHex(digest)).toBe('0000000000000000');
+  addTo(digest, 'regions/us-east', 1);
+  addTo(digest, 'regions/eu-west', 2);
+  expect(digestHex(digest)).toBe('45dcaf2e3c087d8a');
+  removeFrom(digest, 'regions/us-east', 1);
+  removeFrom(digest, 'regions/eu-west', 2);
+  expect(digestHex(digest)).toBe('0000000000000000');
+});
+
+test('PUSH10: equal selections have equal topics, different ones do not', () => {
+  expect(topicOf({ kind: 'deployment', services: ['b', 'a', 'b'], labels: { y: '2', x: '1' } })).toBe(
+    topicOf({ labels: { x: '1', y: '2' }, services: ['a', 'b'], kind: 'deployment' }),
+  );
+  expect(topicOf({ kind: '*', labels: { a: 'b,c=d' } })).not.toBe(topicOf({ kind: '*', labels: { a: 'b', c: 'd' } }));
+  expect(topicOf({ kind: '*', services: ['a'] })).not.toBe(topicOf({ kind: '*', regions: ['a'] }));
+});
+
+test.each([
+  ['', 'bad-frame', 'not JSON'],
+  ['[]', 'bad-frame', 'JSON object'],
+  ['null', 'bad-frame', 'JSON object'],
+  ['{"type":"shout"}', 'bad-frame', 'type is one of subscribe'],
+  ['{"type":"__proto__"}', 'bad-frame', 'type is one of'],
+  ['{"type":"subscribe","id":"1"}', 'bad-frame', 'select'],
+  ['{"type":"subscribe","id":"1","select":{"kind":"planet"}}', 'bad-select', 'region'],
+  ['{"type":"subscribe","id":"1","select":{"kind":"*","colour":1}}', 'bad-select', 'colour'],
+  ['{"type":"subscribe","id":"","select":{"kind":"*"}}', 'bad-frame', '/id'],
+  ['{"type":"subscribe","id":"1","select":{"kind":"*"},"since":7}', 'bad-frame', '/since'],
+  ['{"type":"subscribe","id":"1","select":{"kind":"*"},"since":{"epoch":"e","revision":-1}}', 'bad-frame', 'revision'],
+])('the client frame %s is refused with what is wrong', (text, code, message) => {
+  const parsed = parseClientFrame(text);
+  expect(parsed).toMatchObject({ error: { code, message: expect.stringContaining(message) } });
+});

@@ -1,0 +1,93 @@
+import { decodeChanges, encodeChanges } from '../../src/domain/codec.ts';
+import { changeName, type AnyItem, type Entry } from '../../src/domain/item.ts';
+import type { Head } from '../../src/domain/position.ts';
+import { StoreUnavailable, type Batch, type Store, type TrimPolicy } from '../../src/store/port.ts';
+
+/**
+ * The store in memory, for simulations of thousands of histories. It passes the contract suite, and it can be made to
+ * fail. Entries go through the codec, so that what is read back is not what was handed in.
+ */
+export class MemoryStore implements Store {
+  failing: false | 'unavailable' | 'outcome-unknown-committed' | 'outcome-unknown-lost' = false;
+  /** Called inside a commit, before anything is checked: another node may get in first. */
+  beforeCommit: (() => void) | undefined;
+  readonly #items = new Map<string, AnyItem>();
+  #log: { revision: number; at: number; author: string; changes: string }[] = [];
+  #head: Head = { epoch: 'e1', revision: 0, trimmed: 0 };
+  #epochs = 1;
+
+  async head(): Promise<Head> {
+    await this.#turn();
+    return this.#head;
+  }
+
+  async load(): Promise<{ head: Head; items: AnyItem[] }> {
+    await this.#turn();
+    return { head: this.#head, items: [...this.#items.values()] };
+  }
+
+  async changesSince(revision: number, limit: { entries: number; bytes: number }): Promise<Entry[]> {
+    await this.#turn();
+    const entries: Entry[] = [];
+    let bytes = 0;
+    for (const { changes, ...entry } of this.#log) {
+      if (entry.revision <= revision) continue;
+      if (entries.length >= limit.entries || (entries.length > 0 && bytes + changes.length > limit.bytes)) break;
+      bytes += changes.length;
+      entries.push({ ...entry, changes: decodeChanges(JSON.parse(changes)) });
+    }
+    return entries;
+  }
+
+  async commit(batch: Batch): Promise<boolean> {
+    await this.#turn();
+    const { failing } = this;
+    if (failing === 'outcome-unknown-lost') throw new StoreUnavailable('lost', { outcomeUnknown: true });
+    this.beforeCommit?.();
+    const committed = this.commitNow(batch);
+    if (failing === 'outcome-unknown-committed') throw new StoreUnavailable('lost', { outcomeUnknown: true });
+    return committed;
+  }
+
+  commitNow({ epoch, base, entries }: Batch): boolean {
+    if (epoch !== this.#head.epoch || base !== this.#head.revision) return false;
+    for (const entry of entries) {
+      for (const change of entry.changes) {
+        if (change.op === 'put') this.#items.set(changeName(change), change.item);
+        else this.#items.delete(change.name);
+      }
+      const { revision, at, author } = entry;
+      this.#log.push({ revision, at, author, changes: encodeChanges(entry.changes) });
+    }
+    this.#head = { ...this.#head, revision: base + entries.length };
+    return true;
+  }
+
+  async trim({ before, maxBytes }: TrimPolicy): Promise<Head> {
+    await this.#turn();
+    let bytes = 0;
+    const keep = this.#log.findLastIndex((entry, index) => {
+      bytes += entry.changes.length;
+      return index < this.#log.length - 1 && (entry.at < before || bytes > maxBytes);
+    });
+    this.#log = this.#log.slice(keep + 1);
+    this.#head = { ...this.#head, trimmed: (this.#log[0]?.revision ?? this.#head.revision + 1) - 1 };
+    return this.#head;
+  }
+
+  async newEpoch(): Promise<Head> {
+    await this.#turn();
+    this.#epochs += 1;
+    this.#head = { ...this.#head, epoch: `e${this.#epochs}` };
+    return this.#head;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async #turn(): Promise<void> {
+    await Promise.resolve();
+    if (this.failing === 'unavailable') throw new StoreUnavailable('the database is away');
+  }
+}
