@@ -1,0 +1,195 @@
+import type { Bus } from '../bus/port.ts';
+import type { Command, Decision, Validate } from '../domain/command.ts';
+import { decide } from '../domain/decide.ts';
+import { Draft } from '../domain/draft.ts';
+import type { Entry } from '../domain/item.ts';
+import type { Head } from '../domain/position.ts';
+import type { View } from '../domain/view.ts';
+import { StoreUnavailable, type Store } from '../store/port.ts';
+import { RegistryUnavailable } from './errors.ts';
+
+export type Accepted = Extract<Decision, { ok: true }> & {
+  /** The revision at which the answer holds: the command's own, or the head when nothing changed. */
+  readonly revision: number;
+};
+export type Verdict = Accepted | Extract<Decision, { ok: false }>;
+
+/** What the loop needs of this node's view. */
+export interface Ledger {
+  readonly ready: boolean;
+  readonly view: View;
+  readonly head: Head;
+  advance(entries: readonly Entry[]): boolean;
+  catchUp(): Promise<void>;
+}
+
+export interface CommitLoopDeps {
+  readonly store: Pick<Store, 'commit' | 'head'>;
+  readonly ledger: Ledger;
+  readonly bus: Pick<Bus, 'publish'>;
+  readonly validate: Validate;
+  readonly limits: {
+    /** Commands that may wait; more are turned away at once. */
+    readonly maxPending: number;
+    /** Milliseconds that a command may wait for its turn. */
+    readonly timeoutMs: number;
+  };
+  readonly metrics: { batch(commands: number, revisions: number, seconds: number): void };
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+interface Waiting {
+  readonly command: Command;
+  readonly since: number;
+  readonly resolve: (verdict: Verdict) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** So many commands share a transaction at most; it bounds the size of one statement. */
+const MAX_BATCH = 512;
+/** Entries up to this many bytes ride along with the announcement. */
+const ANNOUNCE_BYTES = 64 * 1024;
+
+/**
+ * The commit as a state machine over the log: gather what waits, decide each command in order on the view with the earlier
+ * ones laid over it, commit all of it if the counter still stands where the view does, fold, announce, answer. When the
+ * counter has moved, the log is read and everything is decided again, so no verdict rests on a state that was not true.
+ */
+export class CommitLoop {
+  readonly #deps: CommitLoopDeps;
+  #waiting: Waiting[] = [];
+  #running = false;
+  #closing: (() => void) | undefined;
+  #closed = false;
+  /** A commit's outcome is unknown: the log is read before anything else is decided. */
+  #suspect = false;
+
+  constructor(deps: CommitLoopDeps) {
+    this.#deps = deps;
+  }
+
+  get pending(): number {
+    return this.#waiting.length;
+  }
+
+  execute(command: Command): Promise<Verdict> {
+    if (this.#closed) return Promise.reject(new RegistryUnavailable('draining', 2));
+    if (!this.#deps.ledger.ready) return Promise.reject(new RegistryUnavailable('not-ready', 1));
+    if (this.#waiting.length >= this.#deps.limits.maxPending) {
+      return Promise.reject(new RegistryUnavailable('overloaded', 1));
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ command, since: this.#deps.now(), resolve, reject });
+      if (this.#running) return;
+      this.#running = true;
+      // Requests that arrive in the same turn of the event loop share the transaction.
+      setImmediate(() => void this.#run());
+    });
+  }
+
+  /** Takes no more commands and resolves when those that wait are answered. */
+  close(): Promise<void> {
+    this.#closed = true;
+    if (!this.#running) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#closing = resolve;
+    });
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#expire(this.#waiting.splice(0, MAX_BATCH));
+      try {
+        await this.#commit(batch);
+      } catch (error) {
+        const reason = error instanceof StoreUnavailable ? unavailable(error) : error;
+        for (const { reject } of batch) reject(reason);
+        this.#suspect = true;
+      }
+    }
+    this.#running = false;
+    this.#closing?.();
+  }
+
+  #expire(batch: Waiting[]): Waiting[] {
+    const oldest = this.#deps.now() - this.#deps.limits.timeoutMs;
+    return batch.filter(({ since, reject }) => {
+      if (since >= oldest) return true;
+      reject(new RegistryUnavailable('overloaded', 1));
+      return false;
+    });
+  }
+
+  async #commit(batch: readonly Waiting[]): Promise<void> {
+    const { ledger, store, bus, metrics, now } = this.#deps;
+    const started = now();
+    if (batch.length === 0) return;
+    for (;;) {
+      if (this.#suspect) {
+        await ledger.catchUp();
+        this.#suspect = false;
+      }
+      const { epoch, revision: base } = ledger.head;
+      const { entries, verdicts } = this.#decideAll(batch, base);
+      // A refusal or a "nothing to change" has to rest on the present state too, which no commit then proves.
+      const current = entries.length > 0 ? await store.commit({ epoch, base, entries }) : await this.#stands(epoch, base);
+      if (!current) {
+        await ledger.catchUp();
+        continue;
+      }
+      if (entries.length > 0) {
+        ledger.advance(entries);
+        bus.publish(announcement(epoch, entries));
+      }
+      batch.forEach(({ resolve }, index) => {
+        const verdict = verdicts[index];
+        if (verdict !== undefined) resolve(verdict);
+      });
+      metrics.batch(batch.length, entries.length, (now() - started) / 1000);
+      return;
+    }
+  }
+
+  async #stands(epoch: string, base: number): Promise<boolean> {
+    const head = await this.#deps.store.head();
+    return head.epoch === epoch && head.revision === base;
+  }
+
+  #decideAll(batch: readonly Waiting[], base: number): { entries: Entry[]; verdicts: Verdict[] } {
+    const { ledger, validate } = this.#deps;
+    const state = batch.length === 1 ? ledger.view : new Draft(ledger.view);
+    const entries: Entry[] = [];
+    const verdicts = batch.map(({ command, reject }): Verdict => {
+      const revision = base + entries.length + 1;
+      let decision: Decision;
+      try {
+        decision = decide(state, command, revision, validate);
+      } catch (error) {
+        // A defect in one decision must not take the others' batch with it.
+        reject(error);
+        return { ok: false, refusal: { code: 'not-found', detail: 'not decided' } };
+      }
+      if (!decision.ok) return decision;
+      if (decision.changes.length === 0) return { ...decision, revision: revision - 1 };
+      entries.push({ revision, at: command.at, author: command.caller.subject, changes: decision.changes });
+      if (state instanceof Draft) state.absorb(decision.changes);
+      return { ...decision, revision };
+    });
+    return { entries, verdicts };
+  }
+}
+
+function unavailable(error: StoreUnavailable): RegistryUnavailable {
+  return new RegistryUnavailable(error.outcomeUnknown ? 'outcome-unknown' : 'store-unavailable', 2, { cause: error });
+}
+
+function announcement(epoch: string, entries: readonly Entry[]): Parameters<Bus['publish']>[0] {
+  const from = entries[0]?.revision ?? 0;
+  const to = entries.at(-1)?.revision ?? 0;
+  let bytes = 0;
+  for (const { changes } of entries) {
+    for (const change of changes) bytes += change.op === 'put' ? change.item.json.length : change.name.length;
+  }
+  return bytes > ANNOUNCE_BYTES ? { epoch, from, to } : { epoch, from, to, entries };
+}
