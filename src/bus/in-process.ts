@@ -22,14 +22,18 @@ class InProcessBus implements Bus {
   }
 
   publish(announcement: Announcement): void {
+    if (!this.#all.has(this)) return;
     for (const other of this.#all) {
-      if (other === this) continue;
-      for (const listener of other.#listeners) queueMicrotask(() => listener.onAnnouncement(announcement));
+      if (other !== this) queueMicrotask(() => other.#deliver(announcement));
     }
   }
 
   subscribe(listener: Listener): void {
     this.#listeners.push(listener);
+  }
+
+  #deliver(announcement: Announcement): void {
+    for (const listener of this.#listeners) listener.onAnnouncement(announcement);
   }
 
   close(): Promise<void> {

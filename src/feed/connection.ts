@@ -68,7 +68,10 @@ export class Connection {
       this.#badFrames += 1;
       this.#hub.metrics.badFrames.inc();
       if (this.#badFrames >= MAX_BAD_FRAMES) {
-        this.close(CLOSE.protocolError, `${MAX_BAD_FRAMES} frames were not of the protocol; last: ${parsed.error.message}`);
+        this.close(
+          CLOSE.protocolError,
+          `${MAX_BAD_FRAMES} frames were not of the protocol; last: ${parsed.error.message}`,
+        );
       } else {
         this.#error(parsed.error);
       }
@@ -100,7 +103,8 @@ export class Connection {
     if (this.#closed) return;
     const { heartbeatMs, stallTimeoutMs } = this.#hub.limits;
     const now = this.#hub.now();
-    if (now - this.#heardAt > heartbeatMs * 2.5) return this.close(CLOSE.silent, 'nothing was heard for two heartbeats');
+    if (now - this.#heardAt > heartbeatMs * 2.5)
+      return this.close(CLOSE.silent, 'nothing was heard for two heartbeats');
     if (this.#blockedSince !== undefined) {
       if (now - this.#blockedSince > stallTimeoutMs) this.#cutOff();
       return;
@@ -141,7 +145,8 @@ export class Connection {
       case 'unsubscribe':
       case 'resync': {
         const watcher = this.#watchers.find((other) => other.id === frame.id);
-        if (watcher === undefined) return this.#error({ code: 'unknown-id', id: frame.id, message: `there is no subscription ${frame.id}` });
+        if (watcher === undefined)
+          return this.#error({ code: 'unknown-id', id: frame.id, message: `there is no subscription ${frame.id}` });
         if (frame.type === 'resync') return this.#resync(watcher);
         this.#watchers.splice(this.#watchers.indexOf(watcher), 1);
         this.#drop(watcher);
@@ -154,14 +159,26 @@ export class Connection {
     const topic = topicOf(select);
     const sameTopic = this.#watchers.find((other) => other.group.topic === topic);
     if (this.#watchers.some((other) => other.id === id)) {
-      return this.#error({ code: 'duplicate-id', id, message: `subscription ${id} stands already; unsubscribe it first` });
+      return this.#error({
+        code: 'duplicate-id',
+        id,
+        message: `subscription ${id} stands already; unsubscribe it first`,
+      });
     }
     if (sameTopic !== undefined) {
-      return this.#error({ code: 'duplicate-topic', id, message: `subscription ${sameTopic.id} already selects the same` });
+      return this.#error({
+        code: 'duplicate-topic',
+        id,
+        message: `subscription ${sameTopic.id} already selects the same`,
+      });
     }
     const max = this.#hub.limits.maxSubscriptions;
     if (this.#watchers.length >= max) {
-      return this.#error({ code: 'too-many-subscriptions', id, message: `a socket holds at most ${max} subscriptions` });
+      return this.#error({
+        code: 'too-many-subscriptions',
+        id,
+        message: `a socket holds at most ${max} subscriptions`,
+      });
     }
     // Nothing may be pending when a place in the history is decided on: what is sent from here on continues it.
     this.#hub.flush();

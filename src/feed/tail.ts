@@ -96,16 +96,24 @@ export class Tail {
     return this.#catchingUp;
   }
 
+  /** Takes the news of other nodes from the bus, and reads the log for whatever was announced before. */
   follow(bus: Bus, onError: (error: unknown) => void): void {
+    const read = (to: number): void => {
+      this.catchUp()
+        .then(() => {
+          // A run that was already under way may have asked for the head before this news.
+          if (this.#head.revision < to) return this.catchUp();
+        })
+        .catch(onError);
+    };
     bus.subscribe({
-      onAnnouncement: ({ epoch, entries }) => {
+      onAnnouncement: ({ epoch, entries, to }) => {
         const known = epoch === this.#head.epoch && entries !== undefined && this.advance(entries);
-        if (!known) this.catchUp().catch(onError);
+        if (!known) read(to);
       },
-      onGap: () => {
-        this.catchUp().catch(onError);
-      },
+      onGap: () => read(this.#head.revision + 1),
     });
+    read(this.#head.revision + 1);
   }
 
   /** The log was trimmed, here or on another node. */

@@ -1,6 +1,15 @@
 import { addTo, digestHex, emptyDigest, removeFrom, type Digest } from '../domain/digest.ts';
 import type { AnyItem, Change, Entry } from '../domain/item.ts';
-import { changeFacets, effectOn, itemFacets, matches, routesOf, select, type Facets, type Selector } from '../domain/selector.ts';
+import {
+  changeFacets,
+  effectOn,
+  itemFacets,
+  matches,
+  routesOf,
+  select,
+  type Facets,
+  type Selector,
+} from '../domain/selector.ts';
 import type { View } from '../domain/view.ts';
 import { encodeDelete, encodePut } from '../protocol/change.ts';
 import { changeKind, changeName } from '../domain/item.ts';

@@ -133,7 +133,8 @@ export class CommitLoop {
       const { epoch, revision: base } = ledger.head;
       const { entries, verdicts } = this.#decideAll(batch, base);
       // A refusal or a "nothing to change" has to rest on the present state too, which no commit then proves.
-      const current = entries.length > 0 ? await store.commit({ epoch, base, entries }) : await this.#stands(epoch, base);
+      const current =
+        entries.length > 0 ? await store.commit({ epoch, base, entries }) : await this.#stands(epoch, base);
       if (!current) {
         await ledger.catchUp();
         continue;

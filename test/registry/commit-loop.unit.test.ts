@@ -17,7 +17,11 @@ interface Node {
   readonly batches: number[];
 }
 
-async function node(store: MemoryStore, network: InProcessNetwork, limits = { maxPending: 10_000, timeoutMs: 10_000 }): Promise<Node> {
+async function node(
+  store: MemoryStore,
+  network: InProcessNetwork,
+  limits = { maxPending: 10_000, timeoutMs: 10_000 },
+): Promise<Node> {
   const tail = new Tail(store);
   const bus = network.join();
   await tail.open();
@@ -110,7 +114,11 @@ describe('the commit loop', () => {
   test('COV5: a dry run says exactly what the write then does, and writes nothing', async () => {
     const { store, a } = await twoNodes();
     ok(await a.loop.execute(ground));
-    const command = commandOf([put(service('aa', { labels: { x: 'y' } })), put(version('aa', 'v1')), put(deployment('aa', 'us'))]);
+    const command = commandOf([
+      put(service('aa', { labels: { x: 'y' } })),
+      put(version('aa', 'v1')),
+      put(deployment('aa', 'us')),
+    ]);
     const dry = await a.registry.execute(command, { dryRun: true });
     expect((await store.head()).revision).toBe(1);
     const wet = await a.registry.execute(command);
@@ -125,7 +133,10 @@ describe('the commit loop', () => {
     store.failing = 'unavailable';
     const failures = await Promise.allSettled([1, 2, 3].map((i) => a.loop.execute(commandOf([put(region(`r${i}`))]))));
     for (const failure of failures) {
-      expect(failure).toMatchObject({ status: 'rejected', reason: { code: 'store-unavailable', retryAfterSeconds: 2 } });
+      expect(failure).toMatchObject({
+        status: 'rejected',
+        reason: { code: 'store-unavailable', retryAfterSeconds: 2 },
+      });
     }
     expect(a.tail.view.get('regions/r1')).toBeUndefined();
     store.failing = false;
@@ -138,7 +149,9 @@ describe('the commit loop', () => {
       const { store, a } = await twoNodes();
       ok(await a.loop.execute(ground));
       store.failing = failing;
-      const lost = await a.loop.execute(commandOf([put(region('r1'))])).catch((error: RegistryUnavailable) => error.code);
+      const lost = await a.loop
+        .execute(commandOf([put(region('r1'))]))
+        .catch((error: RegistryUnavailable) => error.code);
       expect(lost).toBe('outcome-unknown');
       store.failing = false;
       const next = ok(await a.loop.execute(commandOf([put(region('r2'))])));
@@ -157,13 +170,9 @@ describe('the commit loop', () => {
     const waiting = [0, 1, 2, 3, 4].map((i) => n.loop.execute(commandOf([put(region(`r${i}`))])));
     const settled = Promise.allSettled(waiting);
     const closed = n.loop.close();
-    expect((await settled).map((s) => (s.status === 'rejected' ? (s.reason as RegistryUnavailable).code : 'done'))).toEqual([
-      'done',
-      'done',
-      'done',
-      'overloaded',
-      'overloaded',
-    ]);
+    expect(
+      (await settled).map((s) => (s.status === 'rejected' ? (s.reason as RegistryUnavailable).code : 'done')),
+    ).toEqual(['done', 'done', 'done', 'overloaded', 'overloaded']);
     await closed;
     await expect(n.loop.execute(ground)).rejects.toMatchObject({ code: 'draining' });
   });
