@@ -2,14 +2,19 @@ import { indexKeys } from './indexes.ts';
 import type { AnyItem, Change } from './item.ts';
 import type { Reader } from './view.ts';
 
+type Buckets = Map<string, Map<string, AnyItem | null>>;
+
 /**
  * A state that is not committed: a reader's state with changes laid over it. The reader stays as it is, so a refused
  * command is a draft thrown away, and a batch is a draft over the view with a draft of each command over that.
+ *
+ * Most commands change one resource and ask for few buckets, often for none: buckets are laid over the reader's only
+ * when the first one is asked for, and kept current from then on.
  */
 export class Draft implements Reader {
   readonly #base: Reader;
   readonly #items = new Map<string, AnyItem | null>();
-  readonly #buckets = new Map<string, Map<string, AnyItem | null>>();
+  #buckets: Buckets | undefined;
 
   constructor(base: Reader) {
     this.#base = base;
@@ -20,24 +25,24 @@ export class Draft implements Reader {
     return item === undefined ? this.#base.get(name) : (item ?? undefined);
   }
 
-  *bucket(key: string): Iterable<AnyItem> {
+  bucket(key: string): Iterable<AnyItem> {
+    if (this.#items.size === 0) return this.#base.bucket(key);
+    this.#buckets ??= this.#index();
     const over = this.#buckets.get(key);
-    if (over === undefined) {
-      yield* this.#base.bucket(key);
-      return;
-    }
-    for (const item of this.#base.bucket(key)) if (!over.has(item.name)) yield item;
-    for (const item of over.values()) if (item !== null) yield item;
+    if (over === undefined) return this.#base.bucket(key);
+    const items: AnyItem[] = [];
+    for (const item of this.#base.bucket(key)) if (!over.has(item.name)) items.push(item);
+    for (const item of over.values()) if (item !== null) items.push(item);
+    return items;
   }
 
   put(item: AnyItem): void {
-    this.#unindex(item.name);
+    if (this.#buckets !== undefined) move(this.#buckets, item.name, this.get(item.name), item);
     this.#items.set(item.name, item);
-    for (const key of indexKeys(item)) this.#over(key).set(item.name, item);
   }
 
   delete(name: string): void {
-    this.#unindex(name);
+    if (this.#buckets !== undefined) move(this.#buckets, name, this.get(name), null);
     this.#items.set(name, null);
   }
 
@@ -54,14 +59,20 @@ export class Draft implements Reader {
     return this.#items.entries();
   }
 
-  #unindex(name: string): void {
-    const before = this.get(name);
-    if (before !== undefined) for (const key of indexKeys(before)) this.#over(key).set(name, null);
+  #index(): Buckets {
+    const buckets: Buckets = new Map();
+    for (const [name, after] of this.#items) move(buckets, name, this.#base.get(name), after);
+    return buckets;
   }
+}
 
-  #over(key: string): Map<string, AnyItem | null> {
-    let over = this.#buckets.get(key);
-    if (over === undefined) this.#buckets.set(key, (over = new Map()));
-    return over;
-  }
+function move(buckets: Buckets, name: string, before: AnyItem | undefined, after: AnyItem | null): void {
+  if (before !== undefined) for (const key of indexKeys(before)) lay(buckets, key, name, null);
+  if (after !== null) for (const key of indexKeys(after)) lay(buckets, key, name, after);
+}
+
+function lay(buckets: Buckets, key: string, name: string, item: AnyItem | null): void {
+  const over = buckets.get(key);
+  if (over === undefined) buckets.set(key, new Map([[name, item]]));
+  else over.set(name, item);
 }

@@ -1,0 +1,90 @@
+import { check } from './checks.ts';
+import type { Command, Decision, Outcome, Validate } from './command.ts';
+import type { Delta, Touch } from './delta.ts';
+import type { Refusal } from './errors.ts';
+import type { Finding } from './finding.ts';
+import { withFixes } from './fixes.ts';
+import type { Change } from './item.ts';
+import type { Labels } from './resources.ts';
+import { resolve, type Resolved } from './resolve.ts';
+import type { Reader } from './view.ts';
+import { warningsOf } from './warnings.ts';
+
+/**
+ * What a command does to a state: the changes of one revision, or why not. Nothing is written here; the same decision
+ * serves a dry run (COV5). `state` satisfies every rule, and so does the state after an accepted command (COV2).
+ */
+export function decide(state: Reader, command: Command, revision: number, validate: Validate): Decision {
+  const resolved = resolve(state, command, revision, validate);
+  if ('code' in resolved) return { ok: false, refusal: resolved };
+  if (resolved.touches.size > 0) {
+    const findings = check(resolved);
+    if (findings.length > 0) return { ok: false, refusal: conflict(resolved, findings, command, revision, validate) };
+  }
+  const named = command.edits.map((edit) => edit.name);
+  return {
+    ok: true,
+    changes: Array.from(resolved.touches.values(), changeOf),
+    outcomes: outcomesOf(resolved, named),
+    warnings: warningsOf(resolved, named, command.at),
+  };
+}
+
+function conflict(
+  delta: Delta,
+  findings: readonly Finding[],
+  { caller, at, edits: named }: Command,
+  revision: number,
+  validate: Validate,
+): Refusal {
+  const violations = withFixes(
+    delta,
+    findings,
+    named.map((edit) => edit.name),
+    (edits) => {
+      const resolved = resolve(delta.before, { caller, at, edits }, revision, validate);
+      return !('code' in resolved) && check(resolved).length === 0;
+    },
+  );
+  const first = violations[0]?.message ?? '';
+  const rest = violations.length - 1;
+  return { code: 'conflict', detail: rest === 0 ? first : `${first} And ${rest} more.`, violations };
+}
+
+function changeOf({ name, before, after }: Touch): Change {
+  if (after === undefined) {
+    if (before === undefined) throw new Error(`nothing changes about ${name}`);
+    return { op: 'delete', kind: before.kind, name, was: before.value.labels };
+  }
+  if (before === undefined || sameLabels(before.value.labels, after.value.labels)) return { op: 'put', item: after };
+  return { op: 'put', item: after, was: before.value.labels };
+}
+
+/** The named resources in order, then what was pruned and what followed. */
+function outcomesOf({ before, touches }: Resolved, named: readonly string[]): Outcome[] {
+  let changed = 0;
+  const outcomes = named.map((name): Outcome => {
+    const touch = touches.get(name);
+    if (touch === undefined) {
+      const item = before.get(name);
+      return { name, op: 'unchanged', before: item, after: item };
+    }
+    changed++;
+    return outcomeOf(touch);
+  });
+  if (changed < touches.size) {
+    const seen = new Set(named);
+    for (const touch of touches.values()) if (!seen.has(touch.name)) outcomes.push(outcomeOf(touch));
+  }
+  return outcomes;
+}
+
+function outcomeOf({ name, before, after }: Touch): Outcome {
+  const op = after === undefined ? 'deleted' : before === undefined ? 'created' : 'updated';
+  return { name, op, before, after };
+}
+
+function sameLabels(a: Labels, b: Labels): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+}

@@ -1,0 +1,7 @@
+import type { Violation } from './errors.ts';
+
+/** A violation before its fix, with the name of the other resource that it is about, where there is one. */
+export interface Finding {
+  readonly violation: Violation;
+  readonly about?: string;
+}

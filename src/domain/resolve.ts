@@ -1,0 +1,172 @@
+import type { Command, Edit, Validate } from './command.ts';
+import type { Touch } from './delta.ts';
+import { Draft } from './draft.ts';
+import { changedUses } from './effective-uses.ts';
+import type { FieldError, Refusal } from './errors.ts';
+import { keepsIdentity, newIdentity } from './identity.ts';
+import type { AnyItem } from './item.ts';
+import { allOf } from './lookup.ts';
+import { isObject, mergePatch } from './merge-patch.ts';
+import { parseName, type NameParts } from './names.ts';
+import { bodyOf, contradictions, hasBody, itemOf, type Identity } from './normalise.ts';
+import { KINDS, type Labels, type Service } from './resources.ts';
+import type { Reader } from './view.ts';
+
+/** What a command comes to when nobody objects: the final state, and what it changes in order. */
+export interface Resolved {
+  readonly before: Reader;
+  readonly after: Draft;
+  readonly touches: ReadonlyMap<string, Touch>;
+}
+
+type Put = Exclude<Edit, { op: 'delete' }>;
+
+/** Carries the edits, the prune and what follows from them over to a draft. Judges each document, never the whole. */
+export function resolve(state: Reader, command: Command, revision: number, validate: Validate): Resolved | Refusal {
+  return new Resolution(state, command, revision, validate).run();
+}
+
+class Resolution {
+  readonly #state: Reader;
+  readonly #command: Command;
+  readonly #revision: number;
+  readonly #validate: Validate;
+  readonly #time: string;
+  readonly #after: Draft;
+  readonly #touches = new Map<string, Touch>();
+  readonly #errors: FieldError[] = [];
+
+  constructor(state: Reader, command: Command, revision: number, validate: Validate) {
+    this.#state = state;
+    this.#command = command;
+    this.#revision = revision;
+    this.#validate = validate;
+    this.#time = new Date(command.at).toISOString();
+    this.#after = new Draft(state);
+  }
+
+  run(): Resolved | Refusal {
+    const { edits, prune } = this.#command;
+    const names = edits.map((edit) => parseName(edit.name));
+    this.#checkNames(names);
+    if (prune !== undefined && Object.keys(prune).length === 0)
+      this.#fail(-1, '/prune', 'needs a label: it would delete all');
+    if (this.#errors.length > 0) return this.#invalid();
+    const refusal = this.#checkExpectation() ?? this.#checkPresence();
+    if (refusal !== undefined) return refusal;
+    edits.forEach((edit, i) => {
+      if (edit.op === 'delete') this.#delete(edit.name);
+      else this.#put(i, edit, names[i] as NameParts);
+    });
+    if (this.#errors.length > 0) return this.#invalid();
+    if (prune !== undefined) this.#prune(prune);
+    this.#deriveUses();
+    return { before: this.#state, after: this.#after, touches: this.#touches };
+  }
+
+  #checkNames(names: readonly (NameParts | undefined)[]): void {
+    const seen = new Set<string>();
+    names.forEach((parts, i) => {
+      const name = this.#command.edits[i]?.name ?? '';
+      if (parts === undefined) this.#fail(i, '/name', `${name} is not the name of a resource`);
+      if (seen.has(name)) this.#fail(i, '/name', `${name} is named twice`);
+      seen.add(name);
+    });
+  }
+
+  #checkExpectation(): Refusal | undefined {
+    const { edits, expect } = this.#command;
+    if (expect === undefined || edits[0] === undefined) return undefined;
+    const { name } = edits[0];
+    const revision = this.#state.get(name)?.revision;
+    if (
+      expect === 'absent' ? revision === undefined : revision !== undefined && (expect === '*' || expect === revision)
+    ) {
+      return undefined;
+    }
+    const stands = revision === undefined ? 'does not exist' : `is at revision ${revision}`;
+    const detail = `${name} ${stands}, which is not what the request expects`;
+    return { code: 'precondition-failed', detail, ...(revision !== undefined && { revision }) };
+  }
+
+  #checkPresence(): Refusal | undefined {
+    for (const { op, name } of this.#command.edits) {
+      if (op !== 'put' && this.#state.get(name) === undefined)
+        return { code: 'not-found', detail: `${name} does not exist` };
+    }
+    return undefined;
+  }
+
+  #put(index: number, edit: Put, parts: NameParts): void {
+    const { name } = edit;
+    const before = this.#state.get(name);
+    const raw = edit.op === 'put' ? edit.value : mergePatch(before?.value, edit.patch);
+    if (!isObject(raw)) return this.#fail(index, '', 'is not an object');
+    let errors = this.#validate(parts.kind, raw);
+    if (errors.length === 0) errors = contradictions(parts.kind, raw);
+    if (errors.length > 0) return this.#failAll(index, errors);
+    let identity: Identity | undefined;
+    if (parts.kind === 'service') {
+      const found = this.#identify(before, parts.id, raw);
+      if (Array.isArray(found)) return this.#failAll(index, found);
+      identity = found;
+    }
+    const body = bodyOf(parts.kind, raw, identity);
+    const json = JSON.stringify(body);
+    if (before !== undefined && hasBody(before, json)) return;
+    const createTime = before?.value.createTime ?? this.#time;
+    const assigned = { name, revision: this.#revision, createTime, updateTime: this.#time };
+    this.#lay(itemOf(parts, assigned, body, json));
+  }
+
+  #identify(before: AnyItem | undefined, service: string, raw: Record<string, unknown>): Identity | FieldError[] {
+    if (before?.kind !== 'service') return newIdentity(this.#after, this.#command.caller, service, this.#revision, raw);
+    const errors = keepsIdentity(before, raw);
+    return errors.length > 0 ? errors : before.value;
+  }
+
+  #prune(labels: Labels): void {
+    const listed = new Set(this.#command.edits.map((edit) => edit.name));
+    const wanted = Object.entries(labels);
+    for (const kind of KINDS) {
+      for (const { name, value } of allOf(this.#state, kind)) {
+        if (wanted.every(([key, label]) => value.labels[key] === label) && !listed.has(name)) this.#delete(name);
+      }
+    }
+  }
+
+  #deriveUses(): void {
+    for (const { item, value } of changedUses({ before: this.#state, after: this.#after, touches: this.#touches })) {
+      const derived: Service = { ...value, revision: this.#revision, updateTime: this.#time };
+      const json = JSON.stringify(derived);
+      this.#lay({ ...item, revision: this.#revision, value: derived, json });
+    }
+  }
+
+  #lay(item: AnyItem): void {
+    this.#after.put(item);
+    this.#touches.set(item.name, { name: item.name, before: this.#state.get(item.name), after: item });
+  }
+
+  #delete(name: string): void {
+    this.#after.delete(name);
+    this.#touches.set(name, { name, before: this.#state.get(name), after: undefined });
+  }
+
+  /** Pointers are into the request's body: one document, or a list of them. */
+  #fail(index: number, pointer: string, detail: string): void {
+    const listed = this.#command.edits.length > 1 && index >= 0;
+    this.#errors.push({ pointer: listed ? `/${index}${pointer}` : pointer, detail });
+  }
+
+  #failAll(index: number, errors: readonly FieldError[]): void {
+    for (const { pointer, detail } of errors) this.#fail(index, pointer, detail);
+  }
+
+  #invalid(): Refusal {
+    const errors = this.#errors;
+    const first = `${errors[0]?.pointer ?? ''} ${errors[0]?.detail ?? ''}`.trim();
+    const detail = errors.length === 1 ? first : `${first}, and ${errors.length - 1} more`;
+    return { code: 'invalid', detail, errors };
+  }
+}
