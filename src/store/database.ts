@@ -1,0 +1,63 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { PrismaClient } from './generated/client.ts';
+import type { MigrationLog } from './migrate.ts';
+
+/** Where the store says what an operator should know. */
+export type StoreLog = MigrationLog;
+
+/** For those who do not listen. */
+export const silent: StoreLog = { info: () => {}, warn: () => {} };
+
+/** One database behind one pool: Prisma for what is seldom done, `pg` itself for what must be fast. */
+export interface Database {
+  readonly pool: pg.Pool;
+  readonly prisma: PrismaClient;
+}
+
+/** Takes the pool over: on failure it is closed. */
+export async function openDatabase(pool: pg.Pool): Promise<Database> {
+  try {
+    // Prisma names the schema in every statement, so it has to be told the one that plain SQL uses.
+    const { rows } = await pool.query<{ schema: string }>('SELECT current_schema() AS schema');
+    const adapter = new PrismaPg(pool, { schema: rows[0]?.schema ?? 'public' });
+    return { pool, prisma: new PrismaClient({ adapter, errorFormat: 'minimal' }) };
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+}
+
+/** Waits for what is under way; every statement is bounded, so this is. */
+export async function closeDatabase({ pool, prisma }: Database): Promise<void> {
+  await prisma.$disconnect();
+  await pool.end();
+}
+
+/** A pool whose idle connections may break at any time: the pool drops them, `onError` hears of it. */
+export function createPool(config: pg.PoolConfig, onError: (error: Error) => void): pg.Pool {
+  const pool = new pg.Pool({ application_name: 'signalbox', ...config });
+  pool.on('error', onError);
+  // A connection that breaks in use fails the query too, which is where it is handled; unheard, the event would end the
+  // process.
+  pool.on('connect', (client) => client.on('error', () => {}));
+  return pool;
+}
+
+/** Lends a connection. One on which something failed is destroyed, since nobody knows what state it is in. */
+export async function withClient<T>(pool: pg.Pool, use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let failed = true;
+  try {
+    const result = await use(client);
+    failed = false;
+    return result;
+  } finally {
+    client.release(failed);
+  }
+}
+
+/** A bigint for SQL; Infinity is a number as large as any. */
+export function wholeNumber(value: number): bigint {
+  return BigInt(Math.trunc(Math.min(value, Number.MAX_SAFE_INTEGER)));
+}

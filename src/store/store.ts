@@ -1,0 +1,31 @@
+import { commit } from './commit.ts';
+import { changesSince } from './log.ts';
+import { closeDatabase, type Database } from './database.ts';
+import { newEpoch } from './epoch.ts';
+import { guarded } from './failure.ts';
+import { readHead } from './head.ts';
+import { load } from './load.ts';
+import type { Store } from './port.ts';
+import { trim } from './trim.ts';
+
+/** The port over a PostgreSQL, whichever way it is reached. */
+export function createStore(db: Database): Store {
+  let closed: Promise<void> | undefined;
+  return {
+    head: () => guarded('read the head', () => readHead(db)),
+    load: () => guarded('load the catalog', () => load(db)),
+    changesSince: (revision, limit) => guarded('read the change log', () => changesSince(db, revision, limit)),
+    commit: (batch) => commit(db, batch),
+    trim: (policy) =>
+      guarded('trim the change log', async () => {
+        await trim(db, policy);
+        return readHead(db);
+      }),
+    newEpoch: () =>
+      guarded('begin a new epoch', async () => {
+        await newEpoch(db);
+        return readHead(db);
+      }),
+    close: () => (closed ??= closeDatabase(db)),
+  };
+}

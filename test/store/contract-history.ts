@@ -1,0 +1,124 @@
+import { expect, test } from '@jest/globals';
+import { StoreUnavailable } from '../../src/store/port.ts';
+import type { Opened } from './contract.ts';
+import { append, entry, everything, isGapless, put } from './fixtures.ts';
+
+/** How the log is read, trimmed and begun anew (REV4). */
+export function historyContract(db: Opened): void {
+  test('REV4 changesSince answers what is above a revision, within its limits, whole, at least one', async () => {
+    const from = (await db.store.head()).revision;
+    await append(
+      db.store,
+      ...Array.from({ length: 10 }, (_, i) => (r: number) => entry(r, [put(`limit-${i}`, r, 'x'.repeat(1000))])),
+    );
+    const revisions = async (since: number, entries: number, bytes: number) =>
+      (await db.store.changesSince(since, { entries, bytes })).map(({ revision }) => revision - from);
+    expect(await revisions(from + 10, 100, 1e9)).toEqual([]);
+    expect(await revisions(from + 7, 100, 1e9)).toEqual([8, 9, 10]);
+    expect(await revisions(from, 4, 1e9)).toEqual([1, 2, 3, 4]);
+    expect(await revisions(from, 100, 3600)).toEqual([1, 2, 3]);
+    expect(await revisions(from + 2, 100, 1)).toEqual([3]);
+    expect(await revisions(from + 2, 0, 0)).toEqual([3]);
+    expect(await revisions(from + 8, Infinity, Infinity)).toEqual([9, 10]);
+    expect(await revisions(from + 1000, 100, 1e9)).toEqual([]);
+  });
+
+  test('REV2 REV4 everything is there after it was closed and opened again', async () => {
+    const before = { loaded: await db.store.load(), log: await db.store.changesSince(0, everything) };
+    await db.close();
+    await db.open();
+    expect(await db.store.load()).toEqual(before.loaded);
+    expect(await db.store.changesSince(0, everything)).toEqual(before.log);
+  });
+
+  test('REV4 a new epoch keeps the revision, and a commit decided in the old one writes nothing', async () => {
+    const old = await db.store.head();
+    const renewed = await db.peer.newEpoch();
+    expect(renewed).toEqual({ ...old, epoch: renewed.epoch });
+    expect(renewed.epoch).not.toBe(old.epoch);
+    expect(await db.store.head()).toEqual(renewed);
+    const entries = [entry(old.revision + 1, [put('late', old.revision + 1)])];
+    expect(await db.store.commit({ epoch: old.epoch, base: old.revision, entries })).toBe(false);
+    expect(await db.store.commit({ epoch: renewed.epoch, base: old.revision, entries })).toBe(true);
+  });
+
+  test('REV4 a commit that races with a new epoch is in the old one or is refused', async () => {
+    for (let round = 0; round < 20; round++) {
+      const { epoch, revision: base } = await db.store.head();
+      const entries = [entry(base + 1, [put('racer', base + 1)])];
+      const [won, renewed] = await Promise.all([db.store.commit({ epoch, base, entries }), db.peer.newEpoch()]);
+      const after = await db.store.head();
+      expect(after.epoch).toBe(renewed.epoch);
+      expect(after.revision).toBe(won ? base + 1 : base);
+    }
+  });
+
+  test('REV4 trimming by age drops the oldest entries, and the head tells', async () => {
+    const from = (await db.store.head()).revision;
+    const time = Date.now() + 1_000_000;
+    await append(db.store, ...[1, 2, 3, 4].map((n) => (r: number) => entry(r, [put('aged', r)], { at: time + n })));
+    const before = await db.store.load();
+    expect(await db.store.trim({ before: time + 3, maxBytes: 1e9 })).toEqual({ ...before.head, trimmed: from + 2 });
+    expect(await db.peer.head()).toEqual({ ...before.head, trimmed: from + 2 });
+    expect(isGapless(await db.store.changesSince(0, everything), from + 2)).toBe(true);
+    expect((await db.store.load()).items).toEqual(before.items);
+    // Everything is too old now, and the newest entry stays all the same.
+    expect((await db.store.trim({ before: time + 99, maxBytes: 1e9 })).trimmed).toBe(from + 3);
+    expect((await db.store.trim({ before: time + 99, maxBytes: 1e9 })).trimmed).toBe(from + 3);
+  });
+
+  test('REV4 trimming by age stops at the first entry that is young enough, whatever comes after it', async () => {
+    const from = (await db.store.head()).revision;
+    const time = Date.now() + 2_000_000;
+    await append(db.store, ...[1, 2, 4, 3, 5].map((n) => (r: number) => entry(r, [put('aged', r)], { at: time + n })));
+    expect((await db.store.trim({ before: time + 4, maxBytes: Infinity })).trimmed).toBe(from + 2);
+  });
+
+  test('REV4 trimming by size keeps the newest entries that fit, and always the newest', async () => {
+    const [, , , last] = await append(
+      db.store,
+      ...Array.from({ length: 4 }, () => (r: number) => entry(r, [put('sized', r, 'x'.repeat(1000))])),
+    );
+    const newest = last?.revision ?? 0;
+    const trimTo = async (maxBytes: number) => (await db.store.trim({ before: 0, maxBytes })).trimmed;
+    expect(await trimTo(2500)).toBe(newest - 2);
+    expect(await trimTo(2500)).toBe(newest - 2);
+    expect(await trimTo(0)).toBe(newest - 1);
+    expect((await db.store.changesSince(0, everything)).map(({ revision }) => revision)).toEqual([newest]);
+    expect((await db.peer.head()).trimmed).toBe(newest - 1);
+  });
+
+  test('REV4 while the log is trimmed and written, a reader always finds what the head promised', async () => {
+    await append(db.store, ...Array.from({ length: 5000 }, () => (r: number) => entry(r, [put('many', r)])));
+    const done = new AbortController();
+    const trimming = (async () => {
+      for (let step = 4; step >= 0; step--) await db.peer.trim({ before: 0, maxBytes: step * 200_000 });
+      done.abort();
+    })();
+    const writing = (async () => {
+      while (!done.signal.aborted) await append(db.store, (r) => entry(r, [put('many', r)]));
+    })();
+    let reads = 0;
+    while (!done.signal.aborted || reads === 0) {
+      const before = await db.store.head();
+      const [first] = await db.store.changesSince(0, { entries: 1, bytes: 1 });
+      const after = await db.store.head();
+      expect(first?.revision).toBeGreaterThan(before.trimmed);
+      expect(first?.revision).toBeLessThanOrEqual(after.trimmed + 1);
+      reads++;
+    }
+    await Promise.all([trimming, writing]);
+  });
+
+  test('a closed store rejects with StoreUnavailable, and closing it twice is harmless', async () => {
+    await db.close();
+    await expect(db.store.head()).rejects.toThrow(StoreUnavailable);
+    await expect(db.store.load()).rejects.toThrow(StoreUnavailable);
+    await expect(db.store.commit({ epoch: '', base: 0, entries: [entry(1, [])] })).rejects.toMatchObject({
+      name: 'StoreUnavailable',
+      outcomeUnknown: false,
+    });
+    await db.close();
+    await db.open();
+  });
+}

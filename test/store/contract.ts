@@ -1,0 +1,50 @@
+import { afterAll, beforeAll, describe } from '@jest/globals';
+import type { Store } from '../../src/store/port.ts';
+import { commitContract } from './contract-commits.ts';
+import { historyContract } from './contract-history.ts';
+
+export interface Subject {
+  /** Opens the same data again; only after a close where `exclusive`. */
+  open(): Promise<Store>;
+  /** Only one store at a time can be open on the data. */
+  readonly exclusive: boolean;
+  dispose(): Promise<void>;
+}
+
+export interface Opened {
+  store: Store;
+  /** Another node's store where there can be one. */
+  peer: Store;
+  close(): Promise<void>;
+  open(): Promise<void>;
+}
+
+/** What every adapter of the store port promises. The tests share one database, and each begins where the last one ended. */
+export function storeContract(adapter: string, create: () => Promise<Subject>): void {
+  describe(`store contract: ${adapter}`, () => {
+    let subject: Subject;
+    const db: Opened = {
+      // Until beforeAll has run.
+      store: undefined as unknown as Store,
+      peer: undefined as unknown as Store,
+      open: async () => {
+        db.store = await subject.open();
+        db.peer = subject.exclusive ? db.store : await subject.open();
+      },
+      close: async () => {
+        if (db.peer !== db.store) await db.peer.close();
+        await db.store.close();
+      },
+    };
+    beforeAll(async () => {
+      subject = await create();
+      await db.open();
+    }, 120_000);
+    afterAll(async () => {
+      await db.close();
+      await subject.dispose();
+    });
+    commitContract(db);
+    historyContract(db);
+  });
+}
