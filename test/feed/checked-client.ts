@@ -123,7 +123,9 @@ export class CheckedSubscription {
     const wanted: string[] = [];
     for (let r = position + 1; r <= frame.revision; r++) wanted.push(...this.#model.expected(r, this.selector));
     if (got.join('\n') !== wanted.join('\n')) {
-      throw new Error(`PUSH1-4: after ${position} up to ${frame.revision}\n got ${got.join(', ')}\n not ${wanted.join(', ')}`);
+      throw new Error(
+        `PUSH1-4: after ${position} up to ${frame.revision}\n got ${got.join(', ')}\n not ${wanted.join(', ')}`,
+      );
     }
     for (const change of frame.changes) {
       if (change.op === 'put') this.cache.set(change.key, change.revision);
@@ -154,9 +156,14 @@ export class CheckedSubscription {
 
   #mustEqual(revision: number, what: string): void {
     const wanted = this.#model.selected(revision, this.selector);
-    const same = wanted.size === this.cache.size && [...wanted].every(([k, item]) => this.cache.get(k) === item.revision);
+    const same =
+      wanted.size === this.cache.size && [...wanted].every(([k, item]) => this.cache.get(k) === item.revision);
     if (!same) {
-      const show = (entries: Iterable<readonly [string, number]>): string => [...entries].map((e) => e.join('@')).sort().join(' ');
+      const show = (entries: Iterable<readonly [string, number]>): string =>
+        [...entries]
+          .map((e) => e.join('@'))
+          .sort()
+          .join(' ');
       throw new Error(
         `${what} at ${revision}: the cache is\n ${show(this.cache)}\nnot\n ${show([...wanted].map(([k, i]) => [k, i.revision]))}`,
       );

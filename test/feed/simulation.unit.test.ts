@@ -43,7 +43,14 @@ function randomLabels(random: Random): Labels {
 /** The feed looks at names, revisions and labels only, so the rest of a value is left out here. */
 function randomItem(random: Random, name: string, revision: number): AnyItem {
   const base = { name, revision, labels: randomLabels(random), imports: [], uses: [], members: [], versions: [] };
-  return makeItem({ ...base, project: 'p', creator: 'projects/p/service-accounts/s', primaryRegion: 'us-east', currentVersion: 'v1', apiId: name } as unknown as Value);
+  return makeItem({
+    ...base,
+    project: 'p',
+    creator: 'projects/p/service-accounts/s',
+    primaryRegion: 'us-east',
+    currentVersion: 'v1',
+    apiId: name,
+  } as unknown as Value);
 }
 
 class SimSocket implements WatchSocket {
@@ -112,7 +119,8 @@ class SimClient {
 
   subscribe(id: string, selector: Selector, sub: CheckedSubscription): void {
     this.subs.set(id, sub);
-    const since = sub.position === undefined ? {} : { since: { epoch: this.sim.tail.head.epoch, revision: sub.position } };
+    const since =
+      sub.position === undefined ? {} : { since: { epoch: this.sim.tail.head.epoch, revision: sub.position } };
     this.connection?.receive(JSON.stringify({ type: 'subscribe', id, select: selector, ...since }));
   }
 
@@ -155,7 +163,14 @@ class Simulation {
     this.hub = new Hub({
       tail: this.tail,
       store: this.store,
-      limits: { maxQueuedBytes: 3000, maxSubscriptions: 16, maxSockets: 100, heartbeatMs: 1000, stallTimeoutMs: 3000, ringBytes: 8000 },
+      limits: {
+        maxQueuedBytes: 3000,
+        maxSubscriptions: 16,
+        maxSockets: 100,
+        heartbeatMs: 1000,
+        stallTimeoutMs: 3000,
+        ringBytes: 8000,
+      },
       metrics: inertHubMetrics(),
       log: { warn: () => undefined, info: () => undefined },
       now: () => this.now,
@@ -180,14 +195,16 @@ class Simulation {
           state.delete(name);
         } else {
           const item = randomItem(random, name, revision);
-          const same = before === undefined || JSON.stringify(before.value.labels) === JSON.stringify(item.value.labels);
+          const same =
+            before === undefined || JSON.stringify(before.value.labels) === JSON.stringify(item.value.labels);
           changes.push(same ? { op: 'put', item } : { op: 'put', item, was: before.value.labels });
           state.set(name, item);
         }
       }
       entries.push({ revision, at: revision, author: 'sim', changes });
     }
-    if (!this.store.commitNow({ epoch: tail.head.epoch, base, entries })) throw new Error('the simulation lost its place');
+    if (!this.store.commitNow({ epoch: tail.head.epoch, base, entries }))
+      throw new Error('the simulation lost its place');
     for (const entry of entries) this.model.record(entry);
     // A change of another node is only in the store until the log is read.
     if (!foreign) tail.advance(entries);
@@ -204,8 +221,7 @@ class Simulation {
       this.store.failing = false;
       if (foreign) await tail.catchUp();
     } else if (roll < 45) this.hub.flush();
-    else if (roll < 55 && this.clients.length < 6)
-      this.clients.push(new SimClient(this));
+    else if (roll < 55 && this.clients.length < 6) this.clients.push(new SimClient(this));
     else if (roll < 65 && client !== undefined) {
       const id = `s${random.below(6)}`;
       const selector = random.pick(SELECTORS);
@@ -221,8 +237,11 @@ class Simulation {
       this.hub.heartbeat();
     } else if (roll < 94) {
       this.store.failing = false;
-      tail.trimmed(await this.store.trim({ before: Math.max(0, tail.head.revision - random.below(60)), maxBytes: 1e9 }));
-    } else if (roll < 96) this.store.failing = this.store.failing === false && random.chance(0.3) ? 'unavailable' : false;
+      tail.trimmed(
+        await this.store.trim({ before: Math.max(0, tail.head.revision - random.below(60)), maxBytes: 1e9 }),
+      );
+    } else if (roll < 96)
+      this.store.failing = this.store.failing === false && random.chance(0.3) ? 'unavailable' : false;
     else {
       this.store.failing = false;
       for (let i = 0; i < 4; i++) await Promise.resolve();
@@ -266,7 +285,10 @@ describe('the feed under random histories', () => {
   test('PUSH1 PUSH2 PUSH3 PUSH4 PUSH5 PUSH6 PUSH7 PUSH8 hold for every subscription of random histories', async () => {
     let events = 0;
     const only = process.env['SIM_SEED'];
-    const seeds = only === undefined ? Array.from({ length: Number(process.env["SIM_RUNS"] ?? 100) }, (_, i) => i + 1) : [Number(only)];
+    const seeds =
+      only === undefined
+        ? Array.from({ length: Number(process.env['SIM_RUNS'] ?? 100) }, (_, i) => i + 1)
+        : [Number(only)];
     for (const seed of seeds) {
       try {
         events += (await run(seed, 250)).events;

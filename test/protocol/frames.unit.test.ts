@@ -7,10 +7,12 @@ import { parseClientFrame } from '../../src/protocol/parse-frame.ts';
 import { PROTOCOL, PROTOCOL_HASH, PROTOCOL_VERSION } from '../../src/protocol/version.ts';
 
 test('the frames are those of the protocol number: a changed schema needs a new number, or is a mistake', () => {
-  const hash = createHash('sha256')
-    .update(JSON.stringify({ ClientFrames, ServerFrames }))
-    .digest('hex');
-  expect({ PROTOCOL, PROTOCOL_VERSION, hash }).toEqual({ PROTOCOL: 'signalbox.v1', PROTOCOL_VERSION: 1, hash: PROTOCOL_HASH });
+  const hash = createHash('sha256').update(JSON.stringify({ ClientFrames, ServerFrames })).digest('hex');
+  expect({ PROTOCOL, PROTOCOL_VERSION, hash }).toEqual({
+    PROTOCOL: 'signalbox.v1',
+    PROTOCOL_VERSION: 1,
+    hash: PROTOCOL_HASH,
+  });
 });
 
 test('PUSH8: the digest is the one that PUSH.md describes', () => {

@@ -1,0 +1,72 @@
+/** How the text of a setting is read. `expects` ends the sentence "NAME must be ...". */
+export interface Unit<T> {
+  readonly expects: string;
+  /** `undefined` when the text is not what is expected. */
+  read(text: string): T | undefined;
+  /** The text of a value, as the documentation and `.env.example` write it. */
+  write(value: T): string;
+}
+
+const TIMES: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const SIZES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** Milliseconds, written `250ms`, `10s`, `5m` or `24h`. */
+export const duration = (min: string, max: string): Unit<number> =>
+  scaled(TIMES, `a duration from ${min} to ${max}, such as 250ms, 10s, 5m or 24h`, min, max);
+
+/** Bytes, written `512B`, `64KiB`, `1MiB` or `2GiB`. */
+export const size = (min: string, max: string): Unit<number> =>
+  scaled(SIZES, `a size from ${min} to ${max}, such as 512B, 64KiB, 1MiB or 2GiB`, min, max);
+
+export const integer = (min: number, max: number): Unit<number> => ({
+  expects: `a whole number from ${min} to ${max}`,
+  read: (text) => within(/^[0-9]{1,15}$/.test(text) ? Number(text) : undefined, min, max),
+  write: String,
+});
+
+export const flag: Unit<boolean> = {
+  expects: 'true or false',
+  read: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),
+  write: String,
+};
+
+export const choice = <const C extends readonly string[]>(choices: C): Unit<C[number]> => ({
+  expects: `one of ${choices.join(', ')}`,
+  read: (text) => choices.find((candidate) => candidate === text),
+  write: String,
+});
+
+export const matching = (expects: string, pattern: RegExp): Unit<string> => ({
+  expects,
+  read: (text) => (pattern.test(text) ? text : undefined),
+  write: String,
+});
+
+/** A URL with one of the schemes, each written with its colon. */
+export const url = (schemes: readonly string[]): Unit<string> => ({
+  expects: `a URL that begins with ${schemes.map((scheme) => `${scheme}//`).join(' or ')}`,
+  read: (text) => (URL.canParse(text) && schemes.includes(new URL(text).protocol) ? text : undefined),
+  write: String,
+});
+
+function scaled(units: Readonly<Record<string, number>>, expects: string, min: string, max: string): Unit<number> {
+  const parse = (text: string): number | undefined => {
+    const [, digits, unit] = /^([0-9]{1,12})([a-zA-Z]{1,3})$/.exec(text) ?? [];
+    const factor = unit !== undefined && Object.hasOwn(units, unit) ? units[unit] : undefined;
+    return factor === undefined ? undefined : Number(digits) * factor;
+  };
+  const lowest = parse(min) ?? 0;
+  const highest = parse(max) ?? Number.MAX_SAFE_INTEGER;
+  return {
+    expects,
+    read: (text) => within(parse(text), lowest, highest),
+    write: (value) => {
+      const fitting = Object.entries(units).filter(([, factor]) => value % factor === 0);
+      const [unit, factor] = fitting.at(-1) ?? ['', 1];
+      return `${value / factor}${unit}`;
+    },
+  };
+}
+
+const within = (value: number | undefined, min: number, max: number): number | undefined =>
+  value !== undefined && value >= min && value <= max ? value : undefined;

@@ -1,0 +1,249 @@
+import { choice, duration, flag, integer, matching, size, url, type Unit } from './config-units.ts';
+
+interface Setting<T> {
+  readonly env: string;
+  readonly unit: Unit<T>;
+  readonly description: string;
+  readonly default?: T;
+  /** What happens when it is not set, where no single value says it. */
+  readonly otherwise?: string;
+  /** Its value is never written to logs or error messages. */
+  readonly secret?: true;
+}
+
+const required = <T>(setting: Setting<T> & { readonly default: T }): Setting<T> & { readonly default: T } => setting;
+const optional = <T>(
+  setting: Setting<T> & { readonly otherwise: string },
+): Setting<T> & { readonly otherwise: string } => setting;
+
+const S = 1000;
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Every setting, once: `.env.example`, docs/settings.md, `Config` and the error messages are made of this. */
+export const SETTINGS = {
+  host: required({
+    env: 'HOST',
+    unit: matching('a host name or an address', /^[a-zA-Z0-9.:_-]{1,253}$/),
+    default: '127.0.0.1',
+    description: 'Address to listen on. Only loopback addresses are taken until access control exists.',
+  }),
+  port: required({
+    env: 'PORT',
+    unit: integer(0, 65_535),
+    default: 4400,
+    description: 'TCP port to listen on; 0 takes a free one.',
+  }),
+  dataDir: required({
+    env: 'DATA_DIR',
+    unit: matching('a path', /^[^\0]+$/),
+    default: './data',
+    description: 'Directory of the embedded database. Not used with DATABASE_URL.',
+  }),
+  databaseUrl: optional({
+    env: 'DATABASE_URL',
+    unit: url(['postgres:', 'postgresql:']),
+    otherwise: 'the embedded database',
+    secret: true,
+    description: 'PostgreSQL 14 or newer, as postgresql://user:password@host:5432/database.',
+  }),
+  redisUrl: optional({
+    env: 'REDIS_URL',
+    unit: url(['redis:', 'rediss:']),
+    otherwise: 'one node alone',
+    secret: true,
+    description: 'Redis that carries news of commits between nodes.',
+  }),
+  logLevel: required({
+    env: 'LOG_LEVEL',
+    unit: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+    default: 'info',
+    description: 'The least severe messages to log; debug logs every request.',
+  }),
+  logFormat: optional({
+    env: 'LOG_FORMAT',
+    unit: choice(['json', 'pretty']),
+    otherwise: 'pretty on a terminal, otherwise json',
+    description: 'One JSON object a line, or text for people.',
+  }),
+  newEpoch: required({
+    env: 'NEW_EPOCH',
+    unit: flag,
+    default: false,
+    description:
+      'Start a new history at this start. Set it once after the database was restored from a backup, so that no client mistakes the old history for the new one; then unset it.',
+  }),
+  historyMaxAge: required({
+    env: 'HISTORY_MAX_AGE',
+    unit: duration('1m', '87600h'),
+    default: 24 * 3600 * S,
+    description: 'Revisions older than this leave the log; a client that was away longer starts over.',
+  }),
+  historyMaxBytes: required({
+    env: 'HISTORY_MAX_BYTES',
+    unit: size('1MiB', '1024GiB'),
+    default: 256 * MIB,
+    description: 'The oldest revisions leave the log when it is larger than this.',
+  }),
+  historyMemoryBytes: required({
+    env: 'HISTORY_MEMORY_BYTES',
+    unit: size('1MiB', '16GiB'),
+    default: 64 * MIB,
+    description: 'Recent revisions that are kept in memory as well, for watchers that catch up.',
+  }),
+  tailInterval: required({
+    env: 'TAIL_INTERVAL',
+    unit: duration('50ms', '1m'),
+    default: S,
+    description: 'How often a node looks for revisions that no announcement told it of.',
+  }),
+  watchHeartbeat: required({
+    env: 'WATCH_HEARTBEAT',
+    unit: duration('100ms', '5m'),
+    default: 10 * S,
+    description: 'Time between bookmarks on a watch socket.',
+  }),
+  watchMaxQueuedBytes: required({
+    env: 'WATCH_MAX_QUEUED_BYTES',
+    unit: size('64KiB', '1GiB'),
+    default: MIB,
+    description: 'Bytes that may wait for one watch socket; past them it is caught up by state or cut off.',
+  }),
+  watchMaxSubscriptions: required({
+    env: 'WATCH_MAX_SUBSCRIPTIONS',
+    unit: integer(1, 10_000),
+    default: 64,
+    description: 'Subscriptions on one watch socket.',
+  }),
+  watchMaxFrameBytes: required({
+    env: 'WATCH_MAX_FRAME_BYTES',
+    unit: size('1KiB', '16MiB'),
+    default: 64 * KIB,
+    description: 'Size of one frame that a watcher sends.',
+  }),
+  watchMaxSockets: required({
+    env: 'WATCH_MAX_SOCKETS',
+    unit: integer(1, 1_000_000),
+    default: 20_000,
+    description: 'Watch sockets at one time; each also needs a file descriptor.',
+  }),
+  watchStallTimeout: required({
+    env: 'WATCH_STALL_TIMEOUT',
+    unit: duration('1s', '1h'),
+    default: 30 * S,
+    description: 'A watch socket that takes nothing of what waits for it for this long is cut off.',
+  }),
+  writeMaxPending: required({
+    env: 'WRITE_MAX_PENDING',
+    unit: integer(1, 1_000_000),
+    default: 10_000,
+    description: 'Writes that may wait for their commit; more are refused with 503.',
+  }),
+  writeTimeout: required({
+    env: 'WRITE_TIMEOUT',
+    unit: duration('100ms', '5m'),
+    default: 10 * S,
+    description: 'How long a write may wait for its commit.',
+  }),
+  readWaitMax: required({
+    env: 'READ_WAIT_MAX',
+    unit: duration('0ms', '1m'),
+    default: 5 * S,
+    description: 'How long a read waits for the revision in X-Signalbox-Min-Revision.',
+  }),
+  bodyMaxBytes: required({
+    env: 'BODY_MAX_BYTES',
+    unit: size('1KiB', '64MiB'),
+    default: MIB,
+    description: 'Body of a request for one resource.',
+  }),
+  applyMaxBytes: required({
+    env: 'APPLY_MAX_BYTES',
+    unit: size('1KiB', '256MiB'),
+    default: 16 * MIB,
+    description: 'Body of POST /v1/apply.',
+  }),
+  requestTimeout: required({
+    env: 'REQUEST_TIMEOUT',
+    unit: duration('1s', '10m'),
+    default: 30 * S,
+    description:
+      'A request has to arrive whole within this time; its header within a third of it, and in 10 s at most.',
+  }),
+  shutdownTimeout: required({
+    env: 'SHUTDOWN_TIMEOUT',
+    unit: duration('0ms', '10m'),
+    default: 15 * S,
+    description: 'How long a shutdown may take before the rest is cut off.',
+  }),
+  listenBacklog: required({
+    env: 'LISTEN_BACKLOG',
+    unit: integer(1, 65_535),
+    default: 4096,
+    description: 'Connections that may wait to be accepted; the kernel has a limit of its own (net.core.somaxconn).',
+  }),
+} as const;
+
+type Settings = typeof SETTINGS;
+type ValueOf<T> = T extends { readonly unit: Unit<infer V> } ? V : never;
+
+/** All settings, read. Durations are milliseconds, sizes bytes. */
+export type Config = {
+  readonly [K in keyof Settings]: Settings[K] extends { readonly default: unknown }
+    ? ValueOf<Settings[K]>
+    : K extends 'logFormat'
+      ? ValueOf<Settings[K]>
+      : ValueOf<Settings[K]> | undefined;
+};
+
+export type LoadedConfig =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly string[] }
+  /** Everything that is wrong, a sentence each, with what would be right. */
+  | { readonly ok: false; readonly errors: readonly string[] };
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** An empty variable counts as one that is not set, since that is how compose files and shells leave one out. */
+export function loadConfig(env: Env, { isTTY = false }: { readonly isTTY?: boolean } = {}): LoadedConfig {
+  const errors: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [key, setting] of Object.entries<Setting<unknown>>(SETTINGS)) {
+    const text = env[setting.env];
+    if (text === undefined || text === '') {
+      values[key] = setting.default;
+      continue;
+    }
+    values[key] = setting.unit.read(text);
+    if (values[key] === undefined) errors.push(badValue(setting, text));
+  }
+  values['logFormat'] ??= isTTY ? 'pretty' : 'json';
+  const config = values as Config;
+  if (config.host !== undefined && !isLoopbackHost(config.host)) errors.push(notLoopback(config.host));
+  return errors.length > 0 ? { ok: false, errors } : { ok: true, config, warnings: warningsOf(env) };
+}
+
+/** Names and addresses that only programs on the same machine can reach. */
+export const isLoopbackHost = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127(?:\.[0-9]{1,3}){3}$/.test(host);
+
+function badValue(setting: Setting<unknown>, text: string): string {
+  const shown = setting.secret === true ? '' : `, not ${JSON.stringify(text.slice(0, 80))}`;
+  const fallback =
+    setting.default === undefined ? setting.otherwise : `its default, ${setting.unit.write(setting.default)}`;
+  return `${setting.env} must be ${setting.unit.expects}${shown}. Set it so, or leave it out for ${fallback}.`;
+}
+
+const notLoopback = (host: string): string =>
+  `HOST must be a loopback address such as 127.0.0.1, not ${JSON.stringify(host)}: whoever reaches Signalbox may change ` +
+  'everything, because access control does not exist yet (SEC2). Leave HOST out, and reach it through a tunnel.';
+
+/** Settings have no prefix; `SIGNALBOX_URL` is the command line's. */
+function warningsOf(env: Env): string[] {
+  const known = new Set<string>(Object.values(SETTINGS).map((setting) => setting.env));
+  const stray = Object.keys(env).filter((name) => name.startsWith('SIGNALBOX_') && name !== 'SIGNALBOX_URL');
+  return stray.toSorted().map((name) => {
+    const meant = name.slice('SIGNALBOX_'.length);
+    const hint = known.has(meant) ? `did you mean ${meant}?` : 'docs/settings.md lists those there are.';
+    return `${name} is not a setting: ${hint}`;
+  });
+}

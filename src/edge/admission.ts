@@ -1,0 +1,86 @@
+import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
+import type { Action } from '../auth/actions.ts';
+import { authorize } from '../auth/authorize.ts';
+import { resolveDevelopmentCaller } from '../auth/development.ts';
+import type { Caller } from '../domain/command.ts';
+import { badHeader, Problem } from '../protocol/problem.ts';
+import type { EdgeDeps } from './deps.ts';
+import { REVISION_HEADER } from './answers.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What the route lets its caller do; a route without one is refused at registration (SEC1). */
+    action?: Action;
+  }
+  interface FastifyRequest {
+    /** Set before any handler runs. */
+    caller: Caller;
+  }
+}
+
+/** Actions that are answered from the view, and so wait for it. */
+const READS: ReadonlySet<Action> = new Set(['catalog.read', 'catalog.export', 'coverage.read', 'log.read']);
+const WRITES: ReadonlySet<Action> = new Set(['catalog.write', 'catalog.delete', 'catalog.apply']);
+
+const MAX_URL_LENGTH = 8192;
+/** So long the loading of a catalog usually takes at most; what a client is told to wait. */
+const NOT_READY_RETRY_S = 1;
+
+type Admission = Pick<EdgeDeps, 'state' | 'config'>;
+
+/**
+ * What every request passes before its body is read: who is calling, may they do this, is the catalog loaded, has the view
+ * reached the revision that the caller has already seen. One hook made for each route, since it runs for every request.
+ */
+export function admission({ state, config }: Admission, action: Action): onRequestHookHandler {
+  const reads = READS.has(action);
+  const needsCatalog = reads || WRITES.has(action);
+  return (request, reply, done) => {
+    const problem = identify(request, action) ?? (needsCatalog && !state.ready ? notReady() : undefined);
+    if (state.ready) reply.header(REVISION_HEADER, state.head.revision);
+    reply.header('x-request-id', request.id);
+    if (problem !== undefined) return done(problem);
+    const seen = reads ? request.headers['x-signalbox-min-revision'] : undefined;
+    if (seen === undefined) return done();
+    void awaitRevision(state, config.readWaitMax, String(seen), reply, done);
+  };
+}
+
+/** Sets the caller of a request, or says why it is not answered. */
+export function identify(request: FastifyRequest, action: Action): Problem | undefined {
+  const { raw } = request;
+  const { host, origin } = raw.headers;
+  const resolution = resolveDevelopmentCaller({ remoteAddress: raw.socket.remoteAddress, host, origin });
+  if (!resolution.ok) return new Problem('forbidden', resolution.detail);
+  const url = raw.url ?? '';
+  if (url.length > MAX_URL_LENGTH) {
+    return new Problem('uri-too-long', `The URL has ${url.length} characters; ${MAX_URL_LENGTH} are taken.`);
+  }
+  const verdict = authorize(resolution.caller, action, url);
+  if (!verdict.allowed) return new Problem('forbidden', verdict.detail);
+  request.caller = resolution.caller;
+  return undefined;
+}
+
+const notReady = (): Problem =>
+  new Problem('not-ready', { detail: 'The catalog is still being loaded.', retryAfter: NOT_READY_RETRY_S });
+
+/** Calls `done` once the view has reached the revision, or with a problem when it does not in time. */
+async function awaitRevision(
+  state: EdgeDeps['state'],
+  timeoutMs: number,
+  header: string,
+  reply: FastifyReply,
+  done: (problem?: Problem) => void,
+): Promise<void> {
+  const revision = /^[0-9]{1,15}$/.test(header) ? Number(header) : undefined;
+  if (revision === undefined) {
+    return done(badHeader('X-Signalbox-Min-Revision', 'must be a revision: a whole number'));
+  }
+  const reached = state.head.revision >= revision || (await state.waitFor(revision, timeoutMs));
+  const head = state.head.revision;
+  reply.header(REVISION_HEADER, head);
+  if (reached) return done();
+  const detail = `The server is at revision ${head} and did not reach ${revision} within ${timeoutMs} ms.`;
+  done(new Problem('revision-not-reached', { detail, retryAfter: 1 }));
+}

@@ -1,0 +1,117 @@
+import Fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
+import { admission, identify } from './admission.ts';
+import type { EdgeDeps } from './deps.ts';
+import { clientErrorHandler } from './client-error.ts';
+import { errorHandler, MAX_PARAM_LENGTH } from './error-handler.ts';
+import { catalogRoutes } from './http/catalog.ts';
+import { docsRoutes } from './http/docs.ts';
+import { healthRoutes } from './http/health.ts';
+import { manifestRoutes } from './http/manifests.ts';
+import { documentRoutes } from './openapi.ts';
+import { validatorCompiler } from './query-validation.ts';
+import { requestIds } from './request-ids.ts';
+import { RequestMetrics } from './request-metrics.ts';
+import { RouteTable } from './route-table.ts';
+import { Problem } from '../protocol/problem.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Every route with its action (SEC1). */
+    readonly routeTable: RouteTable;
+  }
+}
+
+const MAX_HEADER_BYTES = 16 * 1024;
+const KEEP_ALIVE_MS = 72_000;
+/** How often node looks for requests that have not arrived in time. */
+const TIMEOUT_CHECK_MS = 2000;
+
+/** The HTTP edge with all of its routes; `deps.plugins` come last. Rejects when a route declares no action (SEC1). */
+export async function buildApp(deps: EdgeDeps): Promise<FastifyInstance> {
+  const { config, logger } = deps;
+  // Widened: the app's type is not to depend on the logger's.
+  const loggerInstance: FastifyBaseLogger = logger;
+  const onError = errorHandler(deps);
+  const app = Fastify({
+    loggerInstance,
+    logController: new LogController({ disableRequestLogging: true }),
+    // A child logger for each request would cost as much as answering it; what is logged names the request itself.
+    childLoggerFactory: (parent) => parent,
+    genReqId: requestIds(),
+    requestIdHeader: false,
+    bodyLimit: config.bodyMaxBytes,
+    requestTimeout: config.requestTimeout,
+    connectionTimeout: config.requestTimeout + KEEP_ALIVE_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    http: {
+      headersTimeout: Math.min(10_000, Math.ceil(config.requestTimeout / 3)),
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    },
+    clientErrorHandler: clientErrorHandler(logger),
+    frameworkErrors: (error, request, reply) => {
+      onError(error, request, reply);
+    },
+  });
+  const routes = new RouteTable();
+  app.decorate('routeTable', routes);
+  app.decorateRequest('caller');
+  app.setErrorHandler(onError);
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(() => JSON.stringify);
+  watchRoutes(app, deps, routes);
+  app.setNotFoundHandler((request, reply) => {
+    notFound(routes, request, reply);
+  });
+  await documentRoutes(app, deps.version);
+  healthRoutes(app, deps);
+  catalogRoutes(app, deps);
+  manifestRoutes(app, deps);
+  await docsRoutes(app);
+  for (const plugin of deps.plugins ?? []) await app.register(plugin);
+  return app;
+}
+
+/** Gives every route, whoever registers it, its admission and its metrics; made once, so that a request only runs them. */
+function watchRoutes(app: FastifyInstance, deps: EdgeDeps, routes: RouteTable): void {
+  const metrics = new RequestMetrics(deps.metrics);
+  app.addHook('onRoute', (route) => {
+    // The documentation plugin cannot be told to declare it.
+    if (route.url.startsWith('/docs')) route.config = { ...route.config, action: 'docs.read' };
+    const action = routes.add(route);
+    const series = metrics.series(String(route.method), route.url);
+    route.onRequest = [admission(deps, action), ...[route.onRequest ?? []].flat()];
+    route.onResponse = [
+      (request, reply, done): void => {
+        series.observe(reply.statusCode, reply.elapsedTime / 1000);
+        if (deps.logger.isLevelEnabled('debug')) logRequest(deps, request, reply);
+        done();
+      },
+      ...[route.onResponse ?? []].flat(),
+    ];
+  });
+}
+
+function logRequest({ logger }: EdgeDeps, request: FastifyRequest, reply: FastifyReply): void {
+  const { id: requestId, method, url } = request;
+  logger.debug({ requestId, method, url, status: reply.statusCode, ms: reply.elapsedTime }, 'answered a request');
+}
+
+function notFound(routes: RouteTable, request: FastifyRequest, reply: FastifyReply): void {
+  const problem = identify(request, 'docs.read');
+  if (problem !== undefined) throw problem;
+  const path = request.url.split('?')[0] ?? '';
+  const methods = routes.methodsAt(path);
+  if (methods.length === 0)
+    throw new Problem('unknown-path', `Nothing lives at ${JSON.stringify(path.slice(0, 400))}; / lists what is where.`);
+  reply.header('allow', methods.join(', '));
+  throw new Problem('method-not-allowed', `${request.method} is not taken here; there are ${methods.join(', ')}.`);
+}

@@ -1,0 +1,50 @@
+import type { FastifyPluginCallback } from 'fastify';
+import type { Logger } from 'pino';
+import type { Registry as MetricsRegistry } from 'prom-client';
+import type { Config } from '../config.ts';
+import type { Command, Decision } from '../domain/command.ts';
+import type { Entry } from '../domain/item.ts';
+import type { Head, Position, ResetReason } from '../domain/position.ts';
+import type { View } from '../domain/view.ts';
+
+/** The registry's answer; `revision` is the head after the command, or for a dry run what it would be. */
+export type Result =
+  (Extract<Decision, { ok: true }> & { readonly revision: number }) | Extract<Decision, { ok: false }>;
+
+export interface EdgeState {
+  /** Nothing is answered from the view before it is loaded (PUSH7). */
+  readonly ready: boolean;
+  readonly head: Head;
+  readonly view: View;
+  /** Resolves true once the view has reached the revision, false when it has not within the time. */
+  waitFor(revision: number, timeoutMs: number): Promise<boolean>;
+}
+
+export interface EdgeLog {
+  /** What follows a position: at least one entry if there is one, then as many as the limit allows. */
+  read(
+    from: Position,
+    limit: { readonly entries: number; readonly bytes: number },
+  ): Promise<
+    | { readonly kind: 'changes'; readonly entries: readonly Entry[] }
+    | { readonly kind: 'startOver'; readonly reason: ResetReason }
+  >;
+}
+
+/** What the HTTP edge needs of the rest. */
+export interface EdgeDeps {
+  readonly config: Pick<Config, 'bodyMaxBytes' | 'applyMaxBytes' | 'requestTimeout' | 'readWaitMax'>;
+  /** Rejects with `RegistryUnavailable`. */
+  readonly registry: { execute(command: Command, options?: { readonly dryRun?: boolean }): Promise<Result> };
+  readonly state: EdgeState;
+  readonly log: EdgeLog;
+  readonly logger: Logger;
+  /** Where the edge adds its metrics, and what `/metrics` answers. */
+  readonly metrics: MetricsRegistry;
+  /** Milliseconds since 1970: the time of a command. */
+  readonly clock: () => number;
+  /** Of Signalbox, for the documentation. */
+  readonly version: string;
+  /** Routes of other rooms, such as the watch feed. */
+  readonly plugins?: readonly FastifyPluginCallback[];
+}

@@ -1,0 +1,156 @@
+import swagger from '@fastify/swagger';
+import type { FastifyInstance } from 'fastify';
+import { Type, type TSchema } from 'typebox';
+import { KINDS, type Kind } from '../domain/resources.ts';
+import { PROBLEMS, problemType, type ProblemCode } from '../protocol/problem.ts';
+import { RESOURCES } from '../protocol/resources.ts';
+
+/** A response as a route declares it, for the documentation alone: nothing is serialised by schema. */
+export interface Answer {
+  readonly description: string;
+  readonly content?: Readonly<Record<string, { readonly schema: object }>>;
+  readonly headers?: Readonly<Record<string, object>>;
+}
+
+/** The name of a kind's schema among the components. */
+export const componentOf = (kind: Kind): string => String((RESOURCES[kind] as { title?: string }).title);
+
+export const ref = (component: string): object => ({ $ref: `${component}#` });
+
+export const json = (description: string, schema: object): Answer => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+
+export const JsonObject = (description: string): Answer =>
+  json(description, { type: 'object', additionalProperties: true });
+
+const REVISION = { type: 'integer', description: 'The head of the log at the answer.' };
+const REQUEST_ID = { type: 'string', description: "The request's X-Request-Id, or one that was made for it." };
+
+/** Adds what every answer has: the two headers, and the problems that any request can meet. */
+export function answers(
+  own: Readonly<Record<number, Answer>>,
+  problems: readonly ProblemCode[] = [],
+): Record<string, Answer> {
+  const all: Record<string, Answer> = {};
+  for (const [status, answer] of Object.entries(own)) {
+    all[status] = {
+      ...answer,
+      headers: { 'X-Signalbox-Revision': REVISION, 'X-Request-Id': REQUEST_ID, ...answer.headers },
+    };
+  }
+  for (const code of [...problems, 'forbidden', 'internal'] as const) {
+    const status = String(PROBLEMS[code].status);
+    const title = `${PROBLEMS[code].title} (\`${problemType(code)}\`).`;
+    const known = all[status];
+    all[status] = {
+      ...known,
+      description: known === undefined ? title : `${known.description} ${title}`,
+      content: { ...known?.content, 'application/problem+json': { schema: ref('Problem') } },
+    };
+  }
+  return all;
+}
+
+const assignedFields = ['name', 'revision', 'createTime', 'updateTime'];
+
+const Problem = Type.Object(
+  {
+    type: Type.String({
+      description: 'A stable reference; docs/problems.md lists all.',
+      examples: [problemType('conflict')],
+    }),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String({ description: 'What is wrong with this request.' }),
+    requestId: Type.Optional(Type.String()),
+    errors: Type.Optional(
+      Type.Array(
+        Type.Object({
+          pointer: Type.Optional(Type.String({ description: 'JSON pointer into the body.' })),
+          parameter: Type.Optional(Type.String({ description: 'A parameter of the path or the query.' })),
+          header: Type.Optional(Type.String()),
+          resource: Type.Optional(Type.String({ description: 'The name of the document, where a body has several.' })),
+          detail: Type.String({ description: 'What is wrong and what would be right.' }),
+        }),
+      ),
+    ),
+    violations: Type.Optional(
+      Type.Array(
+        Type.Object({
+          code: Type.String(),
+          rule: Type.String({ description: 'A rule of docs/rules.md.' }),
+          resource: Type.String({ description: 'The name of the resource that would be wrong.' }),
+          importer: Type.Optional(Type.String()),
+          importerVersion: Type.Optional(Type.String()),
+          imported: Type.Optional(Type.String()),
+          importedVersion: Type.Optional(Type.String()),
+          region: Type.Optional(Type.String()),
+          message: Type.String(),
+          fix: Type.Optional(
+            Type.Object(
+              {
+                method: Type.Enum(['PUT', 'PATCH', 'DELETE', 'POST']),
+                path: Type.String(),
+                body: Type.Optional(Type.Unknown()),
+                summary: Type.String(),
+              },
+              { description: 'The request that would mend it.' },
+            ),
+          ),
+        }),
+      ),
+    ),
+    retryAfter: Type.Optional(Type.Integer({ description: 'Seconds; also in Retry-After.' })),
+    revision: Type.Optional(Type.Integer({ description: 'With precondition-failed: what the resource has.' })),
+    reason: Type.Optional(Type.String({ description: 'With start-over: trimmed, epoch or future.' })),
+    head: Type.Optional(Type.Object({ epoch: Type.String(), revision: Type.Integer() })),
+  },
+  { description: 'RFC 9457.' },
+);
+
+const Warning = Type.Object(
+  { code: Type.String(), resource: Type.String(), message: Type.String() },
+  { description: 'Something odd in an accepted change.' },
+);
+
+const COMPONENTS: Readonly<Record<string, TSchema>> = { Problem, Warning };
+
+/** Tells the documentation what the routes registered after it share. */
+export async function documentRoutes(app: FastifyInstance, version: string): Promise<void> {
+  for (const [name, schema] of Object.entries(COMPONENTS)) app.addSchema({ ...schema, $id: name, title: name });
+  for (const kind of KINDS) app.addSchema({ ...answered(RESOURCES[kind]), $id: componentOf(kind) });
+  await app.register(swagger, {
+    convertConstToEnum: false,
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Signalbox', version, description: DESCRIPTION },
+      tags: TAGS,
+    },
+    refResolver: {
+      buildLocalReference: (schema, _base, _fragment, i) => (typeof schema.$id === 'string' ? schema.$id : `def-${i}`),
+    },
+  });
+}
+
+/** An answer always has what the server assigns. In a request these fields are read-only, so nothing asks for them there. */
+const answered = (schema: TSchema): object => {
+  const { required = [] } = schema as { required?: readonly string[] };
+  return { ...schema, required: [...assignedFields, ...required] };
+};
+
+const DESCRIPTION = `A control plane for distributed services: one catalog, one revision log, one ordered push feed.
+
+Every answer carries \`X-Signalbox-Revision\`, the head of the log. A read with \`X-Signalbox-Min-Revision\` waits until the
+server has reached that revision, so that a client reads its own writes at any server. Errors are \`application/problem+json\`
+(RFC 9457). Unknown fields and unknown query parameters are errors. Changes arrive over \`/v1/watch\`.`;
+
+const TAGS = [
+  { name: 'catalog', description: 'Regions, projects, services and what belongs to them.' },
+  { name: 'manifests', description: 'Many resources at once.' },
+  { name: 'coverage', description: 'Which services are covered where.' },
+  { name: 'log', description: 'The revision log.' },
+  { name: 'feed', description: 'The push feed.' },
+  { name: 'operations', description: 'Running Signalbox.' },
+];

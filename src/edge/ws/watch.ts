@@ -1,0 +1,116 @@
+import type {} from '@fastify/swagger';
+import type { FastifyInstance, FastifyPluginCallback } from 'fastify';
+import websocket from '@fastify/websocket';
+import type { WebSocket } from 'ws';
+import type { Logger } from 'pino';
+import type { Hub } from '../../feed/hub.ts';
+import { PROTOCOL } from '../../protocol/version.ts';
+import { WsSocket } from './ws-socket.ts';
+
+export interface WatchDeps {
+  readonly hub: Pick<Hub, 'connect'>;
+  readonly log: Pick<Logger, 'debug'>;
+  /** The longest client frame in bytes; a longer one closes the socket with 1009. */
+  readonly maxFrameBytes: number;
+}
+
+/** `GET /v1/watch`: the push feed over WebSocket, as `openapi/PUSH.md` tells. */
+export const watchRoute =
+  (deps: WatchDeps): FastifyPluginCallback =>
+  (app: FastifyInstance, _options, done) => {
+    app.register(websocket, {
+      options: {
+        maxPayload: deps.maxFrameBytes,
+        perMessageDeflate: false,
+        clientTracking: false,
+        handleProtocols: (offered: Set<string>) => (offered.has(PROTOCOL) ? PROTOCOL : false),
+      },
+      errorHandler: (error, socket) => {
+        deps.log.debug({ err: error }, 'a watch socket failed');
+        socket.terminate();
+      },
+      // The hub says goodbye in a phase of its own, before the server closes.
+      preClose: (closed) => {
+        closed();
+      },
+    });
+    app.register((scope, _, scopeDone) => {
+      scope.route({
+        method: 'GET',
+        url: '/v1/watch',
+        exposeHeadRoute: false,
+        config: { action: 'feed.watch' },
+        schema: {
+          operationId: 'watch',
+          tags: ['feed'],
+          summary: 'Watch changes over WebSocket',
+          description: `Upgrades to a WebSocket with the subprotocol \`${PROTOCOL}\`; the frames are described in PUSH.md. Without an upgrade it answers 426.`,
+        },
+        preValidation: (request, reply, next) => {
+          const offered = request.headers['sec-websocket-protocol'];
+          if (!request.ws || offered === undefined || offered.split(',').some((name) => name.trim() === PROTOCOL)) {
+            next();
+          } else {
+            reply.code(400).type('application/problem+json').send(NO_SUBPROTOCOL);
+          }
+        },
+        handler: (_request, reply) => {
+          reply.code(426).header('upgrade', 'websocket').type('application/problem+json').send(UPGRADE);
+        },
+        wsHandler: (socket) => {
+          open(socket, deps);
+        },
+      });
+      scopeDone();
+    });
+    done();
+  };
+
+const UPGRADE = JSON.stringify({
+  type: '/problems/upgrade-required',
+  title: 'Upgrade required',
+  status: 426,
+  detail: `This is a WebSocket: connect with the subprotocol ${PROTOCOL}.`,
+});
+
+const NO_SUBPROTOCOL = JSON.stringify({
+  type: '/problems/invalid',
+  title: 'Invalid request',
+  status: 400,
+  detail: `The server speaks the subprotocol ${PROTOCOL}, which is not among those offered in Sec-WebSocket-Protocol.`,
+});
+
+function open(ws: WebSocket, deps: WatchDeps): void {
+  release(ws);
+  const socket = new WsSocket(ws);
+  const connection = deps.hub.connect(socket);
+  ws.on('error', (error) => {
+    deps.log.debug({ err: error }, 'a watch socket failed');
+    ws.terminate();
+  });
+  if (connection === undefined) return;
+  socket.onDrain = () => {
+    connection.drained();
+  };
+  ws.on('message', (data: Buffer, binary: boolean) => {
+    if (binary) connection.receive('');
+    else connection.receive(data.toString());
+  });
+  ws.on('pong', () => {
+    connection.heard();
+  });
+  ws.on('close', () => {
+    connection.ended();
+  });
+}
+
+/**
+ * Lets go of what the upgrade leaves behind: the HTTP response that still holds the socket, and the error listener of
+ * @fastify/websocket that holds request and reply. An idle watcher would carry them for as long as it lives.
+ */
+function release(ws: WebSocket): void {
+  ws.removeAllListeners('error');
+  const raw = (ws as unknown as { _socket?: { _httpMessage?: { detachSocket(socket: unknown): void } | null } })
+    ._socket;
+  raw?._httpMessage?.detachSocket(raw);
+}

@@ -1,0 +1,118 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Composer, isAlias, isMap, isScalar, isSeq, LineCounter, Parser, type Document, type ParsedNode } from 'yaml';
+import { Problem } from '../protocol/problem.ts';
+
+/** Documents of resources need none; more than these in one document are an attack or a mistake. */
+const MAX_ALIASES = 100;
+const MAX_DEPTH = 32;
+/** YAML is slow to read: after so many milliseconds others get their turn. */
+const SLICE_MS = 8;
+
+export interface YamlDocument {
+  readonly value: unknown;
+  /** Where it begins in the text. */
+  readonly line: number;
+}
+
+/** The documents of a YAML 1.2 text that are not empty. Throws a `Problem` that names line and column. */
+export async function readYaml(text: string): Promise<YamlDocument[]> {
+  const lines = new LineCounter();
+  const parser = new Parser(lines.addNewLine);
+  // Its own search for repeated keys compares each with each; `Reader` finds them in one pass.
+  const composer = new Composer({ version: '1.2', uniqueKeys: false, logLevel: 'silent' });
+  const documents: YamlDocument[] = [];
+  let sliceEnd = performance.now() + SLICE_MS;
+  try {
+    for (const document of composer.compose(parser.parse(text))) {
+      check(document, lines);
+      const { contents } = document;
+      if (contents !== null && !(isScalar(contents) && contents.value === null)) {
+        documents.push({ value: new Reader(lines).read(contents, 0), line: lines.linePos(contents.range[0]).line });
+      }
+      if (performance.now() > sliceEnd) {
+        await nextTurn();
+        sliceEnd = performance.now() + SLICE_MS;
+      }
+    }
+  } catch (error) {
+    // The composer descends into nested collections by recursion.
+    if (error instanceof RangeError) throw new Problem('malformed-body', 'The body is nested too deeply.');
+    throw error;
+  }
+  return documents;
+}
+
+function check(document: Document.Parsed | Document, lines: LineCounter): void {
+  const [fault] = [...document.errors, ...document.warnings];
+  if (fault !== undefined) throw faultAt(lines, fault.pos[0], fault.message);
+}
+
+const faultAt = (lines: LineCounter, offset: number, message: string): Problem => {
+  const { line, col } = lines.linePos(offset);
+  return new Problem(
+    'malformed-body',
+    `The body is not YAML that is taken here: ${message} (line ${line}, column ${col}).`,
+  );
+};
+
+/** Turns nodes into plain values. An alias stands for the very value of its anchor, so nothing is ever copied. */
+class Reader {
+  readonly #lines: LineCounter;
+  readonly #anchors = new Map<string, unknown>();
+  #aliases = 0;
+
+  constructor(lines: LineCounter) {
+    this.#lines = lines;
+  }
+
+  read(node: ParsedNode | null, depth: number): unknown {
+    if (node === null) return null;
+    if (depth > MAX_DEPTH) throw this.#fault(node, `more than ${MAX_DEPTH} levels`);
+    if (isAlias(node)) return this.#resolve(node as ParsedNode & { source: string });
+    const value = isMap(node) ? this.#map(node, depth) : isSeq(node) ? this.#list(node, depth) : this.#scalar(node);
+    const { anchor } = node as { anchor?: string };
+    if (anchor !== undefined) this.#anchors.set(anchor, value);
+    return value;
+  }
+
+  #map(node: ParsedNode & { items: readonly { key: unknown; value: unknown }[] }, depth: number): unknown {
+    const fields: Record<string, unknown> = {};
+    for (const pair of node.items) {
+      const key = this.#key(pair.key as ParsedNode | null, node);
+      if (Object.hasOwn(fields, key))
+        throw this.#fault(node, `the key ${JSON.stringify(key.slice(0, 80))} comes twice`);
+      const value = this.read(pair.value as ParsedNode | null, depth + 1);
+      // Defined and not assigned, so that a key `__proto__` is a plain key.
+      Object.defineProperty(fields, key, { value, enumerable: true, configurable: true, writable: true });
+    }
+    return fields;
+  }
+
+  #list(node: ParsedNode & { items: readonly unknown[] }, depth: number): unknown {
+    return node.items.map((item) => this.read(item as ParsedNode | null, depth + 1));
+  }
+
+  #scalar(node: ParsedNode): unknown {
+    const { value } = node as { value: unknown };
+    if (typeof value === 'number' && !Number.isFinite(value))
+      throw this.#fault(node, 'a number that JSON does not have');
+    if (typeof value === 'object' && value !== null) throw this.#fault(node, 'a type that JSON does not have');
+    return value;
+  }
+
+  #key(key: ParsedNode | null, map: ParsedNode): string {
+    if (key === null || !isScalar(key)) throw this.#fault(key ?? map, 'a key that is not a text');
+    const { source, value } = key as { source?: string; value: unknown };
+    return typeof value === 'string' ? value : (source ?? String(value));
+  }
+
+  #resolve(node: ParsedNode & { source: string }): unknown {
+    if (++this.#aliases > MAX_ALIASES) throw this.#fault(node, `more than ${MAX_ALIASES} aliases in one document`);
+    if (!this.#anchors.has(node.source)) throw this.#fault(node, `no anchor &${node.source} before its alias`);
+    return this.#anchors.get(node.source);
+  }
+
+  #fault(node: ParsedNode, message: string): Problem {
+    return faultAt(this.#lines, node.range[0], message);
+  }
+}

@@ -1,0 +1,223 @@
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { pathToFileURL } from 'node:url';
+import { pino, type Logger } from 'pino';
+import { InProcessNetwork } from './bus/in-process.ts';
+import { openRedisBus } from './bus/redis.ts';
+import type { Bus } from './bus/port.ts';
+import { loadConfig, type Config } from './config.ts';
+import { buildApp } from './edge/app.ts';
+import { watchRoute } from './edge/ws/watch.ts';
+import { every } from './every.ts';
+import { HEARTBEAT_SLICES, Hub } from './feed/hub.ts';
+import { Tail } from './feed/tail.ts';
+import { createMetrics } from './metrics.ts';
+import { validateResource } from './protocol/validate.ts';
+import { CommitLoop } from './registry/commit-loop.ts';
+import { Registry } from './registry/registry.ts';
+import { trimHistory } from './registry/trim-history.ts';
+import { gracefulClose, shutDown } from './shutdown.ts';
+import { openEmbedded } from './store/embedded/embedded.ts';
+import { StoreUnavailable, type Store } from './store/port.ts';
+import { openPostgres } from './store/postgres.ts';
+
+const WARM_UP = { entries: 2000, bytes: 16 * 1024 * 1024 };
+const TRIM_PAUSE_MS = 60_000;
+/** Watchers of a node that stops come back within this time, each at a moment of its own. */
+const DRAIN_SPREAD_MS = 2000;
+const now = (): number => performance.now();
+
+/** Starts a node and resolves once it serves. Settings come from the environment (docs/settings.md). */
+export async function main(): Promise<void> {
+  const loaded = loadConfig(process.env, { isTTY: process.stdout.isTTY });
+  if (!loaded.ok) {
+    for (const error of loaded.errors) process.stderr.write(`${error}\n`);
+    process.exitCode = 2;
+    return;
+  }
+  const { config } = loaded;
+  const log = createLog(config);
+  for (const warning of loaded.warnings) log.warn(warning);
+  try {
+    await start(config, log);
+  } catch (error) {
+    log.fatal(error instanceof Error && isPlain(error) ? error.message : { err: error }, 'Signalbox could not start');
+    process.stderr.write(`Signalbox could not start: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  }
+}
+
+/** Errors that tell a person what to do need no stack. */
+const isPlain = (error: Error): boolean => error.name === 'DirectoryInUse' || error instanceof StoreUnavailable;
+
+async function start(config: Config, log: Logger): Promise<void> {
+  const startedAt = now();
+  const version = packageVersion();
+  const metrics = createMetrics();
+
+  const store = await openStore(config, log, (error) => {
+    log.fatal({ err: error }, 'the embedded database has failed; this process ends and can be started again');
+    process.exit(70);
+  });
+  if (config.newEpoch) {
+    const { epoch } = await store.newEpoch();
+    log.warn({ epoch }, 'NEW_EPOCH is set: a new history begins with this start, and every client starts over');
+  }
+  const bus = openBus(config, log);
+  const tail = new Tail(store);
+  const hub = new Hub({
+    tail,
+    store,
+    limits: {
+      maxQueuedBytes: config.watchMaxQueuedBytes,
+      maxSubscriptions: config.watchMaxSubscriptions,
+      maxSockets: config.watchMaxSockets,
+      heartbeatMs: config.watchHeartbeat,
+      stallTimeoutMs: config.watchStallTimeout,
+      ringBytes: config.historyMemoryBytes,
+    },
+    metrics: metrics.hub,
+    log,
+    now,
+    random: Math.random,
+  });
+  const loop = new CommitLoop({
+    store,
+    ledger: tail,
+    bus,
+    validate: validateResource,
+    limits: { maxPending: config.writeMaxPending, timeoutMs: config.writeTimeout },
+    metrics: metrics.commit,
+    now,
+  });
+  const registry = new Registry(loop, { ledger: tail, validate: validateResource });
+  metrics.watch({ tail, hub, loop });
+
+  const app = await buildApp({
+    config,
+    registry,
+    state: tail,
+    log: hub.history,
+    logger: log,
+    metrics: metrics.registry,
+    clock: Date.now,
+    version,
+    plugins: [watchRoute({ hub, log, maxFrameBytes: config.watchMaxFrameBytes })],
+  });
+  const finish = gracefulClose(app.server);
+  await app.listen({ host: config.host, port: config.port, backlog: config.listenBacklog });
+  // It answers from here on, and says that it is not ready until the view is loaded (PUSH7).
+  await tail.open(async () => {
+    await hub.start(WARM_UP);
+    tail.listen(hub);
+  });
+  const away = reportOutages(log, metrics.storeErrors);
+  tail.follow(bus, away.failed);
+  const jobs = [
+    every(config.tailInterval, () => tail.catchUp().then(away.worked, away.failed)),
+    every(TRIM_PAUSE_MS, () =>
+      trimHistory({ store, maxAgeMs: config.historyMaxAge, maxBytes: config.historyMaxBytes, clock: Date.now }).then(
+        (head) => tail.trimmed(head),
+        away.failed,
+      ),
+    ),
+    every(config.watchHeartbeat / HEARTBEAT_SLICES, () => hub.heartbeat()),
+  ];
+
+  banner(config, app.server.address() as AddressInfo, log, {
+    version,
+    ms: Math.round(now() - startedAt),
+    resources: tail.view.size,
+  });
+
+  let stopping = false;
+  const stop = (reason: string, code: number): void => {
+    if (stopping) return;
+    stopping = true;
+    log.info(`shutting down: ${reason}`);
+    const phases = [
+      { name: 'watchers are told to move', run: () => hub.drain(DRAIN_SPREAD_MS) },
+      {
+        name: 'no new connections, requests under way are answered',
+        // Half of the time is for the phases that follow.
+        run: () => finish(() => app.close(), config.shutdownTimeout / 2),
+      },
+      { name: 'writes that wait are committed', run: () => loop.close() },
+      { name: 'background jobs stop', run: () => Promise.all(jobs.map((job) => job.stop())).then(() => undefined) },
+      {
+        name: 'bus and database are closed',
+        run: () => Promise.all([bus.close(), store.close()]).then(() => undefined),
+      },
+    ];
+    void shutDown(phases, config.shutdownTimeout, log).then((clean) => {
+      log.flush();
+      process.exit(clean ? code : 1);
+    });
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(`received ${signal}`, 0));
+}
+
+function createLog(config: Config): Logger {
+  const options = { level: config.logLevel, base: { name: 'signalbox' } };
+  if (config.logFormat === 'json') return pino(options);
+  return pino({
+    ...options,
+    transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname,name', translateTime: 'HH:MM:ss.l' } },
+  });
+}
+
+function openStore(config: Config, log: Logger, onFatal: (error: Error) => void): Promise<Store> {
+  const storeLog = { info: (m: string) => log.info(m), warn: (m: string) => log.warn(m) };
+  if (config.databaseUrl === undefined) return openEmbedded({ dir: config.dataDir, log: storeLog, onFatal });
+  return openPostgres({ url: config.databaseUrl, log: storeLog });
+}
+
+function openBus(config: Config, log: Logger): Bus {
+  if (config.redisUrl === undefined) return new InProcessNetwork().join();
+  return openRedisBus({ url: config.redisUrl, log });
+}
+
+/** Says once that the database is away, and once that it is back. */
+function reportOutages(log: Logger, errors: { inc(): void }): { failed(error: unknown): void; worked(): void } {
+  let out = false;
+  return {
+    failed(error) {
+      errors.inc();
+      if (!out) log.error({ err: error }, 'the database is away: reads and watches go on, writes answer 503');
+      out = true;
+    },
+    worked() {
+      if (out) log.info('the database is back');
+      out = false;
+    },
+  };
+}
+
+function banner(
+  config: Config,
+  address: AddressInfo,
+  log: Logger,
+  facts: { version: string; ms: number; resources: number },
+): void {
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  const origin = `http://${host}:${address.port}`;
+  const database = config.databaseUrl === undefined ? `embedded, in ${config.dataDir}` : 'PostgreSQL';
+  const bus = config.redisUrl === undefined ? 'in this process' : 'Redis';
+  const lines = [
+    `Signalbox ${facts.version} is ready after ${facts.ms} ms with ${facts.resources} resources.`,
+    `  API       ${origin}/v1`,
+    `  Docs      ${origin}/docs`,
+    `  Feed      ws://${host}:${address.port}/v1/watch`,
+    `  Database  ${database}; bus: ${bus}`,
+    '  Development mode: whoever reaches this address, which is loopback only, is the administrator.',
+  ];
+  if (config.logFormat === 'pretty') process.stdout.write(`\n${lines.join('\n')}\n\n`);
+  log.info({ origin, ...facts }, 'ready');
+}
+
+function packageVersion(): string {
+  const file = new URL('../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) await main();

@@ -1,0 +1,88 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Hub, HubMetrics } from './feed/hub.ts';
+import type { Tail } from './feed/tail.ts';
+import type { CommitLoop, CommitLoopDeps } from './registry/commit-loop.ts';
+
+/** What the rooms below the edge count, and where `/metrics` reads it. */
+export interface Metrics {
+  readonly registry: Registry;
+  readonly hub: HubMetrics;
+  readonly commit: CommitLoopDeps['metrics'];
+  readonly storeErrors: { inc(): void };
+  /** Reads what is a level rather than a count from the parts themselves, at the time of asking. */
+  watch(parts: { readonly tail: Tail; readonly hub: Hub; readonly loop: CommitLoop }): void;
+}
+
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: L[] = []): Counter<L> =>
+    new Counter({ name: `signalbox_${name}`, help, labelNames, registers });
+  const revisions = counter('revisions_total', 'Revisions committed by this node');
+  const commands = counter('commands_total', 'Commands decided by this node, refused and unchanged ones included');
+  const batchSize = new Histogram({
+    name: 'signalbox_commit_batch_size',
+    help: 'Revisions that shared one transaction',
+    buckets: SIZES,
+    registers,
+  });
+  const commitSeconds = new Histogram({
+    name: 'signalbox_commit_duration_seconds',
+    help: 'Seconds from the first decision of a batch until it was committed and folded',
+    buckets: SECONDS,
+    registers,
+  });
+  return {
+    registry,
+    hub: {
+      frames: counter('watch_frames_total', 'Change frames written to live subscriptions'),
+      fellBehind: counter('watch_fell_behind_total', 'Times a subscription was too slow for the live feed'),
+      cutOffs: counter('watch_cut_offs_total', 'Sockets closed because they did not take what waited for them'),
+      mismatches: counter(
+        'watch_digest_mismatches_total',
+        'Times a client disagreed with the digest of its subscription',
+      ),
+      badFrames: counter('watch_bad_frames_total', 'Client frames that the protocol does not know'),
+      resets: counter('watch_resets_total', 'Subscriptions that had to start over', ['reason']),
+      flushDelay: new Histogram({
+        name: 'signalbox_watch_lag_seconds',
+        help: 'Seconds from the fold of a revision until it was written to every live subscription',
+        buckets: SECONDS,
+        registers,
+      }),
+    },
+    commit: {
+      batch(decided, committed, seconds) {
+        commands.inc(decided);
+        if (committed === 0) return;
+        revisions.inc(committed);
+        batchSize.observe(committed);
+        commitSeconds.observe(seconds);
+      },
+    },
+    storeErrors: counter('store_errors_total', 'Failed looks at the log because the database was away'),
+    watch({ tail, hub, loop }) {
+      const gauge = (name: string, help: string, value: () => number): void => {
+        new Gauge({
+          name: `signalbox_${name}`,
+          help,
+          registers,
+          collect() {
+            this.set(value());
+          },
+        });
+      };
+      gauge('revision', 'The revision of the view', () => tail.head.revision);
+      gauge('log_trimmed_revision', 'The log holds every revision above this one', () => tail.head.trimmed);
+      gauge('resources', 'Resources in the view', () => tail.view.size);
+      gauge('watch_sockets', 'Open watch sockets', () => hub.connections);
+      gauge('watch_subscriptions', 'Subscriptions on them', () => hub.subscriptions);
+      gauge('watch_topics', 'Different selections among them', () => hub.topics);
+      gauge('recent_changes_bytes', 'Recent changes kept in memory', () => hub.ringBytes);
+      gauge('commands_waiting', 'Commands that wait for their commit', () => loop.pending);
+    },
+  };
+}

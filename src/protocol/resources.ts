@@ -1,0 +1,247 @@
+import { Type, type TObject, type TSchema } from 'typebox';
+import type { Kind, Lifecycle, ValueOf } from '../domain/resources.ts';
+import { API_ID, closed, endpoint, id, labels, PLAIN, PLURAL, text } from './text.ts';
+
+const optional = Type.Optional;
+
+/** Read-only members are assigned by the server; a request may carry them, and they are passed over. */
+const assigned = {
+  name: optional(
+    Type.String({
+      maxLength: 600,
+      pattern: PLAIN,
+      description: 'The path of the resource under `/v1`. In `apply` it says which resource is meant.',
+    }),
+  ),
+  revision: optional(
+    Type.Integer({
+      minimum: 0,
+      readOnly: true,
+      description: "The revision of the resource's last change; also its ETag.",
+    }),
+  ),
+  createTime: optional(Type.String({ format: 'date-time', readOnly: true, description: 'RFC 3339, UTC.' })),
+  warnings: optional(
+    Type.Array(Type.Object({ code: Type.String(), resource: Type.String(), message: Type.String() }), {
+      readOnly: true,
+      description: 'What is odd about it; only in the answer to a write, and only when there is any.',
+    }),
+  ),
+  updateTime: optional(Type.String({ format: 'date-time', readOnly: true, description: 'RFC 3339, UTC.' })),
+};
+
+const place = (description: string, example: string) => optional(text(64, { description, examples: [example] }));
+const location = optional(
+  closed(
+    {
+      continent: place('Continent', 'Europe'),
+      country: place('Country', 'Germany'),
+      agglomeration: place('Agglomeration', 'Rhine-Main'),
+      city: place('City', 'Frankfurt'),
+      cloud: place('Cloud provider', 'aws'),
+    },
+    { description: 'Hints for routing; every part is free text.' },
+  ),
+);
+
+const title = (what: string, example: string) =>
+  text(128, { description: `What people call the ${what}.`, examples: [example] });
+const flag = (description: string) => optional(Type.Boolean({ description, default: false }));
+
+const SERVICE = { description: 'A service id.', examples: ['iam.example.com'] };
+const VERSION = { description: 'A version id.', examples: ['v1'] };
+const serviceIds = (description: string, options: object = {}) =>
+  Type.Array(id('service', SERVICE), { maxItems: 512, description, ...options });
+
+const importSchema = closed(
+  { service: id('service', SERVICE), version: id('version', VERSION) },
+  { description: 'A version of another service whose resources may be referenced.' },
+);
+
+const lifecycle = Type.Unsafe<Lifecycle>({
+  type: 'object',
+  description: 'Where the version is in its life.',
+  default: { state: 'active' },
+  discriminator: { propertyName: 'state' },
+  required: ['state'],
+  oneOf: [
+    closed({ state: Type.Literal('active') }, { title: 'Active', description: 'In use.' }),
+    closed(
+      {
+        state: Type.Literal('deprecated'),
+        sunset: Type.String({ format: 'date', description: 'The day it goes away.', examples: ['2027-06-30'] }),
+      },
+      { title: 'Deprecated', description: 'Still served, until the sunset.' },
+    ),
+    closed({ state: Type.Literal('retired') }, { title: 'Retired', description: 'No longer to be used.' }),
+  ],
+});
+
+const resourceVersion = closed(
+  {
+    version: id('version', VERSION),
+    regional: flag('Whether the resources live in regions; otherwise they are global.'),
+  },
+  { description: 'A version of the service that has the type.' },
+);
+
+const rules = closed(
+  {
+    deployedTogether: flag('Wherever one member is deployed, all are.'),
+    everyRegion: flag('Every member is deployed in every region of the catalog.'),
+    onePrimaryRegion: flag('All members have the same primary region.'),
+    oneDomain: flag('Global endpoints are equal after their first label.'),
+    upgradedTogether: flag('In one region all members run the same current version.'),
+    public: flag('All members are public.'),
+    usedByEveryone: flag('The members are added to the effective uses of every service outside the bundle.'),
+  },
+  { description: 'Which rules hold for the members (COV4); a rule left out does not.', default: {} },
+);
+
+type Properties<K extends Kind> = Record<keyof ValueOf[K] | 'warnings', TSchema>;
+
+/**
+ * What a request may say about a resource of each kind. Members with a `default` may be left out. AJV checks with these,
+ * the OpenAPI document shows them, and the filter language takes its fields from them.
+ */
+export const RESOURCES: Readonly<Record<Kind, TObject>> = {
+  region: closed(
+    {
+      ...assigned,
+      title: title('region', 'Europe (Frankfurt)'),
+      location,
+      labels: optional(labels()),
+    } satisfies Properties<'region'>,
+    { title: 'Region', description: 'A place where services can be deployed, whether or not any is (CAT1).' },
+  ),
+  project: closed(
+    { ...assigned, title: title('project', 'Identity'), labels: optional(labels()) } satisfies Properties<'project'>,
+    { title: 'Project', description: 'Owns services and service accounts.' },
+  ),
+  serviceAccount: closed(
+    {
+      ...assigned,
+      title: optional(title('account', 'Deployer of the identity services')),
+      subject: optional(text(255, { description: 'The OAuth `sub` that this account is.', examples: ['2f6c1e'] })),
+      clientId: optional(
+        text(255, { description: 'The OAuth client id that this account is.', examples: ['iam-deployer'] }),
+      ),
+      labels: optional(labels()),
+    } satisfies Properties<'serviceAccount'>,
+    { title: 'ServiceAccount', description: 'Who creates and runs services in the name of a project (CAT2).' },
+  ),
+  service: closed(
+    {
+      ...assigned,
+      displayName: text(128, { description: 'What people call the service.', examples: ['iam'] }),
+      apiId: optional(
+        Type.String({
+          pattern: API_ID,
+          description: 'Unique and never changed; assigned at creation unless a restored catalog names it.',
+          examples: ['iam-7k2m'],
+        }),
+      ),
+      project: optional(
+        id('project', { description: "A project id; by default the creator's (CAT2).", examples: ['core'] }),
+      ),
+      creator: optional(
+        Type.String({
+          maxLength: 200,
+          pattern: PLAIN,
+          description: 'The name of the service account that created the service; by default the caller (CAT2).',
+          examples: ['projects/core/service-accounts/deployer'],
+        }),
+      ),
+      globalEndpoint: endpoint({
+        description: 'Where the service is reached from anywhere.',
+        examples: ['iam.example.com:443'],
+      }),
+      primaryRegion: id('region', {
+        description: 'A region id; one where the service is deployed, once it is anywhere (CAT3).',
+        examples: ['eu-central'],
+      }),
+      public: flag('Whether other projects may see and import the service.'),
+      uses: optional(serviceIds('Services that this one may call as a client.', { default: [] })),
+      effectiveUses: optional(
+        serviceIds('`uses` and the members of the bundles that everyone uses (COV4).', {
+          readOnly: true,
+          maxItems: 4096,
+        }),
+      ),
+      labels: optional(labels()),
+    } satisfies Properties<'service'>,
+    { title: 'Service', description: 'A service, named by a domain-like id.' },
+  ),
+  version: closed(
+    {
+      ...assigned,
+      imports: optional(
+        Type.Array(importSchema, {
+          maxItems: 512,
+          default: [],
+          description: 'At most one version of each other service (COV1, COV3).',
+        }),
+      ),
+      lifecycle: optional(lifecycle),
+      labels: optional(labels()),
+    } satisfies Properties<'version'>,
+    { title: 'Version', description: 'A version of the API of a service. Order: v1alpha1 < v1beta1 < v1 < v1.1 < v2.' },
+  ),
+  resourceType: closed(
+    {
+      ...assigned,
+      plural: Type.String({
+        pattern: PLURAL,
+        maxLength: 133,
+        description: 'The name of several.',
+        examples: ['Devices'],
+      }),
+      versions: Type.Array(resourceVersion, {
+        minItems: 1,
+        maxItems: 64,
+        description: 'The versions that have the type; answered newest first.',
+      }),
+      labels: optional(labels()),
+    } satisfies Properties<'resourceType'>,
+    { title: 'ResourceType', description: 'A type of resource that a service manages.' },
+  ),
+  deployment: {
+    ...closed(
+      {
+        ...assigned,
+        regionalEndpoint: endpoint({
+          description: 'Where the service is reached in this region; by convention `{region}.{domain}`.',
+          examples: ['eu-central.iam.example.com'],
+        }),
+        privateEndpoint: optional(
+          endpoint({ description: 'Where it is reached from inside its local network.', examples: ['10.0.4.17:8443'] }),
+        ),
+        localNetworkId: optional(
+          text(64, {
+            description: 'Deployments in one region with equal ids use the private endpoints.',
+            examples: ['vpc-1'],
+          }),
+        ),
+        currentVersion: id('version', {
+          description: 'The newest version served here; the older ones that the service still lists are served too.',
+          examples: ['v1'],
+        }),
+        disabled: flag('Takes no new routing; the first step before a deployment is deleted.'),
+        location,
+        labels: optional(labels()),
+      } satisfies Properties<'deployment'>,
+      { title: 'Deployment', description: 'A service in a region; its id is the region (CAT1).' },
+    ),
+    dependentRequired: { privateEndpoint: ['localNetworkId'] },
+  } as unknown as TObject,
+  bundle: closed(
+    {
+      ...assigned,
+      title: optional(title('bundle', 'Core services')),
+      members: serviceIds('The services of the bundle; a service is in one bundle at most.', { minItems: 1 }),
+      rules: optional(rules),
+      labels: optional(labels()),
+    } satisfies Properties<'bundle'>,
+    { title: 'Bundle', description: 'Services that are deployed and upgraded as one.' },
+  ),
+};

@@ -1,0 +1,129 @@
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import type { FastifyInstance } from 'fastify';
+import { loadConfig } from '../../src/config.ts';
+import type { Command } from '../../src/domain/command.ts';
+import { decide } from '../../src/domain/decide.ts';
+import type { Entry } from '../../src/domain/item.ts';
+import { since, type Head, type Position } from '../../src/domain/position.ts';
+import { View } from '../../src/domain/view.ts';
+import { buildApp } from '../../src/edge/app.ts';
+import type { EdgeDeps, Result } from '../../src/edge/deps.ts';
+import { validateResource } from '../../src/protocol/validate.ts';
+
+/** The real view, the real decisions and the real schemas, without a database: commits are folds. */
+export class Catalog {
+  readonly view = new View();
+  readonly entries: Entry[] = [];
+  head: Head = { epoch: 'e1', revision: 0, trimmed: 0 };
+  ready = true;
+  /** What `execute` rejects with. */
+  failure: Error | undefined;
+  #waiters: (() => void)[] = [];
+
+  async execute(command: Command, { dryRun = false }: { dryRun?: boolean } = {}): Promise<Result> {
+    await Promise.resolve();
+    if (this.failure !== undefined) throw this.failure;
+    const revision = this.head.revision + 1;
+    const decision = decide(this.view, command, revision, validateResource);
+    if (!decision.ok) return decision;
+    if (decision.changes.length === 0) return { ...decision, revision: revision - 1 };
+    if (!dryRun) {
+      this.view.fold(decision.changes);
+      this.entries.push({ revision, at: command.at, author: command.caller.subject, changes: decision.changes });
+      this.head = { ...this.head, revision };
+      for (const wake of this.#waiters.splice(0)) wake();
+    }
+    return { ...decision, revision };
+  }
+
+  async read(from: Position, limit: { entries: number }): ReturnType<EdgeDeps['log']['read']> {
+    await Promise.resolve();
+    const answer = since(this.head, from);
+    if (answer.kind === 'startOver') return answer;
+    const entries = this.entries.filter((entry) => entry.revision > from.revision).slice(0, limit.entries);
+    return { kind: 'changes', entries };
+  }
+
+  async waitFor(revision: number, timeoutMs: number): Promise<boolean> {
+    const end = performance.now() + timeoutMs;
+    while (this.head.revision < revision) {
+      const left = end - performance.now();
+      if (left <= 0) return false;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        this.#waiters.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+    return true;
+  }
+}
+
+export interface Edge {
+  readonly app: FastifyInstance;
+  readonly catalog: Catalog;
+  readonly metrics: Registry;
+}
+
+export const AT = Date.UTC(2026, 0, 15);
+
+export async function openEdge(more: Partial<EdgeDeps> = {}): Promise<Edge> {
+  const loaded = loadConfig({ READ_WAIT_MAX: '100ms', BODY_MAX_BYTES: '64KiB', APPLY_MAX_BYTES: '256KiB' });
+  if (!loaded.ok) throw new Error(loaded.errors.join('\n'));
+  const catalog = new Catalog();
+  const metrics = new Registry();
+  const app = await buildApp({
+    config: loaded.config,
+    registry: catalog,
+    state: catalog,
+    log: catalog,
+    logger: pino({ level: 'silent' }),
+    metrics,
+    clock: () => AT,
+    version: '0.0.0',
+    ...more,
+  });
+  await app.ready();
+  return { app, catalog, metrics };
+}
+
+export const ACCOUNT = 'projects/core/service-accounts/deployer';
+
+export type Document = Readonly<Record<string, unknown>> & { readonly name: string };
+
+/** Two regions, a project with an account, iam and a service that imports it, both deployed in `us`. */
+export const MANIFEST: readonly Document[] = [
+  { name: 'regions/us', title: 'United States', location: { country: 'US' }, labels: { tier: '1' } },
+  { name: 'regions/eu', title: 'Europe', location: { continent: 'Europe' } },
+  { name: 'projects/core', title: 'Core' },
+  { name: ACCOUNT, clientId: 'deployer' },
+  service('iam.test', { apiId: 'iam', public: true, labels: { team: 'identity', 'a.b/c': 'x y' } }),
+  { name: 'services/iam.test/versions/v1' },
+  { name: 'services/iam.test/versions/v2', lifecycle: { state: 'deprecated', sunset: '2030-01-31' } },
+  { name: 'services/iam.test/resources/User', plural: 'Users', versions: [{ version: 'v1', regional: true }] },
+  { name: 'services/iam.test/deployments/us', regionalEndpoint: 'us.iam.test', currentVersion: 'v1' },
+  service('shop.test', { uses: ['iam.test'] }),
+  { name: 'services/shop.test/versions/v1', imports: [{ service: 'iam.test', version: 'v1' }] },
+  { name: 'services/shop.test/deployments/us', regionalEndpoint: 'us.shop.test', currentVersion: 'v1' },
+];
+
+function service(id: string, more: object): Document {
+  return {
+    name: `services/${id}`,
+    displayName: id,
+    creator: ACCOUNT,
+    globalEndpoint: id,
+    primaryRegion: 'us',
+    ...more,
+  };
+}
+
+export async function openFilledEdge(more: Partial<EdgeDeps> = {}): Promise<Edge> {
+  const edge = await openEdge(more);
+  const response = await edge.app.inject({ method: 'POST', url: '/v1/apply', payload: [...MANIFEST] });
+  if (response.statusCode !== 200) throw new Error(response.body);
+  return edge;
+}

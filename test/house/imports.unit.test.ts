@@ -1,0 +1,97 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { expect, test } from '@jest/globals';
+
+const SRC = resolve('src');
+
+/** Which rooms a room may import from, as docs/design.md section 5 draws the arrows. `room/file` allows that file only. */
+const MAY: Readonly<Record<string, readonly string[]>> = {
+  domain: [],
+  protocol: ['domain'],
+  auth: ['domain'],
+  store: ['domain'],
+  bus: ['domain'],
+  registry: ['domain', 'store/port.ts', 'bus/port.ts'],
+  feed: ['domain', 'protocol', 'store/port.ts', 'bus/port.ts'],
+  edge: ['domain', 'protocol', 'auth', 'registry', 'feed', 'config.ts'],
+  cli: ['domain', 'protocol', 'main.ts'],
+  'config.ts': ['config-units.ts'],
+  'config-units.ts': [],
+  'every.ts': [],
+  'shutdown.ts': [],
+  'metrics.ts': ['feed', 'registry'],
+};
+
+/** Packages that only one room may know. */
+const OWNED: Readonly<Record<string, readonly string[]>> = {
+  '@prisma/': ['store'],
+  pg: ['store'],
+  '@electric-sql/': ['store'],
+  ioredis: ['bus'],
+  fastify: ['edge'],
+  '@fastify/': ['edge'],
+  commander: ['cli'],
+};
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter(
+  (file) => file.endsWith('.ts') && !file.includes('generated'),
+);
+
+const codeOf = (file: string): string =>
+  readFileSync(join(SRC, file), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+
+function importsOf(file: string): string[] {
+  const statements = /^(?:import|export)\b[^;']*?\bfrom '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm;
+  return [...codeOf(file).matchAll(statements)].map((match) => match[1] ?? match[2] ?? match[3] ?? '');
+}
+
+const roomOf = (file: string): string => file.split('/')[0] ?? file;
+
+test('the imports of a file are found', () => {
+  expect(importsOf('main.ts')).toEqual(expect.arrayContaining(['node:fs', './config.ts', './store/port.ts', 'pino']));
+});
+
+test('imports go one way: each room imports only what lies before it', () => {
+  const wrong: string[] = [];
+  for (const file of files) {
+    const room = roomOf(file);
+    if (room === 'main.ts') continue;
+    const may = MAY[room];
+    if (may === undefined) {
+      wrong.push(`${file}: the room ${room} has no line in this test`);
+      continue;
+    }
+    for (const specifier of importsOf(file)) {
+      if (!specifier.startsWith('.')) continue;
+      const target = relative(SRC, resolve(SRC, dirname(file), specifier));
+      if (target.startsWith('..') || roomOf(target) === room) continue;
+      if (!may.includes(roomOf(target)) && !may.includes(target)) wrong.push(`${file} -> ${target}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test('a library that belongs to one room is known in no other, and the domain knows none', () => {
+  const wrong: string[] = [];
+  for (const file of files) {
+    const room = roomOf(file);
+    for (const specifier of importsOf(file)) {
+      if (specifier.startsWith('.')) continue;
+      if (room === 'domain') wrong.push(`${file} -> ${specifier}`);
+      for (const [name, rooms] of Object.entries(OWNED)) {
+        const same = name.endsWith('/') ? specifier.startsWith(name) : specifier === name;
+        if (same && !rooms.includes(room)) wrong.push(`${file} -> ${specifier}`);
+      }
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test('the domain has no clock, no randomness and no await', () => {
+  const wrong = files
+    .filter((file) => roomOf(file) === 'domain')
+    .filter((file) =>
+      /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bawait\b|\basync\b|\bprocess\./.test(codeOf(file)),
+    );
+  expect(wrong).toEqual([]);
+});
