@@ -77,7 +77,9 @@ export class Hub implements TailListener {
   #pending: { news: FoldedEntry; at: number }[] = [];
   #flushed: number;
   #scheduled = false;
-  #welcome: { revision: number; frame: Frame } | undefined;
+  #welcome: { epoch: string; revision: number; frame: Frame } | undefined;
+  /** Milliseconds over which those who are sent away come back; undefined while nobody is. */
+  #drainingOver: number | undefined;
 
   constructor(deps: HubDeps) {
     this.#tail = deps.tail;
@@ -88,7 +90,12 @@ export class Hub implements TailListener {
     this.#random = deps.random;
     this.#flushed = deps.tail.head.revision;
     this.#ring = new Ring(deps.limits.ringBytes, this.#flushed);
-    const state = { head: () => this.#tail.head, ring: () => this.#ring };
+    const ring = (): Ring => {
+      // What the view has and the ring does not yet would be missing from an answer that names the view's head.
+      this.flush();
+      return this.#ring;
+    };
+    const state = { head: () => this.#tail.head, ring };
     this.#history = new History(deps.store, {
       get head() {
         return state.head();
@@ -201,6 +208,10 @@ export class Hub implements TailListener {
 
   /** Takes in a socket, or closes it when there are too many. */
   connect(socket: WatchSocket): Connection | undefined {
+    if (this.#drainingOver !== undefined) {
+      socket.close(CLOSE.draining, this.#retryHint(this.#drainingOver));
+      return undefined;
+    }
     if (this.#connections.size >= this.limits.maxSockets) {
       socket.close(CLOSE.full, this.#retryHint(5000));
       return undefined;
@@ -222,18 +233,19 @@ export class Hub implements TailListener {
     if (slice !== undefined) for (const connection of slice) connection.heartbeat();
   }
 
-  /** Tells every socket to come back, elsewhere or later, spread over `spreadMs`. */
+  /** Tells every socket, and those that still come, to come back, elsewhere or later, spread over `spreadMs`. */
   drain(spreadMs: number): void {
+    this.#drainingOver = spreadMs;
     this.flush();
     for (const connection of this.#connections) connection.close(CLOSE.draining, this.#retryHint(spreadMs));
   }
 
   welcome(epoch: string): Frame {
     const { revision } = this.#tail.head;
-    if (this.#welcome?.revision !== revision) {
+    if (this.#welcome?.revision !== revision || this.#welcome.epoch !== epoch) {
       const heartbeat = this.limits.heartbeatMs;
       const text = JSON.stringify({ type: 'welcome', protocol: PROTOCOL_VERSION, epoch, revision, heartbeat });
-      this.#welcome = { revision, frame: new Frame(text) };
+      this.#welcome = { epoch, revision, frame: new Frame(text) };
     }
     return this.#welcome.frame;
   }

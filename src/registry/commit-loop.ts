@@ -116,7 +116,8 @@ export class CommitLoop {
     const oldest = this.#deps.now() - this.#deps.limits.timeoutMs;
     return batch.filter(({ since, reject }) => {
       if (since >= oldest) return true;
-      reject(new RegistryUnavailable('overloaded', 1));
+      // What it waited for was the database or the commands before it.
+      reject(this.#suspect ? new RegistryUnavailable('store-unavailable', 2) : new RegistryUnavailable('overloaded', 1));
       return false;
     });
   }
