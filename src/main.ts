@@ -41,14 +41,27 @@ export async function main(): Promise<void> {
   try {
     await start(config, log);
   } catch (error) {
-    log.fatal(error instanceof Error && isPlain(error) ? error.message : { err: error }, 'Signalbox could not start');
-    process.stderr.write(`Signalbox could not start: ${error instanceof Error ? error.message : String(error)}\n`);
+    const remedy = remedyFor(error, config);
+    const message = `Signalbox could not start: ${remedy ?? (error instanceof Error ? error.message : String(error))}`;
+    if (remedy === undefined) log.fatal({ err: error }, message);
+    else log.fatal(message);
+    process.stderr.write(`${message}\n`);
     process.exit(1);
   }
 }
 
-/** Errors that tell a person what to do need no stack. */
-const isPlain = (error: Error): boolean => error.name === 'DirectoryInUse' || error instanceof StoreUnavailable;
+/** What is wrong and what a person can do about it, where that is known: such an error needs no stack. */
+function remedyFor(error: unknown, { host, port, databaseUrl }: Config): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if (error.name === 'DirectoryInUse') return error.message;
+  if (error instanceof StoreUnavailable && databaseUrl !== undefined) {
+    return `${error.message}. Is the server there that DATABASE_URL names?`;
+  }
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall !== 'listen') return undefined;
+  if (code === 'EADDRINUSE') return `another program listens on ${host}:${port}. Stop it, or set another PORT.`;
+  return `${error.message}. Set another PORT, or another HOST.`;
+}
 
 async function start(config: Config, log: Logger): Promise<void> {
   const startedAt = now();
@@ -178,15 +191,15 @@ function openBus(config: Config, log: Logger): Bus {
 }
 
 /** Says once that the database is away, and once that it is back. */
-function reportOutages(log: Logger, errors: { inc(): void }): { failed(error: unknown): void; worked(): void } {
+function reportOutages(log: Logger, errors: { inc(): void }): { failed: (error: unknown) => void; worked: () => void } {
   let out = false;
   return {
-    failed(error) {
+    failed: (error) => {
       errors.inc();
       if (!out) log.error({ err: error }, 'the database is away: reads and watches go on, writes answer 503');
       out = true;
     },
-    worked() {
+    worked: () => {
       if (out) log.info('the database is back');
       out = false;
     },

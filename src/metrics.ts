@@ -35,6 +35,15 @@ export function createMetrics(): Metrics {
     buckets: SECONDS,
     registers,
   });
+  const gauge = (name: string, help: string, value: () => number): Gauge =>
+    new Gauge({
+      name: `signalbox_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(value());
+      },
+    });
   return {
     registry,
     hub: {
@@ -65,16 +74,6 @@ export function createMetrics(): Metrics {
     },
     storeErrors: counter('store_errors_total', 'Failed looks at the log because the database was away'),
     watch({ tail, hub, loop }) {
-      const gauge = (name: string, help: string, value: () => number): void => {
-        new Gauge({
-          name: `signalbox_${name}`,
-          help,
-          registers,
-          collect() {
-            this.set(value());
-          },
-        });
-      };
       gauge('revision', 'The revision of the view', () => tail.head.revision);
       gauge('log_trimmed_revision', 'The log holds every revision above this one', () => tail.head.trimmed);
       gauge('resources', 'Resources in the view', () => tail.view.size);

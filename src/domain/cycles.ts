@@ -74,15 +74,13 @@ function cycleAt(state: Reader, importer: string, component: readonly string[]):
 /** The shortest way from a service back to itself, within its component. */
 function shortestCycle(state: Reader, start: string, component: readonly string[]): string[] {
   const from = new Map<string, string>();
-  for (const at of [start]) {
-    const queue = [at];
-    for (const service of queue) {
-      for (const next of importsOf(state, service)) {
-        if (next === start) return pathTo(from, start, service);
-        if (!component.includes(next) || from.has(next)) continue;
-        from.set(next, service);
-        queue.push(next);
-      }
+  const queue = [start];
+  for (const service of queue) {
+    for (const next of importsOf(state, service)) {
+      if (next === start) return pathTo(from, start, service);
+      if (!component.includes(next) || from.has(next)) continue;
+      from.set(next, service);
+      queue.push(next);
     }
   }
   return [start, start];

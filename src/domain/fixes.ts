@@ -6,7 +6,7 @@ import { foreseeBundle, givenBy, mendBundle } from './mend-bundles.ts';
 import { foreseeCoverage, mendCoverage, mendCycle, mendPrimaryRegion } from './mend-coverage.ts';
 import { mendReference } from './mend-references.ts';
 import { fixOf, type Mend, type Proposal } from './mend.ts';
-import { Planner } from './plan.ts';
+import { Planner } from './planner.ts';
 
 /**
  * Bounds for one refusal, which is made while others wait: how many edits are tried, and how many resources the fixes in

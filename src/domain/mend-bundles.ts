@@ -5,7 +5,8 @@ import { bundlesWith, deploymentOf, deploymentsOf, isEmpty, serviceOf } from './
 import { apply, patch, remove, type Mend, type Proposal } from './mend.ts';
 import { planned } from './mend-coverage.ts';
 import { parseName, serviceName } from './names.ts';
-import { documentOf, Planner, type Document, type Given } from './plan.ts';
+import { documentOf, type Document } from './document.ts';
+import { Planner, type Given } from './planner.ts';
 import type { BundleRules, Service } from './resources.ts';
 import { newestOf } from './versions.ts';
 import type { Reader } from './view.ts';

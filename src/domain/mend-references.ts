@@ -1,11 +1,12 @@
 import type { Finding } from './finding.ts';
 import type { AnyItem, Item } from './item.ts';
-import { isRetired, versionsOf } from './lookup.ts';
+import { allOf, deploymentsOf, isRetired, versionsOf } from './lookup.ts';
 import { apply, importStood, patch, put, remove, type Mend, type Proposal } from './mend.ts';
 import { giveUpImports } from './mend-coverage.ts';
 import { parseName, versionName } from './names.ts';
 import { planDeployment } from './plan.ts';
 import { compareVersions } from './versions.ts';
+import type { Reader } from './view.ts';
 
 /**
  * REF1 and CAT1. What a resource refers to is either missing from the start, then it has to come first; or the command
@@ -86,7 +87,7 @@ function loseFromService(
     const uses = value.uses.filter((used) => !lost.has(`services/${used}`));
     if (uses.length < value.uses.length) change.uses = uses;
     if (lost.has(`regions/${value.primaryRegion}`)) {
-      const region = [...regionsFor(delta.after, id)].find((one) => one !== value.primaryRegion);
+      const region = regionsFor(delta.after, id).find((one) => one !== value.primaryRegion);
       if (region === undefined) return deleted;
       change.primaryRegion = region;
     }
@@ -95,13 +96,9 @@ function loseFromService(
 }
 
 /** Where a service could have its primary region: where it is deployed, or anywhere when it is not. */
-function* regionsFor(state: Proposal['delta']['after'], service: string): Iterable<string> {
-  let deployed = false;
-  for (const { id } of state.bucket(`in:deployment:${service}`)) {
-    deployed = true;
-    yield id;
-  }
-  if (!deployed) for (const { id } of state.bucket('kind:region')) yield id;
+function regionsFor(state: Reader, service: string): string[] {
+  const deployed = Array.from(deploymentsOf(state, service), ({ id }) => id);
+  return deployed.length > 0 ? deployed : Array.from(allOf(state, 'region'), ({ id }) => id);
 }
 
 /** Upgrades a deployment to the newest version that stays, or lowers it to the newest that is older. */

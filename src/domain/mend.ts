@@ -4,7 +4,8 @@ import type { Fix } from './errors.ts';
 import type { Finding } from './finding.ts';
 import type { Item } from './item.ts';
 import { versionOf } from './lookup.ts';
-import type { Document, Planner } from './plan.ts';
+import type { Document } from './document.ts';
+import type { Planner } from './planner.ts';
 import type { Reader } from './view.ts';
 
 /** A request that might mend a violation, before anyone has tried whether it would be accepted. */

@@ -15,6 +15,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set before any handler runs. */
     caller: Caller;
+    /** Monotonic milliseconds. */
+    arrivedAt: number;
   }
 }
 
@@ -36,6 +38,7 @@ export function admission({ state, config }: Admission, action: Action): onReque
   const reads = READS.has(action);
   const needsCatalog = reads || WRITES.has(action);
   return (request, reply, done) => {
+    request.arrivedAt = performance.now();
     const problem = identify(request, action) ?? (needsCatalog && !state.ready ? notReady() : undefined);
     if (state.ready) reply.header(REVISION_HEADER, state.head.revision);
     reply.header('x-request-id', request.id);

@@ -9,8 +9,8 @@ const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
 export const etagOf = (revision: number): string => `"${revision}"`;
 
-/** A text that is JSON already; with its type set, Fastify sends it as it is. */
-export function sendJson(reply: FastifyReply, json: string): FastifyReply {
+/** A text that is JSON already, or its bytes; with its type set, Fastify sends it as it is. */
+export function sendJson(reply: FastifyReply, json: string | Buffer): FastifyReply {
   return reply.header('content-type', JSON_TYPE).send(json);
 }
 

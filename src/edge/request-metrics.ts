@@ -22,7 +22,7 @@ interface Sample {
  */
 export class RequestMetrics {
   readonly name = NAME;
-  readonly help = 'Seconds from the arrival of a request to the end of its answer';
+  readonly help = 'Seconds from the arrival of a request to the start of its answer';
   readonly type = 'histogram';
   readonly aggregator = 'sum';
   readonly #cells: Cell[] = [];

@@ -5,7 +5,7 @@ import type { ErrorFrame, ClientFrame, ResetFrame } from '../protocol/frames.ts'
 import { parseClientFrame } from '../protocol/parse-frame.ts';
 import { Frame } from './frame.ts';
 import type { Hub } from './hub.ts';
-import { Snapshot, syncedText } from './snapshot.ts';
+import { syncedText, type Snapshot } from './snapshot.ts';
 import type { WatchSocket } from './socket.ts';
 import { bookmarkText, type TopicGroup } from './topic-group.ts';
 import { afterRead, afterStep, fallBehind, nextStep, resumable, type WatcherState } from './watcher.ts';

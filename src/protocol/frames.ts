@@ -41,7 +41,10 @@ export const ClientFrames = {
       select: SelectSchema,
       since: Type.Optional(PositionSchema),
     },
-    { additionalProperties: false, description: 'Asks for a snapshot and all that follows, or for all since a position.' },
+    {
+      additionalProperties: false,
+      description: 'Asks for a snapshot and all that follows, or for all since a position.',
+    },
   ),
   unsubscribe: Type.Object(
     { type: Type.Literal('unsubscribe'), id: Id },
@@ -56,7 +59,8 @@ export const ClientFrames = {
     },
     {
       additionalProperties: false,
-      description: "Says that the client's cache does not agree with the digest of a bookmark; answered by a reset and a new snapshot.",
+      description:
+        "Says that the client's cache does not agree with the digest of a bookmark; answered by a reset and a new snapshot.",
     },
   ),
   ping: Type.Object(
@@ -83,7 +87,9 @@ export const ServerFrames = {
       protocol: Type.Integer(),
       epoch: Type.String(),
       revision: Revision,
-      heartbeat: Type.Integer({ description: 'Milliseconds between bookmarks; after three without a word, reconnect.' }),
+      heartbeat: Type.Integer({
+        description: 'Milliseconds between bookmarks; after three without a word, reconnect.',
+      }),
     },
     { additionalProperties: false, description: 'The first frame on every socket.' },
   ),
@@ -110,7 +116,12 @@ export const ServerFrames = {
     { additionalProperties: false, description: 'The subscription now holds everything up to the revision.' },
   ),
   change: Type.Object(
-    { type: Type.Literal('change'), topic: Topic, revision: Revision, changes: Type.Array(ChangeSchema, { minItems: 1 }) },
+    {
+      type: Type.Literal('change'),
+      topic: Topic,
+      revision: Revision,
+      changes: Type.Array(ChangeSchema, { minItems: 1 }),
+    },
     {
       additionalProperties: false,
       description: 'All changes of one or more whole revisions, in order; `revision` is the last of them.',
@@ -133,15 +144,26 @@ export const ServerFrames = {
     {
       type: Type.Literal('error'),
       id: Type.Optional(Id),
-      code: Type.Enum(['bad-frame', 'bad-select', 'duplicate-id', 'duplicate-topic', 'unknown-id', 'too-many-subscriptions']),
+      code: Type.Enum([
+        'bad-frame',
+        'bad-select',
+        'duplicate-id',
+        'duplicate-topic',
+        'unknown-id',
+        'too-many-subscriptions',
+      ]),
       message: Type.String(),
     },
     { additionalProperties: false, description: 'A client frame was not carried out.' },
   ),
 } as const;
 
-export type ClientFrame = { [K in keyof typeof ClientFrames]: Static<(typeof ClientFrames)[K]> }[keyof typeof ClientFrames];
-export type ServerFrame = { [K in keyof typeof ServerFrames]: Static<(typeof ServerFrames)[K]> }[keyof typeof ServerFrames];
+export type ClientFrame = {
+  [K in keyof typeof ClientFrames]: Static<(typeof ClientFrames)[K]>;
+}[keyof typeof ClientFrames];
+export type ServerFrame = {
+  [K in keyof typeof ServerFrames]: Static<(typeof ServerFrames)[K]>;
+}[keyof typeof ServerFrames];
 export type ErrorFrame = Static<typeof ServerFrames.error>;
 export type ResetFrame = Static<typeof ServerFrames.reset>;
 export type Select = Static<typeof SelectSchema>;

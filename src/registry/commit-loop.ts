@@ -117,7 +117,9 @@ export class CommitLoop {
     return batch.filter(({ since, reject }) => {
       if (since >= oldest) return true;
       // What it waited for was the database or the commands before it.
-      reject(this.#suspect ? new RegistryUnavailable('store-unavailable', 2) : new RegistryUnavailable('overloaded', 1));
+      reject(
+        this.#suspect ? new RegistryUnavailable('store-unavailable', 2) : new RegistryUnavailable('overloaded', 1),
+      );
       return false;
     });
   }

@@ -109,6 +109,15 @@ describe('COV1: a service is deployed only where its imports are', () => {
     ]);
   });
 
+  test('an import that is raised has the imported service raised first', () => {
+    expect(pair().violations([put(version('a.test', 'v1', { 'b.test': 'v2' }))])).toMatchObject([
+      {
+        code: 'import-version-too-old',
+        fix: { path: '/v1/services/b.test/deployments/us', body: { currentVersion: 'v2' } },
+      },
+    ]);
+  });
+
   test('an import that is added is covered wherever its version runs, each region with its own plan', () => {
     const world = pair(
       service('c.test'),
@@ -203,14 +212,19 @@ describe('COV2: what is imported does not go away', () => {
 
   test('a fix that comes first brings along what only the command creates', () => {
     const world = pair();
+    const account = 'projects/new/service-accounts/deployer';
     const created = [
-      service('n.test'),
+      { name: 'projects/new', title: 'New' },
+      { name: account },
+      service('n.test', { creator: account }),
       version('n.test', 'v1', { 'b.test': 'v2' }),
       version('a.test', 'v1', { 'n.test': 'v1' }),
     ];
     const violations = world.violations(created.map(put));
     expect(violations).toMatchObject([{ code: 'import-not-deployed', imported: 'n.test', fix: { path: '/v1/apply' } }]);
     expect(namesIn(violations[0])).toEqual([
+      'projects/new',
+      account,
       'services/b.test/deployments/us',
       'services/n.test',
       'services/n.test/deployments/us',
@@ -263,6 +277,9 @@ describe('plans', () => {
     };
     expect(names('eu', 'v2')).toEqual(['services/b.test/deployments/eu v2', 'services/c.test/deployments/eu v2']);
     expect(names('us', 'v2')).toEqual(['services/b.test/deployments/us v2']);
+    world.must([patch('services/c.test/deployments/eu', { currentVersion: 'v2' })]);
+    expect(names('eu', 'v1')).toEqual(['services/b.test/deployments/eu v2']);
+    world.must([patch('services/c.test/deployments/eu', { currentVersion: 'v1' })]);
     world.must([
       put(deployment('c.test', 'us')),
       put(deployment('b.test', 'eu')),

@@ -138,7 +138,7 @@ class SimClient {
     this.socket = new SimSocket(this.sim.random);
     this.#read = 0;
     this.connection = this.sim.hub.connect(this.socket);
-    for (const [id, old] of [...this.subs]) {
+    for (const [id, old] of Array.from(this.subs)) {
       const kept = old.position === undefined ? undefined : { position: old.position, cache: old.cache };
       this.subscribe(id, old.selector, new CheckedSubscription(this.sim.model, old.selector, kept));
     }

@@ -59,34 +59,53 @@ export function list({ state }: Pick<EdgeDeps, 'state'>, collection: Collection)
     const items = itemsOf(state, collection, parent);
     const isPlain = query.filter === undefined && query.orderBy === undefined && query.pageToken === undefined;
     const size = query.pageSize ?? DEFAULT_PAGE_SIZE;
-    const body = isPlain ? firstPage(items, size, collection, parent) : queried(items, size, query, collection, parent);
-    sendJson(reply, `${body}${state.head.revision}}`);
+    const { revision } = state.head;
+    const answer = isPlain
+      ? firstPage(items, size, revision, collection, parent)
+      : `${queried(items, size, query, collection, parent)}${revision}}`;
+    sendJson(reply, answer);
   };
 }
 
 function itemsOf(state: EdgeState, { kind, parent }: Collection, id: string | undefined): readonly AnyItem[] {
   if (parent === undefined || id === undefined || id === '-') return state.view.sorted(byKind(kind));
   const items = state.view.sorted(children(kind, id));
+  if (items.length > 0) return items;
   const name = nameOf(parent.kind, id);
-  if (items.length === 0 && state.view.get(name)?.kind !== parent.kind) {
-    throw new Problem('not-found', `There is no ${parent.kind} ${JSON.stringify(name.slice(0, 400))}.`);
-  }
-  return items;
+  if (state.view.get(name)?.kind === parent.kind) return items;
+  throw new Problem('not-found', `There is no ${parent.kind} ${JSON.stringify(name.slice(0, 400))}.`);
+}
+
+interface KeptPage {
+  readonly size: number;
+  /** All but the revision and what follows it. */
+  readonly body: string;
+  readonly revision: number;
+  readonly bytes: Buffer;
 }
 
 /**
- * The first page of a list, encoded up to its revision. The view makes a new array when anything in a list changes, so the
- * array itself says whether the encoding is still right, and takes it along when it goes.
+ * The first page of each list, encoded. The view makes a new array when anything in a list changes, so the array itself
+ * says whether the encoding is still right, and takes it along when it goes; only the revision at its end moves on.
  */
 function firstPageCache() {
-  const pages = new WeakMap<readonly AnyItem[], { readonly size: number; readonly body: string }>();
-  return (items: readonly AnyItem[], size: number, collection: Collection, parent: string | undefined): string => {
+  const pages = new WeakMap<readonly AnyItem[], KeptPage>();
+  return (
+    items: readonly AnyItem[],
+    size: number,
+    revision: number,
+    collection: Collection,
+    parent: string | undefined,
+  ): Buffer => {
     const kept = pages.get(items);
-    if (kept?.size === size) return kept.body;
-    const page = pageOf(items, { order: BY_NAME, size });
-    const body = encode(page, tokenQuery(collection, parent, {}));
-    pages.set(items, { size, body });
-    return body;
+    if (kept?.size === size && kept.revision === revision) return kept.bytes;
+    const body =
+      kept?.size === size
+        ? kept.body
+        : encode(pageOf(items, { order: BY_NAME, size }), tokenQuery(collection, parent, {}));
+    const bytes = Buffer.from(`${body}${revision}}`);
+    pages.set(items, { size, body, revision, bytes });
+    return bytes;
   };
 }
 

@@ -1,11 +1,11 @@
-import type {} from '@fastify/swagger';
+import '@fastify/swagger';
 import type { FastifyInstance, FastifyPluginCallback } from 'fastify';
 import websocket from '@fastify/websocket';
 import type { WebSocket } from 'ws';
 import type { Logger } from 'pino';
 import type { Hub } from '../../feed/hub.ts';
 import { PROTOCOL } from '../../protocol/version.ts';
-import { WsSocket } from './ws-socket.ts';
+import { rawSocket, WsSocket } from './ws-socket.ts';
 
 export interface WatchDeps {
   readonly hub: Pick<Hub, 'connect'>;
@@ -110,7 +110,10 @@ function open(ws: WebSocket, deps: WatchDeps): void {
  */
 function release(ws: WebSocket): void {
   ws.removeAllListeners('error');
-  const raw = (ws as unknown as { _socket?: { _httpMessage?: { detachSocket(socket: unknown): void } | null } })
-    ._socket;
-  raw?._httpMessage?.detachSocket(raw);
+  const raw = rawSocket(ws);
+  (raw as unknown as HttpSocket)._httpMessage?.detachSocket(raw);
+}
+
+interface HttpSocket {
+  readonly _httpMessage?: { detachSocket(socket: unknown): void } | null;
 }

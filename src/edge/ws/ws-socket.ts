@@ -47,7 +47,7 @@ export class WsSocket implements WatchSocket {
 }
 
 /** The `net.Socket` under a WebSocket of `ws`, which has no public name for it. */
-function rawSocket(ws: WebSocket): Socket {
+export function rawSocket(ws: WebSocket): Socket {
   const raw = (ws as unknown as { _socket?: Socket })._socket;
   if (raw === undefined) throw new Error('the WebSocket is not open');
   return raw;
