@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
@@ -25,6 +26,8 @@ const WARM_UP = { entries: 2000, bytes: 16 * 1024 * 1024 };
 const TRIM_PAUSE_MS = 60_000;
 /** Watchers of a node that stops come back within this time, each at a moment of its own. */
 const DRAIN_SPREAD_MS = 2000;
+/** How long the last lines of the log may take to be written. */
+const LOG_END_MS = 500;
 const now = (): number => performance.now();
 
 /** Starts a node and resolves once it serves. Settings come from the environment (docs/settings.md). */
@@ -36,10 +39,10 @@ export async function main(): Promise<void> {
     return;
   }
   const { config } = loaded;
-  const log = createLog(config);
+  const { log, written } = createLog(config);
   for (const warning of loaded.warnings) log.warn(warning);
   try {
-    await start(config, log);
+    await start(config, log, written);
   } catch (error) {
     const remedy = remedyFor(error, config);
     const message = `Signalbox could not start: ${remedy ?? (error instanceof Error ? error.message : String(error))}`;
@@ -63,7 +66,7 @@ function remedyFor(error: unknown, { host, port, databaseUrl }: Config): string 
   return `${error.message}. Set another PORT, or another HOST.`;
 }
 
-async function start(config: Config, log: Logger): Promise<void> {
+async function start(config: Config, log: Logger, written: () => Promise<void>): Promise<void> {
   const startedAt = now();
   const version = packageVersion();
   const metrics = createMetrics();
@@ -162,21 +165,33 @@ async function start(config: Config, log: Logger): Promise<void> {
         run: () => Promise.all([bus.close(), store.close()]).then(() => undefined),
       },
     ];
-    void shutDown(phases, config.shutdownTimeout, log).then((clean) => {
-      log.flush();
+    void shutDown(phases, config.shutdownTimeout, log).then(async (clean) => {
+      await written();
       process.exit(clean ? code : 1);
     });
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(`received ${signal}`, 0));
 }
 
-function createLog(config: Config): Logger {
+/** The log, and what resolves when all of it is written, which takes no time unless nobody reads it. */
+function createLog(config: Config): { log: Logger; written: () => Promise<void> } {
   const options = { level: config.logLevel, base: { name: 'signalbox' } };
-  if (config.logFormat === 'json') return pino(options);
-  return pino({
-    ...options,
-    transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname,name', translateTime: 'HH:MM:ss.l' } },
-  });
+  if (config.logFormat === 'pretty') {
+    const pretty = { ignore: 'pid,hostname,name', translateTime: 'HH:MM:ss.l' };
+    // Its thread is waited for when the process exits.
+    return {
+      log: pino({ ...options, transport: { target: 'pino-pretty', options: pretty } }),
+      written: async () => {},
+    };
+  }
+  // Not synchronous: a reader that stands still must not hold up the node.
+  const out = pino.destination({ dest: 1, sync: false });
+  const written = async (): Promise<void> => {
+    const closed = once(out, 'close', { signal: AbortSignal.timeout(LOG_END_MS) });
+    out.end();
+    await closed.catch(() => {});
+  };
+  return { log: pino(options, out), written };
 }
 
 function openStore(config: Config, log: Logger, onFatal: (error: Error) => void): Promise<Store> {

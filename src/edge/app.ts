@@ -56,6 +56,8 @@ export async function buildApp(deps: EdgeDeps): Promise<FastifyInstance> {
   app.decorate('routeTable', routes);
   app.decorateRequest('caller');
   app.decorateRequest('arrivedAt', 0);
+  // Each scope says what it reads; where nothing does, a body is not even looked at.
+  app.removeAllContentTypeParsers();
   app.setErrorHandler(onError);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => JSON.stringify);
@@ -69,16 +71,22 @@ export async function buildApp(deps: EdgeDeps): Promise<FastifyInstance> {
   manifestRoutes(app, deps);
   await docsRoutes(app);
   for (const plugin of deps.plugins ?? []) await app.register(plugin);
+  routes.check();
   return app;
 }
 
 /** Gives every route, whoever registers it, its admission and its metrics; made once, so that a request only runs them. */
 function watchRoutes(app: FastifyInstance, deps: EdgeDeps, routes: RouteTable): void {
   const metrics = new RequestMetrics(deps.metrics);
+  // A hook that throws in a plugin of callback style would be nobody's to catch, so a fault waits until it is asked for.
+  app.addHook('onReady', async () => {
+    routes.check();
+  });
   app.addHook('onRoute', (route) => {
     // The documentation plugin cannot be told to declare it.
-    if (route.url.startsWith('/docs')) route.config = { ...route.config, action: 'docs.read' };
+    if (/^\/docs(?:\/|$)/.test(route.url)) route.config = { action: 'docs.read', ...route.config };
     const action = routes.add(route);
+    if (action === undefined) return;
     const series = metrics.series(String(route.method), route.url);
     route.onRequest = [admission(deps, action), ...[route.onRequest ?? []].flat()];
     route.onSend = [

@@ -10,6 +10,7 @@ declare module 'fastify' {
 }
 
 export const JSON_BODY = ['application/json'];
+const MAX_UNWANTED_BYTES = 1024;
 
 /**
  * Lets the routes of a scope take bodies of these types, as bytes. They are parsed by the handlers: a mistake in a text is
@@ -17,7 +18,13 @@ export const JSON_BODY = ['application/json'];
  */
 export function acceptOnly(scope: FastifyInstance, types: readonly string[]): void {
   scope.removeAllContentTypeParsers();
-  if (types.length === 0) return;
+  if (types.length === 0) {
+    // Many clients name a type although they send nothing.
+    scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_UNWANTED_BYTES }, (_request, body, done) => {
+      done(body.length === 0 ? null : new Problem('unsupported-media-type', 'This route takes no body; send none.'));
+    });
+    return;
+  }
   scope.addContentTypeParser([...types], { parseAs: 'buffer' }, (_request, body, done) => {
     done(null, body);
   });

@@ -49,11 +49,12 @@ function fromFastify(error: FastifyError, request: FastifyRequest): Problem | un
       const wanted = accepted.length === 0 ? 'this route takes no body.' : `send ${accepted.join(' or ')}.`;
       return new Problem('unsupported-media-type', `${found}; ${wanted}`);
     }
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new Problem(
-        'too-large',
-        `The body has more than the ${request.routeOptions.bodyLimit} bytes that this route takes.`,
-      );
+    case 'FST_ERR_CTP_BODY_TOO_LARGE': {
+      const { bodyLimit, config } = request.routeOptions;
+      if (config.accepts === undefined)
+        return new Problem('unsupported-media-type', 'This route takes no body; send none.');
+      return new Problem('too-large', `The body has more than the ${bodyLimit} bytes that this route takes.`);
+    }
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new Problem('malformed-request', 'The body is not as long as Content-Length says.');
     case 'FST_ERR_BAD_URL':

@@ -11,21 +11,28 @@ export interface RouteEntry {
 /** Every route there is: it holds SEC1's rule at registration, and knows which methods a path takes. */
 export class RouteTable {
   readonly entries: RouteEntry[] = [];
+  readonly #bare: string[] = [];
   readonly #patterns = new Map<string, { readonly parts: readonly string[]; readonly methods: Set<string> }>();
 
-  /** Throws when the route declares no action. */
-  add(route: Pick<RouteOptions, 'method' | 'url' | 'config'>): Action {
+  /** The action of a route that is registered; `undefined` when it declares none, which `check` will not let pass. */
+  add(route: Pick<RouteOptions, 'method' | 'url' | 'config'>): Action | undefined {
     const action = route.config?.action;
     if (!isAction(action)) {
-      throw new Error(
-        `${String(route.method)} ${route.url} declares no action: add one of src/auth/actions.ts to its config (SEC1)`,
-      );
+      this.#bare.push(`${String(route.method)} ${route.url}`);
+      return undefined;
     }
     for (const method of [route.method].flat()) {
       this.entries.push({ method, url: route.url, action });
       this.#methodsOf(route.url).add(method);
     }
     return action;
+  }
+
+  /** Throws when a route declares no action (SEC1). */
+  check(): void {
+    if (this.#bare.length === 0) return;
+    const routes = this.#bare.join(', ');
+    throw new Error(`${routes} declares no action: add one of src/auth/actions.ts to its config (SEC1)`);
   }
 
   /** The methods that a path takes, sorted; none when nothing lives there. */

@@ -8,26 +8,30 @@ const MAX_DEPTH = 32;
 /** YAML is slow to read: after so many milliseconds others get their turn. */
 const SLICE_MS = 8;
 
-export interface YamlDocument {
-  readonly value: unknown;
-  /** Where it begins in the text. */
-  readonly line: number;
-}
+/** The parser cannot be left within a document, so that none may keep it for long. */
+const MAX_DOCUMENT_LENGTH = 256 * 1024;
+const SEPARATOR = /^---(?=[ \t\r\n]|$)/gm;
 
-/** The documents of a YAML 1.2 text that are not empty. Throws a `Problem` that names line and column. */
-export async function readYaml(text: string): Promise<YamlDocument[]> {
+/**
+ * The documents of a YAML 1.2 text that are not empty, `maxDocuments` of them at most. Throws a `Problem`, which names
+ * line and column of what cannot be read.
+ */
+export async function readYaml(text: string, maxDocuments: number): Promise<unknown[]> {
+  checkLengths(text);
   const lines = new LineCounter();
   const parser = new Parser(lines.addNewLine);
   // Its own search for repeated keys compares each with each; `Reader` finds them in one pass.
   const composer = new Composer({ version: '1.2', uniqueKeys: false, logLevel: 'silent' });
-  const documents: YamlDocument[] = [];
+  const documents: unknown[] = [];
   let sliceEnd = performance.now() + SLICE_MS;
   try {
     for (const document of composer.compose(parser.parse(text))) {
       check(document, lines);
       const { contents } = document;
-      if (contents !== null && !(isScalar(contents) && contents.value === null)) {
-        documents.push({ value: new Reader(lines).read(contents, 0), line: lines.linePos(contents.range[0]).line });
+      const isEmpty = contents === null || (isScalar(contents) && contents.value === null);
+      if (!isEmpty) documents.push(new Reader(lines).read(contents, 0));
+      if (documents.length > maxDocuments) {
+        throw new Problem('too-large', `The body has more than the ${maxDocuments} documents that are taken.`);
       }
       if (performance.now() > sliceEnd) {
         await nextTurn();
@@ -40,6 +44,21 @@ export async function readYaml(text: string): Promise<YamlDocument[]> {
     throw error;
   }
   return documents;
+}
+
+function checkLengths(text: string): void {
+  let start = 0;
+  for (const { index } of text.matchAll(SEPARATOR)) {
+    checkLength(index - start);
+    start = index;
+  }
+  checkLength(text.length - start);
+}
+
+function checkLength(length: number): void {
+  if (length <= MAX_DOCUMENT_LENGTH) return;
+  const detail = `A YAML document has more than ${MAX_DOCUMENT_LENGTH} characters; separate resources by --- or send JSON.`;
+  throw new Problem('too-large', detail);
 }
 
 function check(document: Document.Parsed | Document, lines: LineCounter): void {

@@ -80,8 +80,9 @@ export class Connection {
     this.#handle(parsed.frame);
   }
 
-  /** The socket's queue is empty again. */
+  /** The socket's queue is empty again, so somebody has read what was in it. */
   drained(): void {
+    this.heard();
     this.#blockedSince = undefined;
     this.#pumpAll();
   }
@@ -103,11 +104,13 @@ export class Connection {
     if (this.#closed) return;
     const { heartbeatMs, stallTimeoutMs } = this.#hub.limits;
     const now = this.#hub.now();
-    if (now - this.#heardAt > heartbeatMs * 2.5)
-      return this.close(CLOSE.silent, 'nothing was heard for two heartbeats');
     if (this.#blockedSince !== undefined) {
+      // It cannot answer a ping that is behind all that waits for it: what counts is whether it takes that.
       if (now - this.#blockedSince > stallTimeoutMs) this.#cutOff();
       return;
+    }
+    if (now - this.#heardAt > heartbeatMs * 2.5) {
+      return this.close(CLOSE.silent, 'nothing was heard for two heartbeats');
     }
     const frame = this.#bookmark();
     if (frame !== undefined) this.#socket.send(frame);

@@ -72,6 +72,7 @@ export class Hub implements TailListener {
   readonly #slices: Set<Connection>[] = Array.from({ length: HEARTBEAT_SLICES }, () => new Set());
   readonly #history: History;
   #nextSlice = 0;
+  #beatAt = Number.POSITIVE_INFINITY;
   #opened = 0;
   #ring: Ring;
   #pending: { news: FoldedEntry; at: number }[] = [];
@@ -229,6 +230,12 @@ export class Hub implements TailListener {
 
   /** To be called `HEARTBEAT_SLICES` times a heartbeat. */
   heartbeat(): void {
+    const now = this.now();
+    // A process that was held up has not read what its clients said meanwhile: the silence is its own.
+    if (now - this.#beatAt > this.limits.heartbeatMs / 2) {
+      for (const connection of this.#connections) connection.heard();
+    }
+    this.#beatAt = now;
     const slice = this.#slices[this.#nextSlice++ % HEARTBEAT_SLICES];
     if (slice !== undefined) for (const connection of slice) connection.heartbeat();
   }

@@ -135,7 +135,8 @@ export class TopicGroup<M> {
       removeFrom(this.#digest, before.name, before.revision);
     }
     if (effect === 'put' && change.op === 'put') addTo(this.#digest, change.item.name, change.item.revision);
-    this.#pending.add(offer.revision, offer.encoded(effect));
+    // Those who are not live are caught up from the ring or the log.
+    if (this.live.size > 0) this.#pending.add(offer.revision, offer.encoded(effect));
     return true;
   }
 

@@ -48,7 +48,7 @@ function detailOf(error: ErrorObject, params: Params): string {
     case 'additionalProperties':
       return `"${printable(params.additionalProperty ?? '')}" is not known here; known: ${knownFields(schemaOf(error))}`;
     case 'required':
-      return `is required: ${describe(schemaOf(error), params.missingProperty ?? '')}`;
+      return `is required: ${describe(schemaOf(error), params.missingProperty ?? '')}${misspelt(error)}`;
     case 'dependentRequired':
       return `${params.property ?? ''} needs ${params.deps ?? ''} beside it`;
     case 'type':
@@ -94,6 +94,13 @@ const printable = (text: string): string => JSON.stringify(text.slice(0, 80)).sl
 interface ObjectSchema {
   readonly properties?: Readonly<Record<string, { readonly description?: string; readonly readOnly?: boolean }>>;
   readonly oneOf?: readonly { readonly properties: Readonly<Record<string, { readonly const?: string }>> }[];
+}
+
+/** A field that is missed and one that nobody knows are often the same one. */
+function misspelt(error: ErrorObject): string {
+  const { properties = {} } = schemaOf(error);
+  const stray = Object.keys(error.data as object).find((field) => !Object.hasOwn(properties, field));
+  return stray === undefined ? '' : `; "${printable(stray)}" is not known here`;
 }
 
 const schemaOf = (error: ErrorObject): ObjectSchema => (error.parentSchema ?? {}) as ObjectSchema;

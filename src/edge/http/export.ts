@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Type, type Static } from 'typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { stringify } from 'yaml';
@@ -131,13 +132,14 @@ const carries = (item: AnyItem, labels: Labels): boolean =>
     ([key, value]) => Object.hasOwn(item.value.labels, key) && item.value.labels[key] === value,
   );
 
-function* pieces(items: readonly AnyItem[], format: Format): Iterable<string> {
+async function* pieces(items: readonly AnyItem[], format: Format): AsyncIterable<string> {
   let piece = format.head;
   for (const [i, item] of items.entries()) {
     piece += (i === 0 ? '' : format.separator) + format.encode(documentOf(item));
     if (piece.length < PIECE) continue;
     yield piece;
     piece = '';
+    await nextTurn();
   }
   yield piece + format.tail;
 }

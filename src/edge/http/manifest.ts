@@ -26,27 +26,29 @@ export async function readManifest(request: FastifyRequest): Promise<Manifest> {
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
   const text = textOf(request);
   if (NDJSON_TYPES.includes(type)) return manifestOf(ndjson(text), true);
-  if (YAML_TYPES.includes(type))
-    return manifestOf(
-      (await readYaml(text)).map(({ value }) => value),
-      true,
-    );
+  if (YAML_TYPES.includes(type)) return manifestOf(await readYaml(text, MAX_DOCUMENTS), true);
   const json = parseJson(text);
   return Array.isArray(json) ? manifestOf(json, true) : manifestOf([json], false);
 }
 
 function ndjson(text: string): unknown[] {
   const documents: unknown[] = [];
-  for (const [i, line] of text.split('\n').entries()) {
-    if (line.trim() !== '') documents.push(parseJson(line, i + 1));
+  let line = 1;
+  for (let start = 0, end = 0; start < text.length; start = end + 1, line++) {
+    end = text.indexOf('\n', start);
+    if (end === -1) end = text.length;
+    const document = text.slice(start, end);
+    if (document.trim() !== '') documents.push(parseJson(document, line));
+    if (documents.length > MAX_DOCUMENTS) throw tooMany();
   }
   return documents;
 }
 
+const tooMany = (): Problem =>
+  new Problem('too-large', `The body has more than the ${MAX_DOCUMENTS} documents that are taken.`);
+
 function manifestOf(documents: readonly unknown[], listed: boolean): Manifest {
-  if (documents.length > MAX_DOCUMENTS) {
-    throw new Problem('too-large', `The body has ${documents.length} documents; ${MAX_DOCUMENTS} are taken.`);
-  }
+  if (documents.length > MAX_DOCUMENTS) throw tooMany();
   const errors: RequestError[] = [];
   const edits = documents.map((document, i): Edit & { op: 'put' } => {
     const detail = faultOf(document);

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import '@fastify/swagger';
 import type { FastifyInstance, FastifyPluginCallback } from 'fastify';
 import websocket from '@fastify/websocket';
@@ -5,10 +6,11 @@ import type { WebSocket } from 'ws';
 import type { Logger } from 'pino';
 import type { Hub } from '../../feed/hub.ts';
 import { PROTOCOL } from '../../protocol/version.ts';
+import { giveBackOthers } from './give-back.ts';
 import { rawSocket, WsSocket } from './ws-socket.ts';
 
 export interface WatchDeps {
-  readonly hub: Pick<Hub, 'connect'>;
+  readonly hub: Pick<Hub, 'connect' | 'limits'>;
   readonly log: Pick<Logger, 'debug'>;
   /** The longest client frame in bytes; a longer one closes the socket with 1009. */
   readonly maxFrameBytes: number;
@@ -33,6 +35,9 @@ export const watchRoute =
       preClose: (closed) => {
         closed();
       },
+    });
+    app.after(() => {
+      giveBackOthers(app.server, isWatch);
     });
     app.register((scope, _, scopeDone) => {
       scope.route({
@@ -66,6 +71,9 @@ export const watchRoute =
     done();
   };
 
+const isWatch = ({ method, url, headers }: IncomingMessage): boolean =>
+  method === 'GET' && /^\/v1\/watch(?:\?|$)/.test(url ?? '') && headers.upgrade?.toLowerCase() === 'websocket';
+
 const UPGRADE = JSON.stringify({
   type: '/problems/upgrade-required',
   title: 'Upgrade required',
@@ -90,15 +98,18 @@ function open(ws: WebSocket, deps: WatchDeps): void {
   });
   if (connection === undefined) return;
   socket.onDrain = () => {
+    if (ws.isPaused) ws.resume();
     connection.drained();
   };
   ws.on('message', (data: Buffer, binary: boolean) => {
     if (binary) connection.receive('');
     else connection.receive(data.toString());
+    // Who asks and does not read the answers is not asked for more (PUSH9).
+    if (socket.queued > deps.hub.limits.maxQueuedBytes) ws.pause();
   });
-  ws.on('pong', () => {
-    connection.heard();
-  });
+  const heard = (): void => connection.heard();
+  ws.on('ping', heard);
+  ws.on('pong', heard);
   ws.on('close', () => {
     connection.ended();
   });

@@ -1,0 +1,105 @@
+import { expect, test } from '@jest/globals';
+import { loadConfig, SETTINGS, type Config } from '../src/config.ts';
+
+function configOf(env: Record<string, string>, options = {}): Config {
+  const loaded = loadConfig(env, options);
+  if (!loaded.ok) throw new Error(loaded.errors.join('\n'));
+  return loaded.config;
+}
+
+function errorsOf(env: Record<string, string>): readonly string[] {
+  const loaded = loadConfig(env);
+  return loaded.ok ? [] : loaded.errors;
+}
+
+test('nothing configured is everything at its default', () => {
+  expect(configOf({})).toMatchObject({
+    host: '127.0.0.1',
+    port: 4400,
+    dataDir: './data',
+    databaseUrl: undefined,
+    logLevel: 'info',
+    logFormat: 'json',
+    newEpoch: false,
+    historyMaxAge: 86_400_000,
+    bodyMaxBytes: 1_048_576,
+    requestTimeout: 30_000,
+  });
+  expect(configOf({}, { isTTY: true }).logFormat).toBe('pretty');
+  expect(configOf({ LOG_FORMAT: 'json' }, { isTTY: true }).logFormat).toBe('json');
+});
+
+test('an empty variable is one that is not set', () => {
+  expect(configOf({ PORT: '', DATABASE_URL: '' })).toEqual(configOf({}));
+});
+
+test.each<[env: string, text: string, key: keyof Config, value: unknown]>([
+  ['PORT', '0', 'port', 0],
+  ['HOST', '::1', 'host', '::1'],
+  ['HOST', 'localhost', 'host', 'localhost'],
+  ['NEW_EPOCH', 'true', 'newEpoch', true],
+  ['READ_WAIT_MAX', '250ms', 'readWaitMax', 250],
+  ['READ_WAIT_MAX', '0s', 'readWaitMax', 0],
+  ['HISTORY_MAX_AGE', '90m', 'historyMaxAge', 5_400_000],
+  ['HISTORY_MAX_BYTES', '2GiB', 'historyMaxBytes', 2 * 1024 ** 3],
+  ['WATCH_MAX_FRAME_BYTES', '2048B', 'watchMaxFrameBytes', 2048],
+  ['DATABASE_URL', 'postgresql://u:p@h:5432/d', 'databaseUrl', 'postgresql://u:p@h:5432/d'],
+])('%s=%s', (env, text, key, value) => {
+  expect(configOf({ [env]: text })[key]).toBe(value);
+});
+
+test.each<[env: string, text: string, part: string]>([
+  [
+    'PORT',
+    '65536',
+    'PORT must be a whole number from 0 to 65535, not "65536". Set it so, or leave it out for its default, 4400.',
+  ],
+  ['PORT', '4400 ', 'PORT must be'],
+  ['PORT', '0x10', 'PORT must be'],
+  ['NEW_EPOCH', 'yes', 'NEW_EPOCH must be true or false, not "yes"'],
+  ['LOG_LEVEL', 'loud', 'LOG_LEVEL must be one of fatal, error'],
+  ['HISTORY_MAX_AGE', '24', 'HISTORY_MAX_AGE must be a duration from 1m to 87600h, such as 250ms'],
+  ['HISTORY_MAX_AGE', '1s', 'HISTORY_MAX_AGE must be'],
+  ['HISTORY_MAX_AGE', '1d', 'HISTORY_MAX_AGE must be'],
+  ['HISTORY_MAX_AGE', '-1h', 'HISTORY_MAX_AGE must be'],
+  ['BODY_MAX_BYTES', '1MB', 'BODY_MAX_BYTES must be a size from'],
+  ['BODY_MAX_BYTES', '1constructor', 'BODY_MAX_BYTES must be'],
+  [
+    'DATABASE_URL',
+    'mysql://u:secret@h/d',
+    'DATABASE_URL must be a URL that begins with postgres:// or postgresql://. Set it so, or leave it out for the embedded database.',
+  ],
+  ['REDIS_URL', 'not a url', 'REDIS_URL must be a URL'],
+])('%s=%s is refused with its fix', (env, text, part) => {
+  const errors = errorsOf({ [env]: text });
+  expect(errors).toHaveLength(1);
+  expect(errors[0]).toContain(part);
+  expect(errors[0]).not.toContain('secret');
+});
+
+test('all that is wrong is said at once', () => {
+  expect(errorsOf({ PORT: 'x', LOG_LEVEL: 'x', WRITE_TIMEOUT: 'x' })).toHaveLength(3);
+});
+
+test.each(['0.0.0.0', '::', '10.0.0.1', 'example.com', '127.0.0.1.example.com', '128.0.0.1', 'localhost.example.com'])(
+  'SEC2 listening on %s is refused until access control exists',
+  (host) => {
+    expect(errorsOf({ HOST: host })).toEqual([expect.stringContaining('access control does not exist yet (SEC2)')]);
+  },
+);
+
+test('a setting under a prefix is a warning, and the command line has its own', () => {
+  const loaded = loadConfig({ SIGNALBOX_PORT: '1', SIGNALBOX_X: '2', SIGNALBOX_URL: 'http://x' });
+  expect(loaded.ok && loaded.warnings).toEqual([
+    'SIGNALBOX_PORT is not a setting: did you mean PORT?',
+    'SIGNALBOX_X is not a setting: docs/settings.md lists those there are.',
+  ]);
+});
+
+test('every default is what its own text is read as', () => {
+  for (const setting of Object.values(SETTINGS)) {
+    if (!('default' in setting)) continue;
+    const unit = setting.unit as { read(text: string): unknown; write(value: unknown): string };
+    expect(unit.read(unit.write(setting.default))).toBe(setting.default);
+  }
+});
