@@ -12,7 +12,7 @@ import { View } from '../src/domain/view.ts';
 import { buildApp } from '../src/edge/app.ts';
 import type { EdgeDeps } from '../src/edge/deps.ts';
 import { openApiText } from '../src/edge/openapi-document.ts';
-import { PROBLEMS, problemType, type ProblemCode } from '../src/protocol/problem.ts';
+import { PROBLEMS, problemType, type ProblemCode } from '../src/protocol/problem-catalogue.ts';
 
 const root = join(import.meta.dirname, '..');
 const args = process.argv.slice(2);
@@ -82,7 +82,7 @@ function problemsPage(): string {
   });
   return `# Problems
 
-Generated from \`src/protocol/problem.ts\` by \`npm run openapi\`. Every error is an \`application/problem+json\` (RFC 9457) with
+Generated from \`src/protocol/problem-catalogue.ts\` by \`npm run openapi\`. Every error is an \`application/problem+json\` (RFC 9457) with
 \`type\`, \`title\`, \`status\`, \`detail\` and \`requestId\`. The \`type\` is stable: programs should decide by it. It is a path on the
 server itself, which explains it.
 

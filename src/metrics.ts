@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Hub, HubMetrics } from './feed/hub.ts';
 import type { Tail } from './feed/tail.ts';
 import type { CommitLoop, CommitLoopDeps } from './registry/commit-loop.ts';
@@ -19,6 +19,8 @@ const SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
+  // Among them the delay of the event loop.
+  collectDefaultMetrics({ register: registry });
   const counter = <L extends string>(name: string, help: string, labelNames: L[] = []): Counter<L> =>
     new Counter({ name: `signalbox_${name}`, help, labelNames, registers });
   const revisions = counter('revisions_total', 'Revisions committed by this node');

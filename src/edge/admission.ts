@@ -21,7 +21,13 @@ declare module 'fastify' {
 }
 
 /** Actions that are answered from the view, and so wait for it. */
-const READS: ReadonlySet<Action> = new Set(['catalog.read', 'catalog.export', 'coverage.read', 'log.read']);
+const READS: ReadonlySet<Action> = new Set([
+  'catalog.read',
+  'catalog.export',
+  'coverage.read',
+  'log.read',
+  'feed.watch',
+]);
 const WRITES: ReadonlySet<Action> = new Set(['catalog.write', 'catalog.delete', 'catalog.apply']);
 
 const MAX_URL_LENGTH = 8192;
@@ -40,9 +46,9 @@ export function admission({ state, config }: Admission, action: Action): onReque
   return (request, reply, done) => {
     request.arrivedAt = performance.now();
     const problem = identify(request, action) ?? (needsCatalog && !state.ready ? notReady() : undefined);
-    if (state.ready) reply.header(REVISION_HEADER, state.head.revision);
-    reply.header('x-request-id', request.id);
     if (problem !== undefined) return done(problem);
+    if (state.ready) reply.header(REVISION_HEADER, state.head.revision);
+    if (request.headers['x-request-id'] !== undefined) reply.header('x-request-id', request.id);
     const seen = reads ? request.headers['x-signalbox-min-revision'] : undefined;
     if (seen === undefined) return done();
     void awaitRevision(state, config.readWaitMax, String(seen), reply, done);
@@ -74,13 +80,18 @@ async function awaitRevision(
   timeoutMs: number,
   header: string,
   reply: FastifyReply,
-  done: (problem?: Problem) => void,
+  done: (error?: Error) => void,
 ): Promise<void> {
   const revision = /^[0-9]{1,15}$/.test(header) ? Number(header) : undefined;
   if (revision === undefined) {
     return done(badHeader('X-Signalbox-Min-Revision', 'must be a revision: a whole number'));
   }
-  const reached = state.head.revision >= revision || (await state.waitFor(revision, timeoutMs));
+  let reached: boolean;
+  try {
+    reached = state.head.revision >= revision || (await state.waitFor(revision, timeoutMs));
+  } catch (error) {
+    return done(error as Error);
+  }
   const head = state.head.revision;
   reply.header(REVISION_HEADER, head);
   if (reached) return done();

@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import type { AnyItem } from '../domain/item.ts';
-import { PROBLEMS, renderProblem, type Problem } from '../protocol/problem.ts';
+import { PROBLEMS } from '../protocol/problem-catalogue.ts';
+import { renderProblem, type Problem } from '../protocol/problem.ts';
 
 export const REVISION_HEADER = 'x-signalbox-revision';
 /** With its charset: Fastify would otherwise parse and complete it on every answer. */

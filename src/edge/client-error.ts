@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import { STATUS_CODES } from 'node:http';
 import type { Logger } from 'pino';
-import { PROBLEMS, renderProblem, type ProblemCode } from '../protocol/problem.ts';
+import { PROBLEMS, type ProblemCode } from '../protocol/problem-catalogue.ts';
+import { renderProblem } from '../protocol/problem.ts';
 
 const CODES: Readonly<Record<string, ProblemCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'timeout',

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { Problem, PROBLEMS, type ProblemCode } from '../protocol/problem.ts';
+import { PROBLEMS, type ProblemCode } from '../protocol/problem-catalogue.ts';
+import { Problem } from '../protocol/problem.ts';
 import { RegistryUnavailable } from '../registry/errors.ts';
 import { REVISION_HEADER, sendProblem } from './answers.ts';
 import type { EdgeDeps } from './deps.ts';
@@ -12,9 +13,9 @@ export const errorHandler =
     const fields = { requestId: request.id, method: request.method, url: request.url, problem: problem.code };
     if (problem.code === 'internal') logger.error({ ...fields, err: error }, 'a request failed');
     else logger.debug({ ...fields, detail: problem.details.detail }, 'a request was refused');
-    // What never reached a route has not passed its admission, which sets these.
+    // What never reached a route has not passed its admission, which sets these; a stranger is not told the revision.
     reply.header('x-request-id', request.id);
-    if (state.ready) reply.header(REVISION_HEADER, state.head.revision);
+    if (state.ready && problem.code !== 'forbidden') reply.header(REVISION_HEADER, state.head.revision);
     sendProblem(reply, problem);
   };
 

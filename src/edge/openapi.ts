@@ -2,7 +2,7 @@ import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { Type, type TSchema } from 'typebox';
 import { KINDS, type Kind } from '../domain/resources.ts';
-import { PROBLEMS, problemType, type ProblemCode } from '../protocol/problem.ts';
+import { PROBLEMS, problemType, type ProblemCode } from '../protocol/problem-catalogue.ts';
 import { RESOURCES } from '../protocol/resources.ts';
 
 /** A response as a route declares it, for the documentation alone: nothing is serialised by schema. */
@@ -25,8 +25,25 @@ export const json = (description: string, schema: object): Answer => ({
 export const JsonObject = (description: string): Answer =>
   json(description, { type: 'object', additionalProperties: true });
 
+/** What the routes of a sort can meet. */
+const UNAVAILABLE = ['not-ready', 'store-unavailable', 'outcome-unknown', 'overloaded', 'draining'] as const;
+export const REFUSALS: readonly ProblemCode[] = ['invalid', 'conflict', 'precondition-failed', ...UNAVAILABLE];
+export const BODY_REFUSALS: readonly ProblemCode[] = ['malformed-body', 'too-large', 'unsupported-media-type'];
+export const READ_PROBLEMS: readonly ProblemCode[] = ['invalid', 'not-found', 'not-ready', 'revision-not-reached'];
+export const APPLY_PROBLEMS: readonly ProblemCode[] = ['invalid', 'conflict', ...UNAVAILABLE, ...BODY_REFUSALS];
+
+export const MIN_REVISION = {
+  'x-signalbox-min-revision': Type.Optional(
+    Type.Integer({ description: 'Wait until the server has reached this revision.' }),
+  ),
+};
+export const ReadHeaders = Type.Object(MIN_REVISION);
+
 const REVISION = { type: 'integer', description: 'The head of the log at the answer.' };
-const REQUEST_ID = { type: 'string', description: "The request's X-Request-Id, or one that was made for it." };
+const REQUEST_ID = {
+  type: 'string',
+  description: "The request's X-Request-Id; with a problem always, made for it when the request has none.",
+};
 
 /** Adds what every answer has: the two headers, and the problems that any request can meet. */
 export function answers(

@@ -4,18 +4,11 @@ import { trimHistory } from '../../src/registry/trim-history.ts';
 import { openEmbedded } from '../../src/store/embedded/embedded.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import type { Store } from '../../src/store/port.ts';
-import {
-  call,
-  freePort,
-  spawnSignalbox,
-  temporaryDirectory,
-  type Signalbox,
-  type StartOptions,
-} from '../support/signalbox.ts';
+import { call, freePort, temporaryDirectory, type Signalbox, type StartOptions } from '../support/signalbox.ts';
 import { readLog, readState, replay, stateOf } from './history.ts';
 import { embeddedHome, HOMES, postgresHome, type Home } from './homes.ts';
 import { Caller, NoAnswer, revisionOf } from './http-client.ts';
-import { startNode } from './nodes.ts';
+import { spawnNode, startNode } from './nodes.ts';
 import { until } from './until.ts';
 import { WatchClient } from './watch-client.ts';
 
@@ -36,6 +29,16 @@ async function dial(
   await new Promise<void>((done) => socket.once('connect', done));
   if (text !== '') socket.write(text);
   return { socket, heard: () => heard, ended: () => ended };
+}
+
+/** Runs a node that is to end by itself. */
+async function endOf(options: StartOptions): Promise<{ code: number | null; output: string; ms: number }> {
+  const began = performance.now();
+  const node = await spawnNode(options);
+  const stuck = setTimeout(() => void node.stop('SIGKILL'), 60_000);
+  const code = await node.exited;
+  clearTimeout(stuck);
+  return { code, output: node.output(), ms: performance.now() - began };
 }
 
 const PHASES = [
@@ -181,12 +184,12 @@ describe('a data directory has one process', () => {
       caller.close();
       return n;
     })();
-    const rivals = await Promise.all([spawnSignalbox({ env: home.env }), spawnSignalbox({ env: home.env })]);
-    for (const rival of rivals) {
-      expect(await rival.exited).toBe(1);
-      expect(rival.output()).toMatch(/could not start: the data directory .* is in use by another Signalbox process/);
-      expect(rival.output()).toContain('DATA_DIR');
-      expect(rival.output()).not.toContain('    at ');
+    const rivals = await Promise.all([endOf({ env: home.env }), endOf({ env: home.env })]);
+    for (const { code, output } of rivals) {
+      expect(code).toBe(1);
+      expect(output).toMatch(/could not start: the data directory .* is in use by another Signalbox process/);
+      expect(output).toContain('DATA_DIR');
+      expect(output).not.toContain('    at ');
     }
     writing = false;
     const made = await work;
@@ -199,19 +202,9 @@ describe('a data directory has one process', () => {
 });
 
 describe('a node that cannot start says why', () => {
-  /** Runs until it ends by itself. */
-  async function failure(options: StartOptions): Promise<{ code: number | null; output: string; ms: number }> {
-    const began = performance.now();
-    const node = await spawnSignalbox(options);
-    const stuck = setTimeout(() => void node.stop('SIGKILL'), 60_000);
-    const code = await node.exited;
-    clearTimeout(stuck);
-    return { code, output: node.output(), ms: performance.now() - began };
-  }
-
   test('SEC2 a HOST that is not loopback is refused', async () => {
     const hosts = ['0.0.0.0', '::', '192.0.2.7', 'signalbox.example.com'];
-    const ends = await Promise.all(hosts.map((HOST) => failure({ env: { HOST } })));
+    const ends = await Promise.all(hosts.map((HOST) => endOf({ env: { HOST } })));
     for (const { code, output } of ends) {
       expect(code).toBe(2);
       expect(output).toMatch(/^HOST must be a loopback address .*access control does not exist yet \(SEC2\)/);
@@ -227,7 +220,7 @@ describe('a node that cannot start says why', () => {
       BODY_MAX_BYTES: '1',
       DATABASE_URL: 'mysql://me:hush@db/x',
     };
-    const { code, output } = await failure({ env, port: 99_999 });
+    const { code, output } = await endOf({ env, port: 99_999 });
     expect(code).toBe(2);
     const lines = output.trim().split('\n');
     expect(lines.map((line) => line.split(' ')[0]).sort()).toEqual([
@@ -247,7 +240,7 @@ describe('a node that cannot start says why', () => {
     await new Promise((done) => taken.once('listening', done));
     const { port } = taken.address() as AddressInfo;
     const home = await postgresHome();
-    const { code, output } = await failure({ env: home.env, port });
+    const { code, output } = await endOf({ env: home.env, port });
     expect(code).toBe(1);
     expect(output).toContain(`Signalbox could not start: another program listens on 127.0.0.1:${port}`);
     expect(output).not.toContain('    at ');
@@ -269,7 +262,7 @@ describe('a node that cannot start says why', () => {
       [`postgresql://me:hush@127.0.0.1:${(hole.address() as AddressInfo).port}/db`, /timeout/],
       [stranger.href, /authentication failed|does not exist/],
     ];
-    const ends = await Promise.all(places.map(([DATABASE_URL]) => failure({ env: { DATABASE_URL } })));
+    const ends = await Promise.all(places.map(([DATABASE_URL]) => endOf({ env: { DATABASE_URL } })));
     for (const [i, { code, output, ms }] of ends.entries()) {
       expect(code).toBe(1);
       expect(output).toMatch(/Signalbox could not start: open the database: .*DATABASE_URL/);
@@ -447,7 +440,7 @@ test('the directory of an embedded database is made where there is none, and lef
   const directory = temporaryDirectory();
   const env = { DATA_DIR: `${directory.path}/deep/down` };
   for (const after of [/^$/, /applied migration/]) {
-    const node = await spawnSignalbox({ env });
+    const node = await spawnNode({ env });
     await until('it is under way', () => after.test(node.output()), 120_000);
     await node.stop('SIGTERM');
   }

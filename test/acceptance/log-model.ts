@@ -15,12 +15,18 @@ interface WireChange {
 /** The whole log, as `GET /v1/changes` tells it, from the first revision on and without a gap (REV1). */
 export async function readLog(url: string): Promise<{ model: Model; head: number; epoch: string }> {
   const model = new Model();
-  for (let since = 0; ; ) {
+  for (let since = 0; ;) {
     const answer = await call(url, 'GET', `/v1/changes?since=${since}&limit=1000`);
     if (answer.status !== 200) throw new Error(`the log: ${answer.status} ${JSON.stringify(answer.body)}`);
-    const { to, head, epoch, changes } = answer.body as { to: number; head: number; epoch: string; changes: WireChange[] };
+    const { to, head, epoch, changes } = answer.body as {
+      to: number;
+      head: number;
+      epoch: string;
+      changes: WireChange[];
+    };
     for (const entry of entriesOf(changes)) {
-      if (entry.revision !== model.states.size) throw new Error(`REV1: ${entry.revision} after ${model.states.size - 1}`);
+      if (entry.revision !== model.states.size)
+        throw new Error(`REV1: ${entry.revision} after ${model.states.size - 1}`);
       model.record(entry);
     }
     if (to !== model.states.size - 1) throw new Error(`the log says "to": ${to} after ${model.states.size - 1}`);
@@ -42,7 +48,12 @@ function entriesOf(changes: readonly WireChange[]): Entry[] {
 }
 
 /** Holds all frames of one subscription, over all of its sockets, against the log. Throws at the first that is wrong. */
-export function check(model: Model, select: Select, topic: string, frames: readonly ServerFrame[]): CheckedSubscription {
+export function check(
+  model: Model,
+  select: Select,
+  topic: string,
+  frames: readonly ServerFrame[],
+): CheckedSubscription {
   const subscription = new CheckedSubscription(model, select);
   subscription.topic = topic;
   for (const frame of frames) subscription.receive(frame);

@@ -12,11 +12,7 @@ export const WORLD: readonly object[] = [
   { name: 'projects/core', title: 'Core' },
   { name: OWNER },
   ...REGIONS.map((id) => ({ name: `regions/${id}`, title: id })),
-  ...SERVICES.flatMap((id) => [
-    service(id, {}),
-    { name: `services/${id}/versions/v1` },
-    deployment(id, 'us-east', {}),
-  ]),
+  ...SERVICES.flatMap((id) => [service(id, {}), { name: `services/${id}/versions/v1` }, deployment(id, 'us-east', {})]),
 ];
 
 function service(id: string, labels: object): object {

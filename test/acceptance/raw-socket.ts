@@ -91,7 +91,18 @@ export function clientFrame(
   const head = [(fin ? 0x80 : 0) | opcode];
   if (data.length < 126) head.push(bit | data.length);
   else if (data.length < 65_536) head.push(bit | 126, data.length >> 8, data.length & 0xff);
-  else head.push(bit | 127, 0, 0, 0, 0, (data.length >>> 24) & 0xff, (data.length >>> 16) & 0xff, (data.length >>> 8) & 0xff, data.length & 0xff);
+  else
+    head.push(
+      bit | 127,
+      0,
+      0,
+      0,
+      0,
+      (data.length >>> 24) & 0xff,
+      (data.length >>> 16) & 0xff,
+      (data.length >>> 8) & 0xff,
+      data.length & 0xff,
+    );
   if (!masked) return Buffer.concat([Buffer.from(head), data]);
   const mask = randomBytes(4);
   const body = Buffer.from(data);
@@ -157,7 +168,8 @@ export class RawWatch extends RawSocket {
     const payload = frame.subarray(headerLength(frame));
     if (opcode === OPCODES.text) this.frames.push(parseServerFrame(payload.toString()));
     else if (opcode === OPCODES.ping) this.#ping();
-    else if (opcode === OPCODES.close) this.close = { code: payload.readUInt16BE(0), reason: payload.subarray(2).toString() };
+    else if (opcode === OPCODES.close)
+      this.close = { code: payload.readUInt16BE(0), reason: payload.subarray(2).toString() };
   }
 }
 

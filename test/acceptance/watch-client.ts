@@ -115,7 +115,9 @@ export class WatchClient {
   }
 
   of(topic: string, from = 0): ServerFrame[] {
-    return this.frames.slice(from).filter((frame) => frame.type === 'bookmark' || ('topic' in frame && frame.topic === topic));
+    return this.frames
+      .slice(from)
+      .filter((frame) => frame.type === 'bookmark' || ('topic' in frame && frame.topic === topic));
   }
 
   async untilClosed(): Promise<Closed> {

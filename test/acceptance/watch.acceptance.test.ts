@@ -54,7 +54,8 @@ async function open(url: string): Promise<WatchClient> {
   return client;
 }
 
-const revisionOf = async (url: string): Promise<number> => (await call(url, 'GET', '/v1/state')).body.revision as number;
+const revisionOf = async (url: string): Promise<number> =>
+  (await call(url, 'GET', '/v1/state')).body.revision as number;
 const putRegion = (url: string, id: string, rest: object = {}) =>
   call(url, 'PUT', `/v1/regions/${id}`, { title: id, ...rest });
 
@@ -183,7 +184,12 @@ describe('the feed of one server', () => {
   });
 
   test('PUSH8: the digests of synced and bookmark are those that PUSH.md describes; who disagrees gets a new snapshot and is counted', async () => {
-    expect(digestOf([['regions/us-east', 1], ['regions/eu-west', 2]])).toBe('45dcaf2e3c087d8a');
+    expect(
+      digestOf([
+        ['regions/us-east', 1],
+        ['regions/eu-west', 2],
+      ]),
+    ).toBe('45dcaf2e3c087d8a');
     const client = await open(server.url);
     const topic = await client.sync('1', { kind: 'service' });
     const cache = new Map<string, number>();
@@ -235,12 +241,19 @@ describe('the feed of one server', () => {
     const topic = topics[0] as string;
     const starts = clients.map(({ texts }) => texts.length);
     const writes = Array.from({ length: 60 }, (_, i) =>
-      putRegion(server.url, i % 2 === 0 ? 'us-east' : 'us-west', { title: `t${i}`, labels: { a: '1', b: '2', n: String(i) } }),
+      putRegion(server.url, i % 2 === 0 ? 'us-east' : 'us-west', {
+        title: `t${i}`,
+        labels: { a: '1', b: '2', n: String(i) },
+      }),
     );
     const answers = await Promise.all(writes);
     const last = Math.max(...answers.map(({ body }) => body.revision as number));
-    await Promise.all(clients.map((client) => client.next('change', (frame) => frame.topic === topic && frame.revision >= last)));
-    const changes = clients.map(({ texts }, i) => texts.slice(starts[i]).filter((text) => text.startsWith('{"type":"change"')));
+    await Promise.all(
+      clients.map((client) => client.next('change', (frame) => frame.topic === topic && frame.revision >= last)),
+    );
+    const changes = clients.map(({ texts }, i) =>
+      texts.slice(starts[i]).filter((text) => text.startsWith('{"type":"change"')),
+    );
     expect(changes[0]?.length).toBeGreaterThan(2);
     expect(changes[1]).toEqual(changes[0]);
   });
@@ -349,7 +362,10 @@ describe('the feed of one server', () => {
     const answering = await open(server.url);
     const talking = await RawWatch.open(server.port);
     const silent = await RawWatch.open(server.port);
-    leftovers.push(() => talking.destroy(), () => silent.destroy());
+    leftovers.push(
+      () => talking.destroy(),
+      () => silent.destroy(),
+    );
     silent.send({ type: 'subscribe', id: '1', select: { kind: 'region' } });
     const talk = setInterval(() => talking.send({ type: 'ping' }), HEARTBEAT);
     leftovers.push(() => clearInterval(talk));
@@ -441,7 +457,12 @@ describe('over restarts of the server', () => {
       SELECT pg_advisory_lock(1)`);
     const second = await spawnSignalbox({ env: { ...ENV, DATABASE_URL: db.url } });
     leftovers.push(() => second.stop('SIGKILL'));
-    await until('it listens', () => fetch(`${second.url}/livez`).then(({ ok }) => ok, () => false));
+    await until('it listens', () =>
+      fetch(`${second.url}/livez`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    );
     expect((await call(second.url, 'GET', '/readyz')).status).toBe(503);
     for (const path of ['/v1/regions', '/v1/changes?since=0', '/v1/export', '/v1/state', '/v1/watch']) {
       const answer = await call(second.url, 'GET', path);
@@ -549,7 +570,9 @@ describe('positions from which the log cannot go on', () => {
     const labels = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`l${i}`, 'x'.repeat(63)]));
     for (let i = 0; i < 20; i++) {
       await Promise.all(
-        Array.from({ length: 25 }, (_, k) => putRegion(server.url, `fat-${k}`, { title: `${i}`, labels: { ...labels, n: `${i}` } })),
+        Array.from({ length: 25 }, (_, k) =>
+          putRegion(server.url, `fat-${k}`, { title: `${i}`, labels: { ...labels, n: `${i}` } }),
+        ),
       );
     }
     expect(await metric(server.url, 'signalbox_recent_changes_bytes')).toBeLessThanOrEqual(1024 * 1024);
@@ -584,7 +607,9 @@ describe('positions from which the log cannot go on', () => {
     // Older than what memory holds, so that the first one held is read from the log.
     const trimmed = 100;
     expect(revision).toBeGreaterThan(500);
-    await sql.query('WITH gone AS (DELETE FROM change_log WHERE revision <= $1) UPDATE head SET trimmed = $1', [trimmed]);
+    await sql.query('WITH gone AS (DELETE FROM change_log WHERE revision <= $1) UPDATE head SET trimmed = $1', [
+      trimmed,
+    ]);
     await until('the server knows', async () => (await state()).trimmed === trimmed);
     expect(startsOver(await resume({ epoch, revision: 0 }))).toBe('trimmed');
     expect(startsOver(await resume({ epoch, revision: trimmed - 1 }))).toBe('trimmed');
@@ -631,13 +656,15 @@ describe('positions from which the log cannot go on', () => {
     const live = await open(server.url);
     const topic = await live.sync('1', { kind: '*' });
     const before = await state();
-    for (const table of ['resource', 'change_log', 'head']) await sql.query(`CREATE TABLE saved_${table} AS TABLE ${table}`);
+    for (const table of ['resource', 'change_log', 'head'])
+      await sql.query(`CREATE TABLE saved_${table} AS TABLE ${table}`);
     const lost = await putRegion(server.url, 'lost', {});
     await putRegion(server.url, 'lost-too', {});
     await live.reached(topic, (lost.body.revision as number) + 1);
     await sql.query('BEGIN');
     await sql.query('TRUNCATE resource, change_log, head');
-    for (const table of ['resource', 'change_log', 'head']) await sql.query(`INSERT INTO ${table} TABLE saved_${table}`);
+    for (const table of ['resource', 'change_log', 'head'])
+      await sql.query(`INSERT INTO ${table} TABLE saved_${table}`);
     await sql.query(`UPDATE head SET epoch = 'restored'`);
     await sql.query('COMMIT');
     const reset = await live.next('reset');

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import type { FastifyPluginCallback, InjectOptions } from 'fastify';
 import { ACTIONS } from '../../src/auth/actions.ts';
-import { PROBLEMS } from '../../src/protocol/problem.ts';
+import { PROBLEMS } from '../../src/protocol/problem-catalogue.ts';
 import { openEdge, openFilledEdge, type Edge } from './harness.ts';
 
 let edge: Edge;
@@ -106,16 +106,20 @@ test.each<[method: Method, url: string, allow: string]>([
   expect(response.json().type).toBe('/problems/method-not-allowed');
 });
 
-test('a request id that can be logged is echoed; any other is replaced', async () => {
-  const id = async (given?: string): Promise<unknown> =>
-    (await edge.app.inject({ url: '/livez', headers: given === undefined ? {} : { 'x-request-id': given } })).headers[
+test('a request id that can be logged is echoed, any other is replaced, and a problem always has one', async () => {
+  const id = async (given: string | undefined, url = '/livez'): Promise<unknown> =>
+    (await edge.app.inject({ url, headers: given === undefined ? {} : { 'x-request-id': given } })).headers[
       'x-request-id'
     ];
   expect(await id('abc-123_x/y=')).toBe('abc-123_x/y=');
-  const made = await id();
+  for (const bad of ['', 'a b', 'x'.repeat(129), 'é', '"']) {
+    expect(await id(bad)).toMatch(/^[\w-]{10,30}$/);
+    expect(await id(bad)).not.toBe(bad);
+  }
+  expect(await id(undefined)).toBeUndefined();
+  const made = await id(undefined, '/nope');
   expect(made).toMatch(/^[\w-]+$/);
-  for (const bad of ['', 'a b', 'x'.repeat(129), 'é', '"']) expect(await id(bad)).not.toBe(bad);
-  expect(await id()).not.toBe(made);
+  expect(await id(undefined, '/nope')).not.toBe(made);
 });
 
 test('the pointer page leads to what there is', async () => {

@@ -1,10 +1,19 @@
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import { Type, type TSchema } from 'typebox';
 import { id } from '../../protocol/text.ts';
-import type { ProblemCode } from '../../protocol/problem.ts';
 import { acceptOnly, JSON_BODY } from '../body.ts';
 import type { EdgeDeps } from '../deps.ts';
-import { answers, componentOf, json, ref } from '../openapi.ts';
+import {
+  answers,
+  BODY_REFUSALS,
+  componentOf,
+  json,
+  MIN_REVISION,
+  READ_PROBLEMS,
+  ReadHeaders,
+  ref,
+  REFUSALS,
+} from '../openapi.ts';
 import { COLLECTIONS, type Collection } from './collections.ts';
 import { list, ListQuery } from './list.ts';
 import { readOne } from './read-one.ts';
@@ -19,19 +28,7 @@ const IF_MATCH = {
 const IF_NONE_MATCH = {
   'if-none-match': Type.Optional(Type.String({ description: '* : the resource must not exist.' })),
 };
-const MIN_REVISION = {
-  'x-signalbox-min-revision': Type.Optional(
-    Type.Integer({ description: 'Wait until the server has reached this revision.' }),
-  ),
-};
 const ETAG = { ETag: { type: 'string', description: 'The revision of the resource in double quotes.' } };
-
-const UNAVAILABLE = ['not-ready', 'store-unavailable', 'outcome-unknown', 'overloaded', 'draining'] as const;
-const REFUSALS: readonly ProblemCode[] = ['invalid', 'conflict', 'precondition-failed', ...UNAVAILABLE];
-const BODY_REFUSALS: readonly ProblemCode[] = ['malformed-body', 'too-large', 'unsupported-media-type'];
-export const READ_PROBLEMS: readonly ProblemCode[] = ['invalid', 'not-found', 'not-ready', 'revision-not-reached'];
-export const APPLY_PROBLEMS: readonly ProblemCode[] = ['invalid', 'conflict', ...UNAVAILABLE, ...BODY_REFUSALS];
-export const ReadHeaders = Type.Object(MIN_REVISION);
 
 /** The eight kinds, from one definition. Each scope takes the bodies that its methods take. */
 export function catalogRoutes(app: FastifyInstance, deps: EdgeDeps): void {

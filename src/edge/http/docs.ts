@@ -1,6 +1,6 @@
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
-import { PROBLEMS, type ProblemCode } from '../../protocol/problem.ts';
+import { PROBLEMS, type ProblemCode } from '../../protocol/problem-catalogue.ts';
 import { Problem } from '../../protocol/problem.ts';
 import { sendJson } from '../answers.ts';
 import { openApiText } from '../openapi-document.ts';

@@ -1,12 +1,13 @@
 import { Type, type Static } from 'typebox';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ResetReason } from '../../domain/position.ts';
 import { encodeEntry } from '../../protocol/change.ts';
 import { Problem } from '../../protocol/problem.ts';
 import { sendJson } from '../answers.ts';
 import type { EdgeDeps } from '../deps.ts';
+import { answers, json, READ_PROBLEMS, ReadHeaders } from '../openapi.ts';
 
-export const ChangesQuery = Type.Object(
+const ChangesQuery = Type.Object(
   {
     since: Type.Integer({
       minimum: 0,
@@ -36,7 +37,7 @@ const REASONS: Readonly<Record<ResetReason, string>> = {
 };
 
 /** `GET /v1/changes`: the revision log (REV4). */
-export function changes({ state, log }: Pick<EdgeDeps, 'state' | 'log'>) {
+function changes({ state, log }: Pick<EdgeDeps, 'state' | 'log'>) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const query = request.query as Static<typeof ChangesQuery>;
     const epoch = query.epoch ?? state.head.epoch;
@@ -57,9 +58,70 @@ export function changes({ state, log }: Pick<EdgeDeps, 'state' | 'log'>) {
 }
 
 /** `GET /v1/state`: where the log stands. */
-export function readState({ state }: Pick<EdgeDeps, 'state'>) {
+function readState({ state }: Pick<EdgeDeps, 'state'>) {
   return (_request: FastifyRequest, reply: FastifyReply): void => {
     const { epoch, revision, trimmed } = state.head;
     sendJson(reply, JSON.stringify({ epoch, revision, trimmed, ready: state.ready, resources: state.view.size }));
   };
 }
+
+/** The log's changes and its head. */
+export function logRoutes(app: FastifyInstance, deps: EdgeDeps): void {
+  app.route({
+    method: 'GET',
+    url: '/v1/changes',
+    config: { action: 'log.read' },
+    schema: {
+      operationId: 'ListChanges',
+      tags: ['log'],
+      summary: 'What changed since a revision',
+      description: 'Whole revisions in order. Ask again with `to` as `since` while `to` is below `head`.',
+      querystring: ChangesQuery,
+      headers: ReadHeaders,
+      response: answers({ 200: json('The changes.', CHANGES) }, ['start-over', 'store-unavailable', ...READ_PROBLEMS]),
+    },
+    handler: changes(deps),
+  });
+  app.route({
+    method: 'GET',
+    url: '/v1/state',
+    config: { action: 'log.read' },
+    schema: {
+      operationId: 'GetState',
+      tags: ['log'],
+      summary: 'Where the log stands',
+      querystring: Type.Object({}, { additionalProperties: false }),
+      headers: ReadHeaders,
+      response: answers({ 200: json('The head.', STATE) }, ['not-ready', 'revision-not-reached']),
+    },
+    handler: readState(deps),
+  });
+}
+
+const EPOCH = Type.String({
+  description: 'Changes when a database is restored: revisions of two epochs do not compare (REV4).',
+});
+
+const CHANGES = Type.Object({
+  from: Type.Integer({ description: '`since`.' }),
+  to: Type.Integer({ description: 'The last revision in the answer.' }),
+  head: Type.Integer({ description: 'The last revision there is.' }),
+  epoch: EPOCH,
+  changes: Type.Array(
+    Type.Object({
+      op: Type.Enum(['put', 'delete']),
+      kind: Type.String(),
+      key: Type.String({ description: "The resource's name." }),
+      revision: Type.Integer(),
+      value: Type.Optional(Type.Unknown({ description: 'The resource; only with put.' })),
+    }),
+  ),
+});
+
+const STATE = Type.Object({
+  epoch: EPOCH,
+  revision: Type.Integer({ description: 'The last revision.' }),
+  trimmed: Type.Integer({ description: 'The log holds every revision above this one.' }),
+  ready: Type.Boolean(),
+  resources: Type.Integer({ description: 'How many resources there are.' }),
+});

@@ -2,15 +2,12 @@ import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { acceptOnly } from '../body.ts';
 import type { EdgeDeps } from '../deps.ts';
-import { answers, json, JsonObject, ref } from '../openapi.ts';
+import { answers, APPLY_PROBLEMS, json, READ_PROBLEMS, ReadHeaders, ref } from '../openapi.ts';
 import { apply, ApplyQuery } from './apply.ts';
-import { APPLY_PROBLEMS, READ_PROBLEMS, ReadHeaders } from './catalog.ts';
-import { coverage, CoverageQuery } from './coverage.ts';
 import { EXPORT_TYPES, exportManifest, ExportQuery } from './export.ts';
-import { changes, ChangesQuery, readState } from './log.ts';
 import { MANIFEST_TYPES } from './manifest.ts';
 
-/** What is about many resources at once: apply, export, coverage, and the log. */
+/** Many resources at once: apply and export. */
 export function manifestRoutes(app: FastifyInstance, deps: EdgeDeps): void {
   app.register((scope, _options, done) => {
     acceptOnly(scope, MANIFEST_TYPES);
@@ -20,8 +17,6 @@ export function manifestRoutes(app: FastifyInstance, deps: EdgeDeps): void {
   app.register((scope, _options, done) => {
     acceptOnly(scope, []);
     exportRoute(scope, deps);
-    coverageRoute(scope, deps);
-    logRoutes(scope, deps);
     done();
   });
 }
@@ -95,87 +90,3 @@ function exportRoute(app: FastifyInstance, deps: EdgeDeps): void {
     handler: exportManifest(deps),
   });
 }
-
-function coverageRoute(app: FastifyInstance, deps: EdgeDeps): void {
-  app.route({
-    method: 'GET',
-    url: '/v1/coverage',
-    config: { action: 'coverage.read' },
-    schema: {
-      operationId: 'GetCoverage',
-      tags: ['coverage'],
-      summary: 'Services against regions: what runs where, and whether its imports are covered',
-      querystring: CoverageQuery,
-      headers: ReadHeaders,
-      response: answers(
-        {
-          200: JsonObject(
-            'A row for each service, a cell for each region, with the reason where an import is not covered.',
-          ),
-        },
-        READ_PROBLEMS,
-      ),
-    },
-    handler: coverage(deps),
-  });
-}
-
-function logRoutes(app: FastifyInstance, deps: EdgeDeps): void {
-  app.route({
-    method: 'GET',
-    url: '/v1/changes',
-    config: { action: 'log.read' },
-    schema: {
-      operationId: 'ListChanges',
-      tags: ['log'],
-      summary: 'What changed since a revision',
-      description: 'Whole revisions in order. Ask again with `to` as `since` while `to` is below `head`.',
-      querystring: ChangesQuery,
-      headers: ReadHeaders,
-      response: answers({ 200: json('The changes.', CHANGES) }, ['start-over', 'store-unavailable', ...READ_PROBLEMS]),
-    },
-    handler: changes(deps),
-  });
-  app.route({
-    method: 'GET',
-    url: '/v1/state',
-    config: { action: 'log.read' },
-    schema: {
-      operationId: 'GetState',
-      tags: ['log'],
-      summary: 'Where the log stands',
-      querystring: Type.Object({}, { additionalProperties: false }),
-      headers: ReadHeaders,
-      response: answers({ 200: json('The head.', STATE) }, ['not-ready', 'revision-not-reached']),
-    },
-    handler: readState(deps),
-  });
-}
-
-const EPOCH = Type.String({
-  description: 'Changes when a database is restored: revisions of two epochs do not compare (REV4).',
-});
-
-const CHANGES = Type.Object({
-  from: Type.Integer({ description: '`since`.' }),
-  to: Type.Integer({ description: 'The last revision in the answer.' }),
-  head: Type.Integer({ description: 'The last revision there is.' }),
-  epoch: EPOCH,
-  changes: Type.Array(
-    Type.Object({
-      op: Type.Enum(['put', 'delete']),
-      kind: Type.String(),
-      key: Type.String({ description: "The resource's name." }),
-      revision: Type.Integer(),
-      value: Type.Optional(Type.Unknown({ description: 'The resource; only with put.' })),
-    }),
-  ),
-});
-
-const STATE = Type.Object({
-  epoch: EPOCH,
-  revision: Type.Integer({ description: 'The last revision.' }),
-  trimmed: Type.Integer({ description: 'The log holds every revision above this one.' }),
-  ready: Type.Boolean(),
-  resources: Type.Integer({ description: 'How many resources there are.' }),
-});

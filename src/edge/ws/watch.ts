@@ -5,6 +5,7 @@ import websocket from '@fastify/websocket';
 import type { WebSocket } from 'ws';
 import type { Logger } from 'pino';
 import type { Hub } from '../../feed/hub.ts';
+import { badHeader, Problem } from '../../protocol/problem.ts';
 import { PROTOCOL } from '../../protocol/version.ts';
 import { giveBackOthers } from './give-back.ts';
 import { rawSocket, WsSocket } from './ws-socket.ts';
@@ -51,16 +52,17 @@ export const watchRoute =
           summary: 'Watch changes over WebSocket',
           description: `Upgrades to a WebSocket with the subprotocol \`${PROTOCOL}\`; the frames are described in PUSH.md. Without an upgrade it answers 426.`,
         },
-        preValidation: (request, reply, next) => {
+        preValidation: (request, _reply, next) => {
           const offered = request.headers['sec-websocket-protocol'];
           if (!request.ws || offered === undefined || offered.split(',').some((name) => name.trim() === PROTOCOL)) {
             next();
           } else {
-            reply.code(400).type('application/problem+json').send(NO_SUBPROTOCOL);
+            next(badHeader('Sec-WebSocket-Protocol', `must offer ${PROTOCOL}`));
           }
         },
         handler: (_request, reply) => {
-          reply.code(426).header('upgrade', 'websocket').type('application/problem+json').send(UPGRADE);
+          reply.header('upgrade', 'websocket');
+          throw new Problem('upgrade-required', UPGRADE);
         },
         wsHandler: (socket) => {
           open(socket, deps);
@@ -74,19 +76,7 @@ export const watchRoute =
 const isWatch = ({ method, url, headers }: IncomingMessage): boolean =>
   method === 'GET' && /^\/v1\/watch(?:\?|$)/.test(url ?? '') && headers.upgrade?.toLowerCase() === 'websocket';
 
-const UPGRADE = JSON.stringify({
-  type: '/problems/upgrade-required',
-  title: 'Upgrade required',
-  status: 426,
-  detail: `This is a WebSocket: connect with the subprotocol ${PROTOCOL}.`,
-});
-
-const NO_SUBPROTOCOL = JSON.stringify({
-  type: '/problems/invalid',
-  title: 'Invalid request',
-  status: 400,
-  detail: `The server speaks the subprotocol ${PROTOCOL}, which is not among those offered in Sec-WebSocket-Protocol.`,
-});
+const UPGRADE = `This is a WebSocket: connect with the subprotocol ${PROTOCOL}.`;
 
 function open(ws: WebSocket, deps: WatchDeps): void {
   release(ws);

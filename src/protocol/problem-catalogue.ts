@@ -1,0 +1,150 @@
+interface ProblemType {
+  readonly status: number;
+  readonly title: string;
+  /** When it happens and what to do, for docs/problems.md and for the page behind the `type`. */
+  readonly meaning: string;
+}
+
+/** Every problem that Signalbox answers. The code is the last part of `type` and never changes. */
+export const PROBLEMS = {
+  invalid: {
+    status: 400,
+    title: 'The request is not valid',
+    meaning:
+      'A body, parameter or header does not have the form it must have. `errors` says for each what is wrong and what would be right. Mend it; sending it again changes nothing.',
+  },
+  'malformed-body': {
+    status: 400,
+    title: 'The body cannot be read',
+    meaning:
+      'The body is not the JSON, NDJSON or YAML that its Content-Type says. The detail says where reading stopped.',
+  },
+  'malformed-request': {
+    status: 400,
+    title: 'The request cannot be read',
+    meaning: 'The request is not HTTP as RFC 9110 and RFC 9112 describe it, or its URL is not properly encoded.',
+  },
+  unauthenticated: {
+    status: 401,
+    title: 'Who is calling is not known',
+    meaning: 'The request carries no identity, or one that is not accepted.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'The caller may not do this',
+    meaning:
+      'In development mode only programs on the same machine are answered: the connection, the Host header and, from a browser, the Origin header all have to be loopback (localhost, 127.0.0.1, [::1]).',
+  },
+  'not-found': {
+    status: 404,
+    title: 'There is no such resource',
+    meaning: 'The resource does not exist at the revision in X-Signalbox-Revision, or the caller may not see it.',
+  },
+  'unknown-path': {
+    status: 404,
+    title: 'Nothing lives at this path',
+    meaning: 'No route has this path. `/` lists what is where; `/openapi.json` has all of it.',
+  },
+  'method-not-allowed': {
+    status: 405,
+    title: 'The path does not take this method',
+    meaning: 'The Allow header lists the methods that the path takes.',
+  },
+  'not-acceptable': {
+    status: 406,
+    title: 'The answer has none of the accepted forms',
+    meaning: 'The Accept header names no media type that the route can answer; the detail lists those it can.',
+  },
+  timeout: {
+    status: 408,
+    title: 'The request did not arrive in time',
+    meaning: 'Headers and body have to arrive within REQUEST_TIMEOUT.',
+  },
+  conflict: {
+    status: 409,
+    title: 'The change would break a rule',
+    meaning:
+      'The catalog as it would be after the change breaks rules of docs/rules.md. `violations` lists every one: `code`, `rule`, `resource`, where it applies `importer`, `importerVersion`, `imported`, `importedVersion` and `region`, a `message`, and a `fix`: the request that would mend it. Nothing was changed.',
+  },
+  'start-over': {
+    status: 410,
+    title: 'The position is not in the log',
+    meaning:
+      'The history after `since` cannot be told: it was trimmed, belongs to another epoch, or lies in the future (`reason`: `trimmed`, `epoch`, `future`). Read the state anew and go on from `head`.',
+  },
+  'precondition-failed': {
+    status: 412,
+    title: 'The resource is not as the request expects',
+    meaning:
+      'If-Match or If-None-Match does not hold. `revision`, where there is one, is what the resource has now: read it, decide again, and send the new ETag.',
+  },
+  'too-large': {
+    status: 413,
+    title: 'The body is too large',
+    meaning: 'BODY_MAX_BYTES bounds the body of one resource, APPLY_MAX_BYTES that of `/v1/apply`.',
+  },
+  'uri-too-long': {
+    status: 414,
+    title: 'The URL is too long',
+    meaning: 'A URL has at most 8,192 characters and each part of its path at most 300.',
+  },
+  'unsupported-media-type': {
+    status: 415,
+    title: 'The body has a form that the route does not take',
+    meaning: 'The detail lists the Content-Types that the route takes. Compressed bodies are not taken.',
+  },
+  'upgrade-required': {
+    status: 426,
+    title: 'The path is a WebSocket',
+    meaning: '`/v1/watch` is a WebSocket: connect with the subprotocol `signalbox.v1`, as openapi/PUSH.md tells.',
+  },
+  'headers-too-large': {
+    status: 431,
+    title: 'The header fields are too large',
+    meaning: 'All header fields together have at most 16 KiB.',
+  },
+  internal: {
+    status: 500,
+    title: 'Signalbox made a mistake',
+    meaning: 'The log of the server says more under the `requestId`. Please report it.',
+  },
+  'not-ready': {
+    status: 503,
+    title: 'The catalog is not loaded yet',
+    meaning:
+      'The server has just started. Until it knows everything it answers nothing, rather than an empty list (PUSH7). Try again after `retryAfter` seconds.',
+  },
+  'revision-not-reached': {
+    status: 503,
+    title: 'The server has not reached the revision',
+    meaning:
+      'X-Signalbox-Min-Revision names a revision that this server did not reach within READ_WAIT_MAX. Try again after `retryAfter` seconds, or at another server.',
+  },
+  'store-unavailable': {
+    status: 503,
+    title: 'The database cannot be reached',
+    meaning: 'Nothing was written. Reads and watches go on. Try again after `retryAfter` seconds.',
+  },
+  'outcome-unknown': {
+    status: 503,
+    title: 'It is not known whether the change was made',
+    meaning:
+      'The database went away during the commit. Every write can be sent again: if it was made, sending it again changes nothing. With If-Match, read the resource first.',
+  },
+  overloaded: {
+    status: 503,
+    title: 'Too many writes are waiting',
+    meaning: 'The request was not queued and nothing was written. Try again after `retryAfter` seconds.',
+  },
+  draining: {
+    status: 503,
+    title: 'The server is shutting down',
+    meaning:
+      'Nothing was written. Try again after `retryAfter` seconds: another server, or this one restarted, will answer.',
+  },
+} as const satisfies Record<string, ProblemType>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** A reference relative to the server, where a route explains it; stable under every host name. */
+export const problemType = (code: ProblemCode): string => `/problems/${code}`;
