@@ -60,7 +60,7 @@ export function createMetrics(): Metrics {
       resets: counter('watch_resets_total', 'Subscriptions that had to start over', ['reason']),
       flushDelay: new Histogram({
         name: 'signalbox_watch_lag_seconds',
-        help: 'Seconds from the fold of a revision until it was written to every live subscription',
+        help: 'Seconds from the oldest fold of a flush until it was written to every live subscription',
         buckets: SECONDS,
         registers,
       }),

@@ -16,10 +16,14 @@ export interface Folded {
 
 interface Bucket {
   readonly items: Map<string, AnyItem>;
+  /** Their names in order; kept until one is added or removed. */
+  order: readonly string[] | undefined;
+  /** The items in that order; kept until one of them changes. */
   sorted: readonly AnyItem[] | undefined;
 }
 
 const NONE: readonly AnyItem[] = [];
+const NO_KEYS: readonly string[] = [];
 
 /** The state at one revision, in memory. It changes only by `fold`, which is the same everywhere. */
 export class View implements Reader {
@@ -42,7 +46,9 @@ export class View implements Reader {
   sorted(key: string): readonly AnyItem[] {
     const bucket = this.#buckets.get(key);
     if (bucket === undefined) return NONE;
-    bucket.sorted ??= [...bucket.items.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const { items } = bucket;
+    bucket.order ??= [...items.keys()].sort();
+    bucket.sorted ??= bucket.order.map((name) => items.get(name) as AnyItem);
     return bucket.sorted;
   }
 
@@ -55,28 +61,38 @@ export class View implements Reader {
       const name = changeName(change);
       const before = this.#items.get(name);
       const after = change.op === 'put' ? change.item : undefined;
-      if (before !== undefined) for (const key of indexKeys(before)) this.#remove(key, name);
-      if (after !== undefined) {
-        for (const key of indexKeys(after)) this.#add(key, after);
-        this.#items.set(name, after);
-      } else {
-        this.#items.delete(name);
-      }
+      this.#index(name, before, after);
+      if (after !== undefined) this.#items.set(name, after);
+      else this.#items.delete(name);
       return { change, before };
     });
   }
 
-  #add(key: string, item: AnyItem): void {
+  /** Most changes leave an item where it is in the index, and then nothing is removed and added again. */
+  #index(name: string, before: AnyItem | undefined, after: AnyItem | undefined): void {
+    const were = before === undefined ? NO_KEYS : indexKeys(before);
+    const are = after === undefined ? NO_KEYS : indexKeys(after);
+    const same = were.length === are.length && were.every((key, i) => key === are[i]);
+    if (!same) for (const key of were) this.#remove(key, name);
+    if (after !== undefined) for (const key of are) this.#put(key, after);
+  }
+
+  #put(key: string, item: AnyItem): void {
     let bucket = this.#buckets.get(key);
-    if (bucket === undefined) this.#buckets.set(key, (bucket = { items: new Map(), sorted: undefined }));
+    if (bucket === undefined) {
+      this.#buckets.set(key, (bucket = { items: new Map(), order: undefined, sorted: undefined }));
+    }
+    const { size } = bucket.items;
     bucket.items.set(item.name, item);
     bucket.sorted = undefined;
+    if (bucket.items.size !== size) bucket.order = undefined;
   }
 
   #remove(key: string, name: string): void {
     const bucket = this.#buckets.get(key);
     if (bucket === undefined) return;
     bucket.items.delete(name);
+    bucket.order = undefined;
     bucket.sorted = undefined;
     if (bucket.items.size === 0) this.#buckets.delete(key);
   }

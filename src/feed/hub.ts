@@ -91,20 +91,13 @@ export class Hub implements TailListener {
     this.#random = deps.random;
     this.#flushed = deps.tail.head.revision;
     this.#ring = new Ring(deps.limits.ringBytes, this.#flushed);
-    const ring = (): Ring => {
-      // What the view has and the ring does not yet would be missing from an answer that names the view's head.
-      this.flush();
-      return this.#ring;
-    };
-    const state = { head: () => this.#tail.head, ring };
-    this.#history = new History(deps.store, {
-      get head() {
-        return state.head();
-      },
-      get ring() {
-        return state.ring();
-      },
-    });
+    this.#history = new History(deps.store, this);
+  }
+
+  /** What the view has and the ring does not yet would be missing from an answer that names the view's head. */
+  get ring(): Ring {
+    this.flush();
+    return this.#ring;
   }
 
   get head(): Head {
