@@ -1,126 +1,324 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { call, startSignalbox, temporaryDirectory, type Signalbox } from '../support/signalbox.ts';
-import { command } from './command.ts';
-import { until } from './until.ts';
+import type { Violation } from '../../src/domain/errors.ts';
+import { createDatabase } from '../support/postgres.ts';
+import { call, type Answer, type Signalbox } from '../support/signalbox.ts';
+import { startNode } from './nodes.ts';
+import { WatchClient } from './watch-client.ts';
 
-const directories = [temporaryDirectory(), temporaryDirectory()];
-let node: Signalbox;
-let empty: Signalbox;
+const NDJSON = 'application/x-ndjson';
+const YAML = 'application/yaml';
+const JSON_TYPE = 'application/json';
 
-beforeAll(async () => {
-  const [a, b] = directories.map(({ path }) => startSignalbox({ env: { DATA_DIR: path, LOG_LEVEL: 'warn' } }));
-  [node, empty] = await Promise.all([a as Promise<Signalbox>, b as Promise<Signalbox>]);
-}, 90_000);
+/** Servers are ended, and their databases removed, after the block that started them. */
+const leftovers: (() => unknown)[] = [];
+async function end(): Promise<void> {
+  for (const one of leftovers.splice(0).toReversed()) await one();
+}
 
-afterAll(async () => {
-  await Promise.all([node.stop(), empty.stop()]);
-  for (const directory of directories) directory.remove();
-});
+async function emptyServer(): Promise<Signalbox> {
+  const db = await createDatabase();
+  leftovers.push(() => db.drop());
+  const server = await startNode({ DATABASE_URL: db.url, WATCH_HEARTBEAT: '1s' });
+  leftovers.push(() => server.stop('SIGKILL'));
+  return server;
+}
 
-const head = async (of: Signalbox): Promise<number> => (await call(of.url, 'GET', '/v1/state')).body.revision as number;
-const apply = (of: Signalbox, manifest: string) =>
-  call(of.url, 'POST', '/v1/apply', manifest, { 'content-type': 'application/x-ndjson' });
-const exported = async (of: Signalbox): Promise<string> => (await call(of.url, 'GET', '/v1/export')).body as string;
-const file = (name: string): string => `examples/spektra-edge/${name}`;
+const example = (path: string): string => readFileSync(`examples/${path}`, 'utf8');
+/** Several files as one manifest, as `signalbox apply -f A -f B` sends them. */
+const edge = (...files: string[]): string => files.map((file) => example(`spektra-edge/${file}.yaml`)).join('\n---\n');
 
-test('COV1 COV2: the walk through examples/spektra-edge: apply, be refused, follow the fix, see it arrive', async () => {
-  const core = ['regions.yaml', 'core.yaml', 'third-party.yaml'].flatMap((name) => ['-f', file(name)]);
-  expect(await command(node, ['apply', ...core])).toMatchObject({
-    code: 0,
-    out: expect.stringContaining('82 created'),
-  });
-  const expand = ['apply', '-f', file('third-party-expands.yaml')];
-  const refused = await command(node, expand);
-  expect(refused.code).toBe(1);
-  expect(refused.err).toContain('imports iam.edgelq.com v1, but iam.edgelq.com is not deployed there. [COV1');
-  expect(await head(node)).toBe(1);
+const apply = (server: Signalbox, body: string, type: string, query = ''): Promise<Answer> =>
+  call(server.url, 'POST', `/v1/apply${query}`, body, { 'content-type': type });
 
-  const watching = command(node, ['watch', 'deployments', '--json'], {
-    until: 'fleet.acme.example/deployments/ap-south2',
-  });
-  await until('the watch is subscribed', async () =>
-    /^signalbox_watch_subscriptions 1$/m.test((await call(node.url, 'GET', '/metrics')).body as string),
-  );
-  const name = 'services/fleet.acme.example/deployments/ap-south2';
-  const wish = { regionalEndpoint: 'ap-south2.fleet.acme.example', currentVersion: 'v1' };
-  const { status, body } = await call(node.url, 'PUT', `/v1/${name}`, wish);
-  expect(status).toBe(409);
-  const violations = body.violations as Record<string, unknown>[];
-  expect(violations.map((v) => [v['rule'], v['code'], v['importer'], v['imported'], v['region']])).toEqual([
-    ['COV1', 'import-not-deployed', 'fleet.acme.example', 'devices.edgelq.com', 'ap-south2'],
-    ['COV1', 'import-not-deployed', 'fleet.acme.example', 'iam.edgelq.com', 'ap-south2'],
-  ]);
-  const fix = violations[0]?.['fix'] as { method: string; path: string; body: unknown };
-  expect(await call(node.url, fix.method, fix.path, fix.body)).toMatchObject({
-    status: 200,
-    body: { revision: 2, summary: { created: 12 } },
-  });
-  expect(await call(node.url, 'PUT', `/v1/${name}`, wish)).toMatchObject({ status: 201, body: { revision: 3 } });
+async function exported(server: Signalbox, accept = NDJSON): Promise<string> {
+  const response = await fetch(`${server.url}/v1/export`, { headers: { accept } });
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-type')).toContain(accept);
+  return response.text();
+}
 
-  const changes = (await watching).out
+const state = async (server: Signalbox): Promise<{ revision: number; resources: number }> =>
+  (await call(server.url, 'GET', '/v1/state')).body;
+
+describe('the AWS example', () => {
+  const manifest = example('aws/manifest.ndjson');
+  const documents = manifest
     .trim()
     .split('\n')
-    .map((line) => JSON.parse(line) as { revision: number; key: string });
-  expect(changes.map(({ revision }) => revision)).toEqual([...Array.from({ length: 12 }, () => 2), 3]);
-  expect(changes.at(-1)?.key).toBe(name);
-  // And now the core cannot leave.
-  const leave = await call(node.url, 'DELETE', '/v1/services/iam.edgelq.com/deployments/ap-south2?dryRun=true');
-  expect(leave.status).toBe(409);
-  expect(leave.body.violations.map((v: { importer?: string }) => v.importer)).toContain('fleet.acme.example');
+    .map((line) => JSON.parse(line) as { name: string });
+  const count = (pattern: RegExp): number => documents.filter(({ name }) => pattern.test(name)).length;
+  let server: Signalbox;
+  let feed: WatchClient;
+
+  beforeAll(async () => {
+    server = await emptyServer();
+    feed = await WatchClient.open(server.url);
+    await feed.sync('all', { kind: '*' });
+  }, 150_000);
+  afterAll(end);
+
+  test('REV1 PUSH4: all of it is one revision, and one message to who watches', async () => {
+    const applied = await apply(server, manifest, NDJSON);
+    expect(applied.status).toBe(200);
+    expect(applied.body.summary).toEqual({ created: 4831, updated: 0, unchanged: 0, deleted: 0 });
+    expect(applied.body.revision).toBe(1);
+    expect(await state(server)).toMatchObject({ revision: 1, resources: 4831 });
+    const change = await feed.next('change');
+    expect(change.revision).toBe(1);
+    expect(new Set(change.changes.map(({ key }) => key))).toEqual(new Set(documents.map(({ name }) => name)));
+    expect(change.changes).toHaveLength(4831);
+  });
+
+  test('CAT1: it is what the README says, and what the facts say', async () => {
+    expect([
+      count(/^regions\//),
+      count(/^services\/[^/]+$/),
+      count(/^services\/[^/]+\/versions\/v1$/),
+      count(/^services\/[^/]+\/deployments\//),
+      count(/^projects\//),
+    ]).toEqual([26, 278, 278, 4247, 2]);
+    const facts = JSON.parse(example('aws/endpoints.json')) as { services: Record<string, string> };
+    const deployed = new Set(documents.map(({ name }) => name).filter((name) => name.includes('/deployments/')));
+    for (const service of ['ec2', 's3', 'lambda', 'braket']) {
+      const { body } = await call(server.url, 'GET', `/v1/services/${service}.amazonaws.com/deployments?pageSize=100`);
+      const regions = (body.items as { name: string }[]).map(({ name }) => name.split('/').at(-1) ?? '');
+      expect(regions.toSorted()).toEqual(facts.services[service]?.split(' ').toSorted());
+      for (const region of regions)
+        expect(deployed).toContain(`services/${service}.amazonaws.com/deployments/${region}`);
+    }
+  });
+
+  test('REV3: applied again, it changes nothing and makes no revision', async () => {
+    const before = await exported(server);
+    for (const query of ['', '?prune=source%3Daws', '?dryRun=true']) {
+      const again = await apply(server, manifest, NDJSON, query);
+      expect(again.body.summary).toEqual({ created: 0, updated: 0, unchanged: 4831, deleted: 0 });
+      expect(again.body.revision).toBe(1);
+    }
+    expect(await state(server)).toMatchObject({ revision: 1, resources: 4831 });
+    expect(await exported(server)).toBe(before);
+    // One page of the deployments of all services.
+    const page = await call(server.url, 'GET', '/v1/services/-/deployments?pageSize=1000&filter=labels.source=aws');
+    expect(page.body.items).toHaveLength(1000);
+    expect(page.body.nextPageToken).not.toBe('');
+  }, 60_000);
+
+  test('REV3 REV1: what leaves the manifest is pruned, in one revision, and comes back as it was', async () => {
+    const before = await exported(server);
+    const rest = documents.filter(({ name }) => !name.startsWith('services/ec2.amazonaws.com'));
+    const gone = documents.length - rest.length;
+    const body = rest.map((one) => JSON.stringify(one)).join('\n');
+    const tried = await apply(server, body, NDJSON, '?prune=source%3Daws&dryRun=true');
+    expect(tried.body.summary).toMatchObject({ unchanged: rest.length, deleted: gone });
+    expect((await state(server)).revision).toBe(1);
+    const pruned = await apply(server, body, NDJSON, '?prune=source%3Daws');
+    expect(pruned.body.summary).toEqual({ created: 0, updated: 0, unchanged: rest.length, deleted: gone });
+    expect(pruned.body.revision).toBe(2);
+    expect((await call(server.url, 'GET', '/v1/services/ec2.amazonaws.com')).status).toBe(404);
+    const restored = await apply(server, before, NDJSON);
+    expect(restored.body.summary).toMatchObject({ created: gone, deleted: 0 });
+    expect(await exported(server)).toBe(before);
+  }, 60_000);
 });
 
-test('REV3: the AWS manifest is one revision; applied again it is none', async () => {
-  const manifest = readFileSync('examples/aws/manifest.ndjson', 'utf8');
-  const before = await head(node);
-  const first = await apply(node, manifest);
-  expect(first).toMatchObject({
-    status: 200,
-    body: { revision: before + 1, summary: { created: 4831, updated: 0, deleted: 0 } },
-  });
-  const again = await apply(node, manifest);
-  expect(again).toMatchObject({ status: 200, body: { summary: { created: 0, unchanged: 4831 } } });
-  expect(await head(node)).toBe(before + 1);
-  const deployments = await call(node.url, 'GET', '/v1/services/-/deployments?pageSize=1000&filter=labels.source=aws');
-  expect(deployments.body.items).toHaveLength(1000);
-  expect(deployments.body.nextPageToken).not.toBe('');
-});
+describe('export and apply', () => {
+  let server: Signalbox;
 
-test('REV3: what is exported changes nothing where it came from, and makes the same catalog somewhere else', async () => {
-  const all = await exported(node);
-  expect(all.trim().split('\n')).toHaveLength(4831 + 95);
-  const before = await head(node);
-  expect(await apply(node, all)).toMatchObject({
-    status: 200,
-    body: { summary: { created: 0, updated: 0, deleted: 0 } },
-  });
-  expect(await head(node)).toBe(before);
-  expect(await apply(empty, all)).toMatchObject({
-    status: 200,
-    body: { revision: 1, summary: { created: 4831 + 95 } },
-  });
-  expect(await exported(empty)).toBe(all);
-});
+  beforeAll(async () => {
+    server = await emptyServer();
+    for (const [body, type] of [
+      [edge('regions', 'core', 'third-party'), YAML],
+      [example('aws/manifest.ndjson'), NDJSON],
+    ] as const) {
+      const { status, body: answer } = await apply(server, body, type);
+      if (status !== 200) throw new Error(JSON.stringify(answer));
+    }
+    // Something of everything that a manifest may say, and of what its syntaxes read differently.
+    const odd = [
+      {
+        name: 'regions/odd',
+        title: 'null',
+        location: { city: '0123', country: 'no', cloud: '1e3' },
+        labels: { a: 'true', b: '~', c: '- x', d: '#' },
+      },
+      { name: 'projects/odd', title: 'Größe: "ja" \\ {x} 😀' },
+      {
+        name: 'services/fleet.acme.example/versions/v2alpha1',
+        lifecycle: { state: 'deprecated', sunset: '2030-01-31' },
+      },
+    ];
+    expect((await apply(server, JSON.stringify(odd), JSON_TYPE)).status).toBe(200);
+  }, 150_000);
+  afterAll(end);
 
-test('prune deletes what carries the labels and is no longer listed, in one revision', async () => {
-  const dry = await command(node, [
-    'apply',
-    '-f',
-    'examples/aws/manifest.ndjson',
-    '--prune',
-    '-l',
-    'source=aws',
-    '--dry-run',
-  ]);
-  expect(dry).toMatchObject({ code: 0, out: expect.stringContaining('0 deleted') });
-  const kept = readFileSync('examples/aws/manifest.ndjson', 'utf8').replaceAll(
-    /^.*zocalo\.amazonaws.*\n|^.*xray\.amazonaws.*\n/gm,
-    '',
+  test.each([[NDJSON], [JSON_TYPE], [YAML]])(
+    'REV3: an export as %s, applied to the same server, changes nothing and makes no revision',
+    async (type) => {
+      const before = await state(server);
+      const again = await apply(server, await exported(server, type), type);
+      expect(again.body.summary).toEqual({ created: 0, updated: 0, unchanged: before.resources, deleted: 0 });
+      expect(again.body.revision).toBe(before.revision);
+      expect(await state(server)).toEqual(before);
+    },
+    90_000,
   );
-  const pruned = await call(node.url, 'POST', '/v1/apply?prune=source%3Daws', kept, {
-    'content-type': 'application/x-ndjson',
-  });
-  expect(pruned.status).toBe(200);
-  expect(pruned.body.summary.deleted).toBeGreaterThan(5);
-  expect((await call(node.url, 'GET', '/v1/services/xray.amazonaws.com')).status).toBe(404);
+
+  test.each([[NDJSON], [JSON_TYPE], [YAML]])(
+    'REV1: an export as %s, applied to an empty server, makes the same catalog, apiIds included',
+    async (type) => {
+      const manifest = await exported(server, type);
+      const all = await exported(server);
+      const services = all
+        .split('\n')
+        .filter((line) => line.startsWith('{"name":"services/') && line.includes('"apiId":"'));
+      expect(services).toHaveLength(278 + 13);
+      const other = await emptyServer();
+      const applied = await apply(other, manifest, type);
+      expect(applied.status).toBe(200);
+      expect(applied.body.summary).toEqual({
+        created: (await state(server)).resources,
+        updated: 0,
+        unchanged: 0,
+        deleted: 0,
+      });
+      expect(applied.body.revision).toBe(1);
+      expect(await exported(other)).toBe(all);
+      expect(await exported(other, type)).toBe(manifest);
+    },
+    90_000,
+  );
+});
+
+describe('the SPEKTRA Edge walkthrough', () => {
+  let server: Signalbox;
+  let feed: WatchClient;
+
+  beforeAll(async () => {
+    server = await emptyServer();
+  }, 150_000);
+  afterAll(end);
+  afterEach(() => feed.ws.terminate());
+
+  const violationsOf = ({ body }: Answer): Violation[] => body.violations as Violation[];
+  const deploymentsIn =
+    (region: string) =>
+    (key: string): boolean =>
+      key.endsWith(`/deployments/${region}`);
+
+  test('COV1 COV2 COV5 PUSH4: apply, be refused, follow the fix, and watch it arrive', async () => {
+    // 1. Apply
+    const core = await apply(server, edge('regions', 'core'), YAML);
+    expect([core.status, core.body.revision, core.body.summary.updated]).toEqual([200, 1, 0]);
+    const third = await apply(server, edge('third-party'), YAML);
+    expect([third.status, third.body.revision]).toEqual([200, 2]);
+    const again = await apply(server, edge('third-party', 'core', 'regions'), YAML);
+    expect(again.body).toMatchObject({ revision: 2, summary: { created: 0, updated: 0, deleted: 0 } });
+    const coverage = await call(server.url, 'GET', '/v1/coverage?service=fleet.acme.example');
+    expect(coverage.status).toBe(200);
+    expect(JSON.stringify(coverage.body)).toContain('eu-west');
+
+    // 2. Watch
+    feed = await WatchClient.open(server.url);
+    const topic = await feed.sync('all', { kind: '*' });
+    const from = feed.frames.length;
+
+    // 3. Try to expand
+    const refused = await apply(server, edge('third-party-expands'), YAML);
+    expect(refused.status).toBe(409);
+    expect(refused.headers.get('content-type')).toContain('application/problem+json');
+    const violations = violationsOf(refused);
+    expect(violations.map(({ rule, imported, region }) => `${rule} ${imported} ${region}`)).toEqual([
+      'COV1 devices.edgelq.com ap-south2',
+      'COV1 iam.edgelq.com ap-south2',
+    ]);
+    for (const violation of violations) {
+      expect(violation).toMatchObject({
+        code: 'import-not-deployed',
+        resource: 'services/fleet.acme.example/versions/v1',
+        importer: 'fleet.acme.example',
+        importerVersion: 'v1',
+        importedVersion: 'v1',
+      });
+      expect(violation.message).toBe(
+        `fleet.acme.example v1 runs in ap-south2 and imports ${violation.imported} v1, but ${violation.imported} is not deployed there.`,
+      );
+      expect(violation.fix?.summary).toMatch(/./);
+    }
+    // A dry run is refused in the same words.
+    const tried = await apply(server, edge('third-party-expands'), YAML, '?dryRun=true');
+    expect(violationsOf(tried)).toEqual(violations);
+    await feed.reached(topic, 2, from);
+    expect(feed.of(topic, from).filter(({ type }) => type === 'change')).toEqual([]);
+    expect((await state(server)).revision).toBe(2);
+
+    // 4. Follow the fix, exactly as it was given
+    const fix = violations[0]?.fix;
+    if (fix === undefined) throw new Error('the refusal has no fix');
+    const { method, path, body } = fix;
+    const fixed = await call(server.url, method, path, body);
+    expect([fixed.status, fixed.body.revision]).toEqual([200, 3]);
+    const expanded = await apply(server, edge('third-party-expands'), YAML);
+    expect([expanded.status, expanded.body.revision]).toEqual([200, 4]);
+
+    // 5. See it arrive
+    await feed.reached(topic, 4, from);
+    const changes = feed.of(topic, from).flatMap((frame) => (frame.type === 'change' ? frame.changes : []));
+    const moved = changes.filter(({ revision }) => revision === 3);
+    expect(moved).toHaveLength(12);
+    expect(moved.every(({ op, key }) => op === 'put' && deploymentsIn('ap-south2')(key))).toBe(true);
+    expect(changes.filter(({ revision }) => revision === 4).map(({ op, key }) => `${op} ${key}`)).toEqual([
+      'put services/fleet.acme.example/deployments/ap-south2',
+    ]);
+    expect(changes).toHaveLength(13);
+
+    // What the fix did is what the example's own file says.
+    const own = await apply(server, edge('core-expands'), YAML);
+    expect(own.body).toMatchObject({ revision: 4, summary: { created: 0, updated: 0, unchanged: 12 } });
+
+    // And now nothing of it can leave while somebody depends on it.
+    const leaving = await call(server.url, 'DELETE', '/v1/services/iam.edgelq.com/deployments/ap-south2?dryRun=true');
+    expect(leaving.status).toBe(409);
+    const losers = violationsOf(leaving).map(({ importer }) => importer);
+    expect(losers).toContain('fleet.acme.example');
+    expect(losers).toContain('audit.edgelq.com');
+    expect((await state(server)).revision).toBe(4);
+  }, 60_000);
+
+  test('COV2 PUSH4: both at once is one revision of 13 deployments, in whatever order the files come', async () => {
+    const other = await emptyServer();
+    expect((await apply(other, edge('third-party', 'core', 'regions'), YAML)).body.revision).toBe(1);
+    feed = await WatchClient.open(other.url);
+    await feed.sync('deployments', { kind: 'deployment', regions: ['ap-south2'] });
+    const both = await apply(other, edge('third-party-expands', 'core-expands'), YAML);
+    expect(both.body).toMatchObject({ revision: 2, summary: { created: 13 } });
+    const change = await feed.next('change');
+    expect(change.changes).toHaveLength(13);
+    expect(feed.frames.filter(({ type }) => type === 'change')).toHaveLength(1);
+  }, 60_000);
+
+  test('COV2: whoever follows the first fix of every refusal gets there, and nothing is half applied on the way', async () => {
+    const other = await emptyServer();
+    feed = await WatchClient.open(other.url);
+    await feed.sync('all', { kind: '*' });
+    await apply(other, edge('regions', 'core', 'third-party'), YAML);
+    // The other way round: the core wants to leave where fleet is.
+    const leave = { method: 'DELETE', path: '/v1/services/devices.edgelq.com/deployments/eu-west' };
+    const fixes: string[] = [];
+    for (;;) {
+      const { revision } = await state(other);
+      const answer = await call(other.url, leave.method, leave.path);
+      if (answer.status === 200) break;
+      expect(answer.status).toBe(409);
+      expect((await state(other)).revision).toBe(revision);
+      const fix = violationsOf(answer).find((violation) => violation.fix !== undefined)?.fix;
+      if (fix === undefined) throw new Error(`no fix: ${JSON.stringify(violationsOf(answer))}`);
+      fixes.push(`${fix.method} ${fix.path}`);
+      if (fixes.length > 20) throw new Error(`it never ends: ${fixes.join(', ')}`);
+      const fixed = await call(other.url, fix.method, fix.path, fix.body);
+      expect([fixed.status < 300, fixed.body.violations]).toEqual([true, undefined]);
+    }
+    expect(fixes.length).toBeGreaterThan(0);
+    expect((await call(other.url, 'GET', leave.path)).status).toBe(404);
+  }, 60_000);
 });

@@ -396,8 +396,9 @@ describe('clients that do what no client should', () => {
           if (random.chance(0.5)) bytes[0] = 0x81;
           client.write(bytes);
           if (random.chance(0.3)) client.send({ type: 'ping' });
-          if (random.chance(0.5)) client.socket.end();
-          else if (random.chance(0.5)) client.socket.resetAndDestroy();
+          const way = random.below(3);
+          if (way === 0) client.socket.end();
+          else if (way === 1) client.socket.resetAndDestroy();
         }
         await sleep(5);
         for (const client of clients) client.destroy();
@@ -654,7 +655,7 @@ describe('clients that do what no client should', () => {
       }
     }, 40_000);
 
-    const nested = (open: string, close: string, depth: number): string => open.repeat(depth) + close.repeat(depth);
+    const nested = (begin: string, end: string, depth: number): string => begin.repeat(depth) + end.repeat(depth);
     const laughs = [
       'a: &a [x, x, x, x, x, x, x, x, x]',
       ...Array.from(

@@ -58,7 +58,7 @@ describe.each(HOMES)('an orderly end, on $database', ({ database, makeHome }) =>
   let node: Signalbox;
   beforeAll(async () => {
     home = await makeHome();
-    node = await startNode(home.env);
+    node = await startNode({ ...home.env, SHUTDOWN_TIMEOUT: '60s' });
   }, 180_000);
   afterAll(async () => {
     await node.stop('SIGKILL');
@@ -107,8 +107,8 @@ describe.each(HOMES)('an orderly end, on $database', ({ database, makeHome }) =>
       for (const { socket } of [silent, idle]) socket.destroy();
 
       expect({ code, phases: phasesOf(node).slice(1) }).toEqual({ code: 0, phases: PHASES });
-      // Half of SHUTDOWN_TIMEOUT is where connections would be cut off; it was not reached.
-      expect(took).toBeLessThan(7000);
+      // After half of SHUTDOWN_TIMEOUT connections are cut off; nothing of the kind was needed.
+      expect(took).toBeLessThan(PATIENCE_MS);
       expect(torn).toEqual([]);
       for (const client of [quiet, watching]) {
         const { code: closeCode, reason } = await client.untilClosed();
@@ -118,7 +118,7 @@ describe.each(HOMES)('an orderly end, on $database', ({ database, makeHome }) =>
         expect(retryAfterMs).toBeLessThanOrEqual(2000);
       }
 
-      node = await startNode(home.env);
+      node = await startNode({ ...home.env, SHUTDOWN_TIMEOUT: '60s' });
       const log = await readLog(node.url);
       const made = new Map(log.flatMap(({ revision, changes }) => changes.map(({ key }) => [key, revision] as const)));
       expect([...acknowledged].filter(([name, revision]) => made.get(name) !== revision)).toEqual([]);
@@ -132,7 +132,7 @@ describe.each(HOMES)('an orderly end, on $database', ({ database, makeHome }) =>
   test('after kill -9 a node starts at once on what the other left', async () => {
     const { body } = await call(node.url, 'PUT', '/v1/regions/kept', { title: 'Kept' });
     const dying = node.stop('SIGKILL');
-    node = await startNode(home.env);
+    node = await startNode({ ...home.env, SHUTDOWN_TIMEOUT: '60s' });
     await dying;
     expect((await call(node.url, 'GET', '/v1/regions/kept')).body).toEqual(body);
     expect((await call(node.url, 'PUT', '/v1/regions/next', { title: 'Next' })).body.revision).toBe(body.revision + 1);
@@ -143,7 +143,7 @@ describe.each(HOMES)('an orderly end, on $database', ({ database, makeHome }) =>
 describe('an end that somebody holds up', () => {
   test('a request that never ends is cut off, a watcher that comes late is told to move, and the rest is closed in order', async () => {
     const home = await embeddedHome();
-    const node = await startNode({ ...home.env, SHUTDOWN_TIMEOUT: '6s' });
+    const node = await startNode({ ...home.env, SHUTDOWN_TIMEOUT: '8s' });
     const half = await dial(
       node.port,
       'PUT /v1/regions/half HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{"title":',
@@ -161,7 +161,7 @@ describe('an end that somebody holds up', () => {
     // The close frame: code 4000.
     expect(late.heard()).toContain('\u000f\u00a0{"retryAfterMs":');
     expect(await ended).toBe(0);
-    expect(performance.now() - began).toBeLessThan(6000);
+    expect(performance.now() - began).toBeLessThan(9000);
     expect(phasesOf(node).slice(1)).toEqual(PHASES);
     await until('both are cut off', () => half.ended() && late.ended());
     expect(half.heard()).toBe('');
@@ -236,7 +236,7 @@ describe('a node that cannot start says why', () => {
   }, 60_000);
 
   test('a PORT that is taken', async () => {
-    const taken = createServer().listen(0, '127.0.0.1');
+    const taken = createServer().listen(0, '127.0.0.1').unref();
     await new Promise((done) => taken.once('listening', done));
     const { port } = taken.address() as AddressInfo;
     const home = await postgresHome();
@@ -251,7 +251,9 @@ describe('a node that cannot start says why', () => {
   }, 120_000);
 
   test('a DATABASE_URL where nobody listens, nobody answers, or nobody knows the user', async () => {
-    const hole = createServer((socket) => void socket.on('error', () => {})).listen(0, '127.0.0.1');
+    const hole = createServer((socket) => void socket.on('error', () => {}).unref())
+      .listen(0, '127.0.0.1')
+      .unref();
     await new Promise((done) => hole.once('listening', done));
     const home = await postgresHome();
     const stranger = new URL(home.env['DATABASE_URL'] ?? '');

@@ -86,7 +86,7 @@ export class RandomWriter {
     return call(this.#url, 'POST', '/v1/apply', documents);
   }
 
-  #put(document: { name: string }): Promise<Answer> {
+  #put(document: { readonly name: string; readonly [field: string]: unknown }): Promise<Answer> {
     return call(this.#url, 'PUT', `/v1/${document.name}`, document);
   }
 

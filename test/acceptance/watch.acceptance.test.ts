@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { get } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import WebSocket from 'ws';
 import type { Position } from '../../src/domain/position.ts';
@@ -380,6 +380,20 @@ describe('the feed of one server', () => {
     expect(talking.close).toBeUndefined();
     expect(talking.frames.filter(({ type }) => type === 'pong').length).toBeGreaterThan(0);
   });
+
+  test('PUSH9: a server that was itself held up does not take its clients for silent', async () => {
+    const clients = await Promise.all([1, 2, 3].map(() => open(server.url)));
+    const topics = await Promise.all(clients.map((client) => client.sync('1', { kind: 'region' })));
+    process.kill(server.pid, 'SIGSTOP');
+    await sleep(4 * HEARTBEAT);
+    process.kill(server.pid, 'SIGCONT');
+    const { body } = await putRegion(server.url, 'after-the-pause');
+    await Promise.all(clients.map((client, i) => client.reached(topics[i] ?? '', body.revision as number)));
+    // And it goes on to look after them: nobody is closed in the heartbeats that follow.
+    const from = clients.map(({ frames }) => frames.length);
+    await Promise.all(clients.map((client, i) => client.next('bookmark', () => true, (from[i] ?? 0) + 2)));
+    for (const { closed } of clients) expect(closed).toBeUndefined();
+  });
 });
 
 describe('over restarts of the server', () => {
@@ -515,7 +529,13 @@ describe('positions from which the log cannot go on', () => {
     server = await startSignalbox({ env: { ...ENV, DATABASE_URL: db.url, HISTORY_MEMORY_BYTES: '1MiB' } });
     await connect();
     await applyWorld(server.url);
-  });
+    // Several times of what memory holds.
+    const labels = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`l${i}`, 'x'.repeat(63)]));
+    for (let i = 0; i < 20; i++) {
+      const fat = (k: number) => putRegion(server.url, `fat-${k}`, { title: `${i}`, labels: { ...labels, n: `${i}` } });
+      await Promise.all(Array.from({ length: 25 }, (_, k) => fat(k)));
+    }
+  }, 150_000);
 
   async function connect(): Promise<void> {
     sql = new pg.Client({ connectionString: db.url });
@@ -566,15 +586,8 @@ describe('positions from which the log cannot go on', () => {
   });
 
   test('PUSH5: who was away for longer than memory goes back is caught up from the log, while writers go on', async () => {
-    const { epoch, revision } = await state();
-    const labels = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`l${i}`, 'x'.repeat(63)]));
-    for (let i = 0; i < 20; i++) {
-      await Promise.all(
-        Array.from({ length: 25 }, (_, k) =>
-          putRegion(server.url, `fat-${k}`, { title: `${i}`, labels: { ...labels, n: `${i}` } }),
-        ),
-      );
-    }
+    const { epoch } = await state();
+    const revision = 1;
     expect(await metric(server.url, 'signalbox_recent_changes_bytes')).toBeLessThanOrEqual(1024 * 1024);
     const writers = [21, 22].map((seed) => new RandomWriter(server.url, seed));
     const written = Promise.all(writers.map((writer) => writer.write(60)));
@@ -603,10 +616,9 @@ describe('positions from which the log cannot go on', () => {
   test('PUSH5 REV4: a trimmed position is a reset, the first one that the log still holds is not, and live subscribers notice nothing', async () => {
     const live = await open(server.url);
     const topic = await live.sync('1', { kind: '*' });
-    const { epoch, revision } = await state();
+    const { epoch } = await state();
     // Older than what memory holds, so that the first one held is read from the log.
     const trimmed = 100;
-    expect(revision).toBeGreaterThan(500);
     await sql.query('WITH gone AS (DELETE FROM change_log WHERE revision <= $1) UPDATE head SET trimmed = $1', [
       trimmed,
     ]);

@@ -1,0 +1,185 @@
+import type { Bench } from '../lib/bench.ts';
+import { deploymentBody, manifest, regionId, sequenceText, serviceId } from '../lib/catalog.ts';
+import type { Figure, Outcome, Row } from '../lib/figure.ts';
+import { median } from '../lib/stats.ts';
+import { encodeChanges } from '../../src/domain/codec.ts';
+import type { Caller, Command, Decision } from '../../src/domain/command.ts';
+import { decide } from '../../src/domain/decide.ts';
+import { Draft } from '../../src/domain/draft.ts';
+import type { Entry } from '../../src/domain/item.ts';
+import { View } from '../../src/domain/view.ts';
+import { Hub } from '../../src/feed/hub.ts';
+import type { WatchSocket } from '../../src/feed/socket.ts';
+import { validateResource } from '../../src/protocol/validate.ts';
+
+/** In this process, without a database and without sockets: what one step costs. */
+
+const SERVICES = 64;
+const REGIONS = 32;
+const caller: Caller = { kind: 'administrator', subject: 'bench' };
+
+export const micro: Figure = {
+  name: 'micro',
+  title: 'single steps in one process, on the core of the load',
+  measure(bench: Bench): Promise<Outcome> {
+    if (bench.options.floorsOnly) return Promise.resolve({ rows: [], notes: [] });
+    const rows: Row[] = [];
+    const row = (what: string, batch: number, step: () => void): void => {
+      rows.push({ what, unit: 'ns', value: nanoseconds(bench, batch, step) });
+    };
+    const view = loaded();
+    const next = commands();
+
+    row('read a PUT of a deployment (JSON.parse)', 1, jsonParsing());
+    row('decide a PUT of a deployment on the view', 1, () => accepted(decide(view, next(), 2, validateResource)));
+    row('decide a PUT in a batch of 64, with the earlier ones laid over the view', 64, () => {
+      const draft = new Draft(view);
+      for (let n = 0; n < 64; n++) draft.absorb(accepted(decide(draft, next(), 2 + n, validateResource)).changes);
+    });
+    row('encode a change for the log', 1, encoding(view));
+    row('fold a change', 1, folding(view));
+    for (const groups of [1, 1000]) {
+      row(`fold and flush a change, for each of ${groups} topics with one watcher`, groups, fanOut(groups, 1));
+    }
+    row('fold and flush a change, for each of 1,000 watchers of one topic', 1000, fanOut(1, 1000));
+    return Promise.resolve({
+      rows,
+      notes: [`A catalog of ${SERVICES * REGIONS} deployments. Sockets that do nothing.`],
+    });
+  },
+};
+
+function nanoseconds(bench: Bench, batch: number, step: () => void): number {
+  const timesMs = bench.quick ? 100 : 400;
+  const run = (ms: number): number => {
+    const started = performance.now();
+    let count = 0;
+    while (performance.now() - started < ms) {
+      for (let n = 0; n < 16; n++) step();
+      count += 16;
+    }
+    return ((performance.now() - started) * 1e6) / count / batch;
+  };
+  run(timesMs);
+  return median([run(timesMs), run(timesMs), run(timesMs)]);
+}
+
+function loaded(): View {
+  const documents = manifest(SERVICES, REGIONS).trim().split('\n');
+  const edits = documents.map((line) => {
+    const { name, ...value } = JSON.parse(line) as { name: string };
+    return { op: 'put' as const, name, value };
+  });
+  const view = new View();
+  view.fold(accepted(decide(view, { caller, at: 0, edits }, 1, validateResource)).changes);
+  return view;
+}
+
+function accepted(decision: Decision): Extract<Decision, { ok: true }> {
+  if (!decision.ok) throw new Error(`refused: ${JSON.stringify(decision.refusal)}`);
+  return decision;
+}
+
+/** PUTs of the deployments of so many services in turn, with a content never seen. */
+function commands(services = SERVICES): () => Command {
+  const values = Array.from({ length: services * REGIONS }, (_, n) => {
+    const service = n % services;
+    const region = Math.floor(n / services);
+    const value = JSON.parse(deploymentBody(service, region, sequenceText(0))) as { labels: Record<string, string> };
+    return { name: `services/${serviceId(service)}/deployments/${regionId(region)}`, value };
+  });
+  let count = 0;
+  return () => {
+    count += 1;
+    const { name, value } = values[count % values.length] ?? fail();
+    const edit = {
+      op: 'put' as const,
+      name,
+      value: { ...value, labels: { ...value.labels, sequence: sequenceText(count) } },
+    };
+    return { caller, at: count, edits: [edit] };
+  };
+}
+
+function jsonParsing(): () => void {
+  const bodies = Array.from({ length: 64 }, (_, n) => deploymentBody(n, 1, sequenceText(n)));
+  let count = 0;
+  return () => {
+    JSON.parse(bodies[count++ % bodies.length] ?? '');
+  };
+}
+
+/** Entries that go on with the view for ever: the decisions are made beforehand. */
+function entries(view: View, services?: number): () => Entry {
+  const next = commands(services);
+  const made = Array.from({ length: 4096 }, () => accepted(decide(view, next(), 2, validateResource)).changes);
+  let revision = 1;
+  return () => {
+    revision += 1;
+    return { revision, at: revision, author: 'bench', changes: made[revision % made.length] ?? fail() };
+  };
+}
+
+function encoding(view: View): () => void {
+  const next = entries(view);
+  return () => {
+    encodeChanges(next().changes);
+  };
+}
+
+function folding(view: View): () => void {
+  const next = entries(view);
+  return () => {
+    view.fold(next().changes);
+  };
+}
+
+/** Topics that all take every change, so that each change is offered to all and written to all. */
+function fanOut(topics: number, watchers: number): () => void {
+  const view = loaded();
+  const next = entries(view, 1);
+  const tail = { view, head: { epoch: 'bench', revision: 1, trimmed: 0 } };
+  const none = { inc: () => {} };
+  const hub = new Hub({
+    tail,
+    store: { changesSince: () => Promise.resolve([]) },
+    limits: {
+      maxQueuedBytes: 1 << 20,
+      maxSubscriptions: 1,
+      maxSockets: topics * watchers,
+      heartbeatMs: 10_000,
+      stallTimeoutMs: 30_000,
+      ringBytes: 1 << 20,
+    },
+    metrics: {
+      frames: none,
+      fellBehind: none,
+      cutOffs: none,
+      mismatches: none,
+      badFrames: none,
+      resets: none,
+      flushDelay: { observe: () => {} },
+    },
+    log: { warn: () => {}, info: () => {} },
+    now: () => performance.now(),
+    random: Math.random,
+  });
+  for (let n = 0; n < topics * watchers; n++) {
+    // The second service, which does not exist, makes the topics differ.
+    const services = [serviceId(0), `topic-${n % topics}.example.com`];
+    const socket: WatchSocket = { queued: 0, send: () => {}, ping: () => {}, close: () => {} };
+    hub
+      .connect(socket)
+      ?.receive(JSON.stringify({ type: 'subscribe', id: 'bench', select: { kind: 'deployment', services } }));
+  }
+  return () => {
+    const entry = next();
+    tail.head = { ...tail.head, revision: entry.revision };
+    hub.onAdvance([{ entry, folded: view.fold(entry.changes) }]);
+    hub.flush();
+  };
+}
+
+function fail(): never {
+  throw new Error('there is nothing here');
+}

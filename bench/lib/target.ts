@@ -1,0 +1,92 @@
+import { apply, deploymentBody, deploymentPath, head, manifest, sequenceText, serviceId } from './catalog.ts';
+import type { Bench, Server } from './bench.ts';
+import { Crowd, type CrowdOptions } from './crowd.ts';
+import { HttpConnection, requestBytes } from './http-load.ts';
+import type { Position } from './catalog.ts';
+
+/** What the figures of watchers work on: Signalbox or the bare `ws` server, told apart by nothing else. */
+export interface Target {
+  readonly name: 'floor' | 'signalbox';
+  readonly server: Server;
+  /** The size of a frame with one change. */
+  readonly frameBytes: number;
+  crowd(count: number, options?: Partial<CrowdOptions>): Crowd;
+  /** A crowd that was at the position before, for `connect`. */
+  returning(count: number, position: Position): Crowd;
+  /** The n-th write of a writer; each is one revision. */
+  write(writer: number, n: number): Buffer;
+  head(): Promise<Position>;
+}
+
+/** The service that is watched, and how many deployments of it there are to write. */
+const SERVICE = 0;
+const WRITABLE = 32;
+const SELECT = { kind: 'deployment', services: [serviceId(SERVICE)] };
+/** Before the size of Signalbox's frames is known. */
+const USUAL_FRAME = 720;
+
+export async function watchTargets(bench: Bench): Promise<Target[]> {
+  const { floorsOnly } = bench.options;
+  const signalbox = floorsOnly ? undefined : await signalboxTarget(bench);
+  const floor = await wsTarget(bench, signalbox?.frameBytes ?? USUAL_FRAME);
+  return signalbox === undefined ? [floor] : [floor, signalbox];
+}
+
+/** A bare `ws` server. */
+export async function wsTarget(bench: Bench, frameBytes: number, inspect = false): Promise<Target> {
+  const server = await bench.floor('ws.ts', [String(frameBytes)], inspect);
+  const url = `ws://127.0.0.1:${server.port}/`;
+  const plain = (count: number, options: Partial<CrowdOptions> = {}): Crowd =>
+    new Crowd({ url, count, hello: undefined, ...options });
+  return {
+    name: 'floor',
+    server,
+    frameBytes,
+    crowd: plain,
+    returning: (count) => plain(count),
+    write: (writer, n) => requestBytes('PUT', `/${writer}`, deploymentBody(SERVICE, writer, sequenceText(n))),
+    head: async () => {
+      const response = await fetch(`http://127.0.0.1:${server.port}/`, { signal: AbortSignal.timeout(10_000) });
+      return (await response.json()) as Position;
+    },
+  };
+}
+
+const subscribe = (since?: Position): string =>
+  JSON.stringify({ type: 'subscribe', id: 'bench', select: SELECT, ...(since === undefined ? {} : { since }) });
+
+/** Signalbox on PostgreSQL with a prepared catalog. */
+export async function signalboxTarget(bench: Bench, inspect?: boolean): Promise<Target> {
+  const server = await bench.signalbox(await bench.database(), inspect);
+  await apply(server.port, manifest(4, WRITABLE));
+  const url = `ws://127.0.0.1:${server.port}/v1/watch`;
+  const target = {
+    name: 'signalbox' as const,
+    server,
+    crowd: (count: number, options: Partial<CrowdOptions> = {}): Crowd =>
+      new Crowd({ url, count, hello: subscribe(), ...options }),
+    returning: (count: number, { epoch, revision }: Position): Crowd =>
+      new Crowd({ url, count, hello: subscribe({ epoch, revision }) }),
+    write: (writer: number, n: number): Buffer =>
+      requestBytes('PUT', deploymentPath(SERVICE, writer), deploymentBody(SERVICE, writer, sequenceText(n))),
+    head: (): Promise<Position> => head(server.port),
+  };
+  return { ...target, frameBytes: await frameSize(target) };
+}
+
+async function frameSize(target: Pick<Target, 'server' | 'crowd' | 'write'>): Promise<number> {
+  const crowd = target.crowd(1);
+  await crowd.open();
+  const writer = await HttpConnection.connect(target.server.port);
+  let size = 0;
+  await crowd.within(10_000, 'the first change', (resolve) => {
+    crowd.onChange = (_watcher, _revision, frame): void => {
+      size = frame.length;
+      resolve();
+    };
+    writer.request(target.write(0, 1)).catch(() => {});
+  });
+  writer.close();
+  await crowd.cut();
+  return size;
+}
