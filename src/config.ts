@@ -131,7 +131,8 @@ export const SETTINGS = {
     env: 'WATCH_STALL_TIMEOUT',
     unit: duration('1s', '1h'),
     default: 30 * S,
-    description: 'A watch socket that takes nothing of what waits for it for this long is cut off.',
+    description:
+      'A watch socket that does not empty its queue once within this time after it has overflowed is cut off.',
   }),
   writeMaxPending: required({
     env: 'WRITE_MAX_PENDING',

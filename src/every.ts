@@ -1,5 +1,12 @@
-/** Runs a job again and again with a pause between the end of one run and the start of the next; never two at once. */
-export function every(pauseMs: number, job: () => Promise<void> | void): { stop(): Promise<void> } {
+/**
+ * Runs a job again and again with a pause between the end of one run and the start of the next; never two at once. A run
+ * that fails is told to `onError`, and the next one comes all the same.
+ */
+export function every(
+  pauseMs: number,
+  job: () => Promise<void> | void,
+  onError: (error: unknown) => void,
+): { stop(): Promise<void> } {
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> = Promise.resolve();
@@ -8,7 +15,9 @@ export function every(pauseMs: number, job: () => Promise<void> | void): { stop(
     timer = setTimeout(() => {
       running = (async () => {
         await job();
-      })().finally(schedule);
+      })()
+        .catch(onError)
+        .finally(schedule);
     }, pauseMs);
   };
   schedule();

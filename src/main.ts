@@ -129,15 +129,18 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   });
   const away = reportOutages(log, metrics.storeErrors);
   tail.follow(bus, away.failed);
+  const failed = (error: unknown): void => log.error({ err: error }, 'a background job failed; it will run again');
+  const trim = (): Promise<void> =>
+    trimHistory({ store, maxAgeMs: config.historyMaxAge, maxBytes: config.historyMaxBytes, clock: Date.now }).then(
+      (head) => tail.trimmed(head),
+      away.failed,
+    );
+  // At once too: a node that is restarted often would otherwise never come to it.
+  void trim().catch(failed);
   const jobs = [
-    every(config.tailInterval, () => tail.catchUp().then(away.worked, away.failed)),
-    every(TRIM_PAUSE_MS, () =>
-      trimHistory({ store, maxAgeMs: config.historyMaxAge, maxBytes: config.historyMaxBytes, clock: Date.now }).then(
-        (head) => tail.trimmed(head),
-        away.failed,
-      ),
-    ),
-    every(config.watchHeartbeat / HEARTBEAT_SLICES, () => hub.heartbeat()),
+    every(config.tailInterval, () => tail.catchUp().then(away.worked, away.failed), failed),
+    every(TRIM_PAUSE_MS, trim, failed),
+    every(config.watchHeartbeat / HEARTBEAT_SLICES, () => hub.heartbeat(), failed),
   ];
 
   banner(config, app.server.address() as AddressInfo, log, {

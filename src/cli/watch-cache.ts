@@ -108,6 +108,7 @@ export class WatchCache {
         return digest === undefined ? [] : this.#verify(frame.revision, digest);
       }
       case 'reset':
+        this.#epoch = frame.epoch;
         this.#arriving = undefined;
         this.#distrusted = false;
         return [{ type: 'reset', reason: frame.reason }];

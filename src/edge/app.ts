@@ -48,6 +48,8 @@ export async function buildApp(deps: EdgeDeps): Promise<FastifyInstance> {
       headersTimeout: Math.min(10_000, Math.ceil(config.requestTimeout / 3)),
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
+      // Answered by the admission, as a problem that says what is missing.
+      requireHostHeader: false,
     },
     clientErrorHandler: clientErrorHandler(logger),
     frameworkErrors: (error, request, reply) => {

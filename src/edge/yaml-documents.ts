@@ -1,10 +1,24 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Composer, isAlias, isMap, isScalar, isSeq, LineCounter, Parser, type Document, type ParsedNode } from 'yaml';
+import {
+  Composer,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  Parser,
+  type CST,
+  type Document,
+  type ParsedNode,
+} from 'yaml';
 import { Problem } from '../protocol/problem.ts';
 
 /** Documents of resources need none; more than these in one document are an attack or a mistake. */
 const MAX_ALIASES = 100;
 const MAX_DEPTH = 32;
+/** Of the parser's own stack, which has little more than an entry a level. */
+const MAX_STACK = 2 * MAX_DEPTH;
 /** YAML is slow to read: after so many milliseconds others get their turn. */
 const SLICE_MS = 8;
 
@@ -19,31 +33,38 @@ const SEPARATOR = /^---(?=[ \t\r\n]|$)/gm;
 export async function readYaml(text: string, maxDocuments: number): Promise<unknown[]> {
   checkLengths(text);
   const lines = new LineCounter();
-  const parser = new Parser(lines.addNewLine);
   // Its own search for repeated keys compares each with each; `Reader` finds them in one pass.
   const composer = new Composer({ version: '1.2', uniqueKeys: false, logLevel: 'silent' });
   const documents: unknown[] = [];
   let sliceEnd = performance.now() + SLICE_MS;
-  try {
-    for (const document of composer.compose(parser.parse(text))) {
-      check(document, lines);
-      const { contents } = document;
-      const isEmpty = contents === null || (isScalar(contents) && contents.value === null);
-      if (!isEmpty) documents.push(new Reader(lines).read(contents, 0));
-      if (documents.length > maxDocuments) {
-        throw new Problem('too-large', `The body has more than the ${maxDocuments} documents that are taken.`);
-      }
-      if (performance.now() > sliceEnd) {
-        await nextTurn();
-        sliceEnd = performance.now() + SLICE_MS;
-      }
+  for (const document of composer.compose(tokensOf(text, lines))) {
+    check(document, lines);
+    const { contents } = document;
+    const isEmpty = contents === null || (isScalar(contents) && contents.value === null);
+    if (!isEmpty) documents.push(new Reader(lines).read(contents, 0));
+    if (documents.length > maxDocuments) {
+      throw new Problem('too-large', `The body has more than the ${maxDocuments} documents that are taken.`);
     }
-  } catch (error) {
-    // The composer descends into nested collections by recursion.
-    if (error instanceof RangeError) throw new Problem('malformed-body', 'The body is nested too deeply.');
-    throw error;
+    if (performance.now() > sliceEnd) {
+      await nextTurn();
+      sliceEnd = performance.now() + SLICE_MS;
+    }
   }
   return documents;
+}
+
+/**
+ * The composer descends into nested collections by recursion, and a stack that overflows within a regular expression ends
+ * the process instead of throwing. So the depth is bounded here, where the parser still keeps a stack of its own.
+ */
+function* tokensOf(text: string, lines: LineCounter): Generator<CST.Token, void> {
+  const parser = new Parser(lines.addNewLine);
+  lines.addNewLine(0);
+  for (const lexeme of new Lexer().lex(text)) {
+    yield* parser.next(lexeme);
+    if (parser.stack.length > MAX_STACK) throw faultAt(lines, parser.offset, `more than ${MAX_DEPTH} levels`);
+  }
+  yield* parser.end();
 }
 
 function checkLengths(text: string): void {

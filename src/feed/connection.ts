@@ -198,14 +198,13 @@ export class Connection {
 
   #resync(watcher: Watcher): void {
     this.#hub.metrics.mismatches.inc();
-    this.#hub.log.warn({ topic: watcher.group.topic }, 'a client does not agree with the digest of its subscription');
     this.#startOver(watcher, 'resync');
     this.#pump(watcher);
   }
 
   #startOver(watcher: Watcher, reason: ResetFrame['reason']): void {
     this.#hub.metrics.resets.inc({ reason });
-    this.#send({ type: 'reset', topic: watcher.group.topic, reason });
+    this.#send({ type: 'reset', topic: watcher.group.topic, epoch: this.#hub.head.epoch, reason });
     this.#serveSnapshot(watcher);
   }
 

@@ -135,6 +135,7 @@ export const ServerFrames = {
     {
       type: Type.Literal('reset'),
       topic: Topic,
+      epoch: Type.String({ description: 'The history that the snapshot belongs to.' }),
       reason: Type.Enum(['epoch', 'future', 'trimmed', 'resync', 'unavailable']),
     },
     { additionalProperties: false, description: 'Forget what you hold of this topic: a new snapshot follows.' },

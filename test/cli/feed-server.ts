@@ -143,7 +143,7 @@ export class FeedServer {
     if (this.mute) return;
     if (frame.type === 'ping') return send(ws, { type: 'pong' });
     if (frame.type === 'resync') {
-      send(ws, { type: 'reset', topic: TOPIC, reason: 'resync' });
+      send(ws, { type: 'reset', topic: TOPIC, epoch: this.epoch, reason: 'resync' });
       return this.#snapshot(ws);
     }
     if (frame.type !== 'subscribe') return;
@@ -151,7 +151,7 @@ export class FeedServer {
     if (frame.since === undefined) return this.#snapshot(ws);
     const way = since({ epoch: this.epoch, revision: this.revision, trimmed: this.#trimmed }, frame.since);
     if (way.kind === 'startOver') {
-      send(ws, { type: 'reset', topic: TOPIC, reason: way.reason });
+      send(ws, { type: 'reset', topic: TOPIC, epoch: this.epoch, reason: way.reason });
       return this.#snapshot(ws);
     }
     const from = frame.since.revision;

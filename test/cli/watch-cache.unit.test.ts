@@ -18,7 +18,8 @@ const del = (id: string, revision: number) =>
   ({ op: 'delete', kind: 'region', key: `regions/${id}`, revision }) as const;
 const change = (revision: number, ...changes: (ReturnType<typeof put> | ReturnType<typeof del>)[]) =>
   ({ type: 'change', topic: TOPIC, revision, changes }) as const;
-const reset = (reason: 'epoch' | 'resync' | 'trimmed') => ({ type: 'reset', topic: TOPIC, reason }) as const;
+const reset = (reason: 'epoch' | 'resync' | 'trimmed') =>
+  ({ type: 'reset', topic: TOPIC, epoch: 'e1', reason }) as const;
 
 function digestOf(items: Item[]): string {
   const digest = emptyDigest();

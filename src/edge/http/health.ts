@@ -28,7 +28,7 @@ export function healthRoutes(app: FastifyInstance, { state, metrics }: Pick<Edge
       tags: ['operations'],
       summary: 'Whether the catalog is loaded and requests are answered',
       description:
-        'Answers 503 with the same body until the catalog is loaded (PUSH7), and while the server shuts down.',
+        'Answers 503 with the same body until the catalog is loaded (PUSH7). A server that shuts down takes no connections.',
       response: answers({ 200: JsonObject('Ready.'), 503: JsonObject('Not ready.') }),
     },
     handler: (_request, reply) => {
