@@ -92,8 +92,7 @@ function open(ws: WebSocket, deps: WatchDeps): void {
     connection.drained();
   };
   ws.on('message', (data: Buffer, binary: boolean) => {
-    if (binary) connection.receive('');
-    else connection.receive(data.toString());
+    socket.together(() => connection.receive(binary ? '' : data.toString()));
     // Who asks and does not read the answers is not asked for more (PUSH9).
     if (socket.queued > deps.hub.limits.maxQueuedBytes) ws.pause();
   });

@@ -35,6 +35,16 @@ export class WsSocket implements WatchSocket {
     this.#raw.write((frame.wire ??= encode(frame.text)));
   }
 
+  /** What is sent meanwhile goes to the operating system in one piece. */
+  together(send: () => void): void {
+    this.#raw.cork();
+    try {
+      send();
+    } finally {
+      this.#raw.uncork();
+    }
+  }
+
   ping(): void {
     if (this.#ws.readyState === this.#ws.OPEN) this.#raw.write(PING);
   }
