@@ -571,7 +571,7 @@ describe('clients that do what no client should', () => {
     test.each([
       ['a tunnel', request(['CONNECT example.com:443 HTTP/1.1', HOST])],
       ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
-      ['a request to no host', request(['GET /v1/regions HTTP/1.1'])],
+      ['a request to no host', request(['GET /v1/regions HTTP/1.1', 'Connection: close'])],
     ])('PUSH9: %s is not followed, and the connection ends', async (_what, bytes) => {
       const socket = await tcp(server.port);
       socket.write(bytes);
