@@ -18,8 +18,8 @@ const del = (id: string, revision: number) =>
   ({ op: 'delete', kind: 'region', key: `regions/${id}`, revision }) as const;
 const change = (revision: number, ...changes: (ReturnType<typeof put> | ReturnType<typeof del>)[]) =>
   ({ type: 'change', topic: TOPIC, revision, changes }) as const;
-const reset = (reason: 'epoch' | 'resync' | 'trimmed') =>
-  ({ type: 'reset', topic: TOPIC, epoch: 'e1', reason }) as const;
+const reset = (reason: 'epoch' | 'resync' | 'trimmed', epoch = 'e1') =>
+  ({ type: 'reset', topic: TOPIC, epoch, reason }) as const;
 
 function digestOf(items: Item[]): string {
   const digest = emptyDigest();
@@ -147,7 +147,7 @@ describe('PUSH5: resuming', () => {
     ]);
     connected(cache, 'e2');
     expect(cache.since).toEqual({ epoch: 'e1', revision: 50 });
-    expect(cache.fold(reset('epoch'))).toEqual([{ type: 'reset', reason: 'epoch' }]);
+    expect(cache.fold(reset('epoch', 'e2'))).toEqual([{ type: 'reset', reason: 'epoch' }]);
     cache.fold(
       snapshot(12, [
         ['a1', 11, 'one!'],
