@@ -234,16 +234,20 @@ function banner(
   const origin = `http://${host}:${address.port}`;
   const database = config.databaseUrl === undefined ? `embedded, in ${config.dataDir}` : 'PostgreSQL';
   const bus = config.redisUrl === undefined ? 'in this process' : 'Redis';
+  const feed = `ws://${host}:${address.port}/v1/watch`;
   const lines = [
     `Signalbox ${facts.version} is ready after ${facts.ms} ms with ${facts.resources} resources.`,
     `  API       ${origin}/v1`,
     `  Docs      ${origin}/docs`,
-    `  Feed      ws://${host}:${address.port}/v1/watch`,
+    `  Feed      ${feed}`,
     `  Database  ${database}; bus: ${bus}`,
     '  Development mode: whoever reaches this address, which is loopback only, is the administrator.',
   ];
   if (config.logFormat === 'pretty') process.stdout.write(`\n${lines.join('\n')}\n\n`);
-  log.info({ origin, ...facts }, 'ready');
+  log.info(
+    { api: `${origin}/v1`, docs: `${origin}/docs`, feed, database, bus, mode: 'development', ...facts },
+    'ready, in development mode: whoever reaches this address, which is loopback only, is the administrator',
+  );
 }
 
 function packageVersion(): string {
