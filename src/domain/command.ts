@@ -1,11 +1,14 @@
 import type { FieldError, Refusal, Warning } from './errors.ts';
 import type { AnyItem, Change } from './item.ts';
+import type { InstanceEdit } from './instances/edits.ts';
 import type { Kind, Labels } from './resources.ts';
 
 /** Who acts. In development mode an administrator, who may name the project and creator of a service (CAT2). */
 export type Caller =
   | { readonly kind: 'administrator'; readonly subject: string }
-  | { readonly kind: 'serviceAccount'; readonly subject: string; readonly account: string };
+  | { readonly kind: 'serviceAccount'; readonly subject: string; readonly account: string }
+  /** Signalbox itself: what its health checks find. */
+  | { readonly kind: 'signalbox'; readonly subject: string };
 
 /** One wish. Several make one command: its final state is judged, and it is one revision or none. */
 export type Edit =
@@ -14,7 +17,7 @@ export type Edit =
   | { readonly op: 'patch'; readonly name: string; readonly patch: unknown }
   | { readonly op: 'delete'; readonly name: string };
 
-export interface Command {
+export interface CatalogCommand {
   readonly caller: Caller;
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -24,6 +27,16 @@ export interface Command {
   /** Held against the first edit's resource: its revision, `*` for any that exists, `absent` for none. */
   readonly expect?: number | '*' | 'absent';
 }
+
+/** What happens to what runs. Edits that no longer apply change nothing; the others still do. */
+export interface InstanceCommand {
+  readonly caller: Caller;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly instances: readonly InstanceEdit[];
+}
+
+export type Command = CatalogCommand | InstanceCommand;
 
 /** What became of one resource. */
 export interface Outcome {

@@ -1,11 +1,11 @@
 import { check } from './checks.ts';
-import type { Command, Decision, Outcome, Validate } from './command.ts';
+import type { CatalogCommand, Command, Decision, Outcome, Validate } from './command.ts';
+import { changeOf } from './change-of.ts';
 import type { Delta, Touch } from './delta.ts';
 import type { Refusal } from './errors.ts';
 import type { Finding } from './finding.ts';
 import { withFixes } from './fixes.ts';
-import type { Change } from './item.ts';
-import type { Labels } from './resources.ts';
+import { decideInstances } from './instances/decide-instances.ts';
 import { resolve, type Resolved } from './resolve.ts';
 import type { Reader } from './view.ts';
 import { warningsOf } from './warnings.ts';
@@ -15,6 +15,12 @@ import { warningsOf } from './warnings.ts';
  * serves a dry run (COV5). `state` satisfies every rule, and so does the state after an accepted command (COV2).
  */
 export function decide(state: Reader, command: Command, revision: number, validate: Validate): Decision {
+  return 'instances' in command
+    ? decideInstances(state, command, revision)
+    : decideCatalog(state, command, revision, validate);
+}
+
+function decideCatalog(state: Reader, command: CatalogCommand, revision: number, validate: Validate): Decision {
   const resolved = resolve(state, command, revision, validate);
   if ('code' in resolved) return { ok: false, refusal: resolved };
   if (resolved.touches.size > 0) {
@@ -33,7 +39,7 @@ export function decide(state: Reader, command: Command, revision: number, valida
 function conflict(
   delta: Delta,
   findings: readonly Finding[],
-  { caller, at, edits: named }: Command,
+  { caller, at, edits: named }: CatalogCommand,
   revision: number,
   validate: Validate,
 ): Refusal {
@@ -49,15 +55,6 @@ function conflict(
   const first = violations[0]?.message ?? '';
   const rest = violations.length - 1;
   return { code: 'conflict', detail: rest === 0 ? first : `${first} And ${rest} more.`, violations };
-}
-
-function changeOf({ name, before, after }: Touch): Change {
-  if (after === undefined) {
-    if (before === undefined) throw new Error(`nothing changes about ${name}`);
-    return { op: 'delete', kind: before.kind, name, was: before.value.labels };
-  }
-  if (before === undefined || sameLabels(before.value.labels, after.value.labels)) return { op: 'put', item: after };
-  return { op: 'put', item: after, was: before.value.labels };
 }
 
 /** The named resources in order, then what was pruned and what followed. */
@@ -82,9 +79,4 @@ function outcomesOf({ before, touches }: Resolved, named: readonly string[]): Ou
 function outcomeOf({ name, before, after }: Touch): Outcome {
   const op = after === undefined ? 'deleted' : before === undefined ? 'created' : 'updated';
   return { name, op, before, after };
-}
-
-function sameLabels(a: Labels, b: Labels): boolean {
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
 }

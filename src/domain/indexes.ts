@@ -7,7 +7,7 @@ import type { Kind } from './resources.ts';
  * question on the hot path is one bucket and never a scan.
  */
 export const byKind = (kind: Kind): string => `kind:${kind}`;
-/** Versions, resource types, deployments of a service; service accounts of a project. */
+/** Versions, resource types, deployments, instances, overrides and advisories of a service; service accounts of a project. */
 export const children = (kind: Kind, parent: string): string => `in:${kind}:${parent}`;
 /** The deployments in a region. */
 export const inRegion = (region: string): string => `region:${region}`;
@@ -17,6 +17,8 @@ export const importersOf = (service: string): string => `imports:${service}`;
 export const referrersOf = (name: string): string => `ref:${name}`;
 /** The bundles that a service is a member of; COV4 allows one. */
 export const bundlesOf = (service: string): string => `member:${service}`;
+/** The instances at an address and port, whatever they are of (INS6). */
+export const atAddress = (address: string, port: number): string => `at:${address}:${port}`;
 /** The service with an apiId. */
 export const byApiId = (apiId: string): string => `apiId:${apiId}`;
 
@@ -41,13 +43,23 @@ export function indexKeys(item: AnyItem): string[] {
     case 'bundle':
       for (const service of item.value.members) keys.push(bundlesOf(service));
       break;
+    case 'instance':
+      keys.push(children('instance', item.value.service), atAddress(item.value.address, item.value.port));
+      break;
+    case 'override':
+    case 'advisory':
+      keys.push(children(item.kind, item.value.service));
+      break;
     default:
       break;
   }
   return keys;
 }
 
-/** The names an item refers to, each once. All of them exist at every revision (REF1). */
+/**
+ * The names an item refers to, each once. All of them exist at every revision (REF1). What runs refers to nothing: an
+ * instance lives as long as it does, whatever the catalog says about its service.
+ */
 export function references(item: AnyItem): string[] {
   switch (item.kind) {
     case 'region':
@@ -76,5 +88,9 @@ export function references(item: AnyItem): string[] {
       return [serviceName(item.parent), regionName(item.id), versionName(item.parent, item.value.currentVersion)];
     case 'bundle':
       return item.value.members.map(serviceName);
+    case 'instance':
+    case 'override':
+    case 'advisory':
+      return [];
   }
 }

@@ -1,4 +1,5 @@
 import { partsOf } from './names.ts';
+import type { RuntimeFacets } from './instances/instance.ts';
 import type { Kind, Labels, Value, ValueOf } from './resources.ts';
 
 /**
@@ -21,12 +22,19 @@ export type AnyItem = { [K in Kind]: Item<K> }[Kind];
 
 /**
  * One key's change within a revision.
- * `was` holds the labels before the change wherever they differ from those after it, and always on a delete: it lets a
- * selector tell, from the log alone, that an item has stopped matching.
+ * `was` holds the labels before the change, and `facets` what else selectors look at in a resource of a runtime kind:
+ * wherever either differs from what it is after the change, and always on a delete. They let a selector tell, from the
+ * log alone, that an item has stopped matching.
  */
 export type Change =
-  | { readonly op: 'put'; readonly item: AnyItem; readonly was?: Labels }
-  | { readonly op: 'delete'; readonly kind: Kind; readonly name: string; readonly was: Labels };
+  | { readonly op: 'put'; readonly item: AnyItem; readonly was?: Labels; readonly facets?: RuntimeFacets }
+  | {
+      readonly op: 'delete';
+      readonly kind: Kind;
+      readonly name: string;
+      readonly was: Labels;
+      readonly facets?: RuntimeFacets;
+    };
 
 /** One accepted command in the log (REV1). */
 export interface Entry {
@@ -45,3 +53,18 @@ export function makeItem(value: Value, json = JSON.stringify(value)): AnyItem {
 
 export const changeName = (change: Change): string => (change.op === 'put' ? change.item.name : change.name);
 export const changeKind = (change: Change): Kind => (change.op === 'put' ? change.item.kind : change.kind);
+
+const NO_LABELS: Labels = Object.freeze({});
+
+/** The labels of a resource; the tags of an instance are that. */
+export function labelsOf({ kind, value }: AnyItem): Labels {
+  switch (kind) {
+    case 'instance':
+      return value.tags;
+    case 'override':
+    case 'advisory':
+      return NO_LABELS;
+    default:
+      return value.labels;
+  }
+}

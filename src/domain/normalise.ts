@@ -5,6 +5,7 @@ import type {
   Assigned,
   BundleRules,
   Import,
+  CatalogKind,
   Kind,
   Labels,
   Lifecycle,
@@ -27,7 +28,7 @@ type Raw = Readonly<Record<string, unknown>>;
  * The canonical body of a document that its kind's schema has accepted: every default filled in, sets sorted, fields in
  * one order, so that equal content has equal JSON. What is unknown or assigned is left out; a service takes `identity`.
  */
-export function bodyOf(kind: Kind, raw: Raw, identity?: Identity): Body {
+export function bodyOf(kind: CatalogKind, raw: Raw, identity?: Identity): Body {
   switch (kind) {
     case 'region':
       return { title: raw.title, ...locationOf(raw), labels: labelsOf(raw) } as Body;

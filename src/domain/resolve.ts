@@ -1,4 +1,4 @@
-import type { Command, Edit, Validate } from './command.ts';
+import type { CatalogCommand, Edit, Validate } from './command.ts';
 import type { Touch } from './delta.ts';
 import { Draft } from './draft.ts';
 import { changedUses } from './effective-uses.ts';
@@ -9,7 +9,7 @@ import { allOf } from './lookup.ts';
 import { isObject, mergePatch } from './merge-patch.ts';
 import { parseName, type NameParts } from './names.ts';
 import { bodyOf, contradictions, hasBody, itemOf, type Identity } from './normalise.ts';
-import { KINDS, type Labels, type Service } from './resources.ts';
+import { CATALOG_KINDS, isCatalogKind, type CatalogKind, type Labels, type Service } from './resources.ts';
 import type { Reader } from './view.ts';
 
 /** What a command comes to when nobody objects: the final state, and what it changes in order. */
@@ -19,16 +19,24 @@ export interface Resolved {
   readonly touches: ReadonlyMap<string, Touch>;
 }
 
+const RUNTIME_VERBS =
+  'instances register with POST /v1/instances, and operators override them at /v1/instances/{id}/override';
+
 type Put = Exclude<Edit, { op: 'delete' }>;
 
 /** Carries the edits, the prune and what follows from them over to a draft. Judges each document, never the whole. */
-export function resolve(state: Reader, command: Command, revision: number, validate: Validate): Resolved | Refusal {
+export function resolve(
+  state: Reader,
+  command: CatalogCommand,
+  revision: number,
+  validate: Validate,
+): Resolved | Refusal {
   return new Resolution(state, command, revision, validate).run();
 }
 
 class Resolution {
   readonly #state: Reader;
-  readonly #command: Command;
+  readonly #command: CatalogCommand;
   readonly #revision: number;
   readonly #validate: Validate;
   readonly #time: string;
@@ -36,7 +44,7 @@ class Resolution {
   readonly #touches = new Map<string, Touch>();
   readonly #errors: FieldError[] = [];
 
-  constructor(state: Reader, command: Command, revision: number, validate: Validate) {
+  constructor(state: Reader, command: CatalogCommand, revision: number, validate: Validate) {
     this.#state = state;
     this.#command = command;
     this.#revision = revision;
@@ -69,6 +77,7 @@ class Resolution {
     names.forEach((parts, i) => {
       const name = this.#command.edits[i]?.name ?? '';
       if (parts === undefined) this.#fail(i, '/name', `${name} is not the name of a resource`);
+      else if (!isCatalogKind(parts.kind)) this.#fail(i, '/name', `${name} is not in the catalog; ${RUNTIME_VERBS}`);
       if (seen.has(name)) this.#fail(i, '/name', `${name} is named twice`);
       seen.add(name);
     });
@@ -99,11 +108,12 @@ class Resolution {
 
   #put(index: number, edit: Put, parts: NameParts): void {
     const { name } = edit;
+    const kind = parts.kind as CatalogKind;
     const before = this.#state.get(name);
     const raw = edit.op === 'put' ? edit.value : mergePatch(before?.value, edit.patch);
     if (!isObject(raw)) return this.#fail(index, '', 'is not an object');
-    let errors = this.#validate(parts.kind, raw);
-    if (errors.length === 0) errors = contradictions(parts.kind, raw);
+    let errors = this.#validate(kind, raw);
+    if (errors.length === 0) errors = contradictions(kind, raw);
     if (errors.length > 0) return this.#failAll(index, errors);
     let identity: Identity | undefined;
     if (parts.kind === 'service') {
@@ -111,7 +121,7 @@ class Resolution {
       if (Array.isArray(found)) return this.#failAll(index, found);
       identity = found;
     }
-    const body = bodyOf(parts.kind, raw, identity);
+    const body = bodyOf(kind, raw, identity);
     const json = JSON.stringify(body);
     if (before !== undefined && hasBody(before, json)) return;
     const createTime = before?.value.createTime ?? this.#time;
@@ -128,7 +138,7 @@ class Resolution {
   #prune(labels: Labels): void {
     const listed = new Set(this.#command.edits.map((edit) => edit.name));
     const wanted = Object.entries(labels);
-    for (const kind of KINDS) {
+    for (const kind of CATALOG_KINDS) {
       for (const { name, value } of allOf(this.#state, kind)) {
         if (wanted.every(([key, label]) => value.labels[key] === label) && !listed.has(name)) this.#delete(name);
       }

@@ -1,11 +1,15 @@
+import type { Advisory, Instance, Override } from './instances/instance.ts';
+
 /**
- * The nouns of the catalog: their kinds, their names and the shape of their values.
+ * The nouns: their kinds, their names and the shape of their values. The catalog says what should be and is written by
+ * people and pipelines; what runs (instances, and what operators and Signalbox itself say about them) is written by
+ * services and by health checks, and has verbs of its own.
  *
  * A resource is identified by its `name`, which is its path under `/v1` (`services/iam.edgelq.com/deployments/us-east`).
  * Its parents, and for a deployment its region (CAT1), are read off the name and are stored nowhere else.
  */
 
-export const KINDS = [
+export const CATALOG_KINDS = [
   'region',
   'project',
   'serviceAccount',
@@ -16,7 +20,18 @@ export const KINDS = [
   'bundle',
 ] as const;
 
-export type Kind = (typeof KINDS)[number];
+export type CatalogKind = (typeof CATALOG_KINDS)[number];
+
+export const RUNTIME_KINDS = ['instance', 'override', 'advisory'] as const;
+
+export type RuntimeKind = (typeof RUNTIME_KINDS)[number];
+
+export const KINDS = [...CATALOG_KINDS, ...RUNTIME_KINDS] as const;
+
+export type Kind = CatalogKind | RuntimeKind;
+
+export const isCatalogKind = (kind: Kind): kind is CatalogKind =>
+  kind !== 'instance' && kind !== 'override' && kind !== 'advisory';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -147,6 +162,9 @@ export interface ValueOf {
   resourceType: ResourceType;
   deployment: Deployment;
   bundle: Bundle;
+  instance: Instance;
+  override: Override;
+  advisory: Advisory;
 }
 
 export type Value = ValueOf[Kind];

@@ -1,5 +1,5 @@
 import { addTo, digestHex, emptyDigest, removeFrom, type Digest } from '../domain/digest.ts';
-import type { AnyItem, Change, Entry } from '../domain/item.ts';
+import { changeKind, changeName, labelsOf, type AnyItem, type Change, type Entry } from '../domain/item.ts';
 import {
   changeFacets,
   effectOn,
@@ -12,7 +12,6 @@ import {
 } from '../domain/selector.ts';
 import type { View } from '../domain/view.ts';
 import { encodeDelete, encodePut } from '../protocol/change.ts';
-import { changeKind, changeName } from '../domain/item.ts';
 import { Frame } from './frame.ts';
 import { Snapshot } from './snapshot.ts';
 
@@ -131,7 +130,7 @@ export class TopicGroup<M> {
     const effect = effectOn(this.selector, offer.change, offer.facets);
     if (effect === undefined) return false;
     const { before, change } = offer;
-    if (before !== undefined && matches(this.selector, itemFacets(before), before.value.labels)) {
+    if (before !== undefined && matches(this.selector, itemFacets(before), labelsOf(before))) {
       removeFrom(this.#digest, before.name, before.revision);
     }
     if (effect === 'put' && change.op === 'put') addTo(this.#digest, change.item.name, change.item.revision);

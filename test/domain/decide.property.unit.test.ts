@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { violationsOf } from '../../src/domain/audit-state.ts';
 import { decodeChanges, encodeChanges } from '../../src/domain/codec.ts';
-import type { Command } from '../../src/domain/command.ts';
+import type { CatalogCommand } from '../../src/domain/command.ts';
 import { decide } from '../../src/domain/decide.ts';
 import { Draft } from '../../src/domain/draft.ts';
 import type { Fix, Violation } from '../../src/domain/errors.ts';
@@ -34,7 +34,7 @@ function fixesOf(violations: readonly Violation[]): Fix[] {
 }
 
 /** Random commands, one after the other; now and then the fixes of a refusal are followed, so that the catalog fills. */
-function history(seed: number, visit: (world: World, command: Command) => void): World {
+function history(seed: number, visit: (world: World, command: CatalogCommand) => void): World {
   const random = new Random(seed);
   const world = new World(BEGINNING);
   for (let step = 0; step < STEPS; step++) {
@@ -48,7 +48,7 @@ function history(seed: number, visit: (world: World, command: Command) => void):
   return world;
 }
 
-function histories(count: number, visit: (world: World, command: Command, seed: number) => void): void {
+function histories(count: number, visit: (world: World, command: CatalogCommand, seed: number) => void): void {
   for (let seed = 1; seed <= count; seed++) history(seed, (world, command) => visit(world, command, seed));
 }
 

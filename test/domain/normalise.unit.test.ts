@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { partsOf } from '../../src/domain/names.ts';
 import { bodyOf, contradictions, hasBody, itemOf } from '../../src/domain/normalise.ts';
-import { KINDS, type Kind } from '../../src/domain/resources.ts';
+import { CATALOG_KINDS, type CatalogKind } from '../../src/domain/resources.ts';
 
 const identity = {
   apiId: 'abcdefghij',
@@ -17,7 +17,7 @@ const labels = fc.option(fc.dictionary(text, text, { maxKeys: 4 }), { nil: undef
 const versions = fc.constantFrom('v1', 'v2', 'v1.10', 'v2beta1');
 const optional = { requiredKeys: [] as never[] };
 const location = fc.record({ continent: text, country: text, agglomeration: text, city: text, cloud: text }, optional);
-const DOCUMENTS: Readonly<Record<Kind, [name: string, document: fc.Arbitrary<object>]>> = {
+const DOCUMENTS: Readonly<Record<CatalogKind, [name: string, document: fc.Arbitrary<object>]>> = {
   region: ['regions/us', fc.record({ title: text, location, labels }, { requiredKeys: ['title'] })],
   project: ['projects/core', fc.record({ title: text, labels })],
   serviceAccount: [
@@ -105,27 +105,30 @@ function reordered(value: unknown): unknown {
   );
 }
 
-const encode = (kind: Kind, document: object): string =>
+const encode = (kind: CatalogKind, document: object): string =>
   JSON.stringify(bodyOf(kind, document as Record<string, unknown>, identity));
 
 describe('the canonical form', () => {
-  test.each(KINDS)('REV3: equal content of a %s has equal JSON, and the form of the form is the form', (kind) => {
-    const [name, documents] = DOCUMENTS[kind];
-    fc.assert(
-      fc.property(documents, (document) => {
-        const body = bodyOf(kind, document as Record<string, unknown>, identity);
-        const json = JSON.stringify(body);
-        const item = itemOf(partsOf(name), { name, ...assigned }, body, json);
-        expect(item.json).toBe(JSON.stringify(item.value));
-        expect(hasBody(item, json)).toBe(true);
-        expect(hasBody(item, JSON.stringify({ ...body, labels: { other: 'x' } }))).toBe(false);
-        expect(encode(kind, reordered(document) as object)).toBe(json);
-        expect(encode(kind, item.value)).toBe(json);
-        expect(encode(kind, JSON.parse(item.json))).toBe(json);
-      }),
-      { numRuns: 200 },
-    );
-  });
+  test.each(CATALOG_KINDS)(
+    'REV3: equal content of a %s has equal JSON, and the form of the form is the form',
+    (kind) => {
+      const [name, documents] = DOCUMENTS[kind];
+      fc.assert(
+        fc.property(documents, (document) => {
+          const body = bodyOf(kind, document as Record<string, unknown>, identity);
+          const json = JSON.stringify(body);
+          const item = itemOf(partsOf(name), { name, ...assigned }, body, json);
+          expect(item.json).toBe(JSON.stringify(item.value));
+          expect(hasBody(item, json)).toBe(true);
+          expect(hasBody(item, JSON.stringify({ ...body, labels: { other: 'x' } }))).toBe(false);
+          expect(encode(kind, reordered(document) as object)).toBe(json);
+          expect(encode(kind, item.value)).toBe(json);
+          expect(encode(kind, JSON.parse(item.json))).toBe(json);
+        }),
+        { numRuns: 200 },
+      );
+    },
+  );
 
   test('fills in what is left out', () => {
     const empty = {};

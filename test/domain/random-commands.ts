@@ -1,4 +1,4 @@
-import type { Command, Edit } from '../../src/domain/command.ts';
+import type { CatalogCommand, Edit } from '../../src/domain/command.ts';
 import type { Random } from '../support/random.ts';
 import {
   ACCOUNT,
@@ -127,7 +127,7 @@ function randomEdit(random: Random): Edit {
 }
 
 /** One edit mostly, sometimes several at once, sometimes with a prune. */
-export function randomCommand(random: Random): Command {
+export function randomCommand(random: Random): CatalogCommand {
   const count = random.chance(0.7) ? 1 : 2 + random.below(5);
   const edits = new Map<string, Edit>();
   while (edits.size < count) {

@@ -1,4 +1,4 @@
-import type { Command, Decision, Edit, Validate } from '../../src/domain/command.ts';
+import type { CatalogCommand, Decision, Edit, Validate } from '../../src/domain/command.ts';
 import { decide } from '../../src/domain/decide.ts';
 import type { Fix, Violation } from '../../src/domain/errors.ts';
 import { View } from '../../src/domain/view.ts';
@@ -14,7 +14,7 @@ export const AT = Date.UTC(2026, 0, 15);
 
 export type Document = { name: string } & Record<string, unknown>;
 
-export const commandOf = (edits: readonly Edit[], more: Partial<Command> = {}): Command => ({
+export const commandOf = (edits: readonly Edit[], more: Partial<CatalogCommand> = {}): CatalogCommand => ({
   caller: ADMIN,
   at: AT,
   edits,
@@ -71,11 +71,11 @@ export class World {
     this.must(Array.from(last.values(), put));
   }
 
-  try(edits: readonly Edit[], more: Partial<Command> = {}): Decision {
+  try(edits: readonly Edit[], more: Partial<CatalogCommand> = {}): Decision {
     return decide(this.view, commandOf(edits, more), this.revision + 1, validate);
   }
 
-  run(edits: readonly Edit[], more: Partial<Command> = {}): Decision {
+  run(edits: readonly Edit[], more: Partial<CatalogCommand> = {}): Decision {
     const decision = this.try(edits, more);
     if (decision.ok && decision.changes.length > 0) {
       this.revision++;
@@ -84,7 +84,7 @@ export class World {
     return decision;
   }
 
-  must(edits: readonly Edit[], more: Partial<Command> = {}): Extract<Decision, { ok: true }> {
+  must(edits: readonly Edit[], more: Partial<CatalogCommand> = {}): Extract<Decision, { ok: true }> {
     const decision = this.run(edits, more);
     if (!decision.ok) throw new Error(JSON.stringify(decision.refusal, null, 1));
     return decision;
@@ -94,7 +94,7 @@ export class World {
     return this.view.get(name)?.value as unknown as Record<string, unknown>;
   }
 
-  violations(edits: readonly Edit[], more: Partial<Command> = {}): readonly Violation[] {
+  violations(edits: readonly Edit[], more: Partial<CatalogCommand> = {}): readonly Violation[] {
     return violationsIn(this.try(edits, more));
   }
 }
@@ -129,7 +129,7 @@ export function applyFixes(draft: Draft, revision: number, fixes: readonly Fix[]
 }
 
 /** What becomes of a command once some fixes have been applied. */
-export function afterFixes(state: Reader, revision: number, fixes: readonly Fix[], command: Command): Decision {
+export function afterFixes(state: Reader, revision: number, fixes: readonly Fix[], command: CatalogCommand): Decision {
   const draft = new Draft(state);
   applyFixes(draft, revision, fixes);
   return decide(draft, command, revision + fixes.length + 1, validate);

@@ -1,0 +1,42 @@
+import type { HealthStatus } from './check.ts';
+import type { OverrideBody, Registration } from './instance.ts';
+
+/** One thing that happens to what runs. `id` is an instance's. */
+export type InstanceEdit =
+  /** `mustBeInCatalog`: the service, and the deployment in the region that it names, have to be there. */
+  | {
+      readonly op: 'register';
+      readonly id: string;
+      readonly registration: Registration;
+      readonly mustBeInCatalog?: boolean;
+    }
+  /** Without a generation, whichever is there. */
+  | { readonly op: 'deregister'; readonly id: string; readonly generation?: number }
+  /**
+   * What checks have found out about the instance of this generation. `proven`: it was the instance itself that showed it,
+   * and nobody who has its address now (INS6).
+   */
+  | {
+      readonly op: 'status';
+      readonly id: string;
+      readonly generation: number;
+      readonly status: HealthStatus;
+      readonly reason: string;
+      readonly proven: boolean;
+    }
+  | { readonly op: 'override'; readonly target: OverrideTarget; readonly override: OverrideBody | undefined }
+  /** An advisory begins or changes; without one, it ends. */
+  | { readonly op: 'advise'; readonly id: string; readonly advisory: AdvisoryBody | undefined };
+
+export type OverrideTarget =
+  | { readonly instance: string }
+  /** `-` for instances that name no region. */
+  | { readonly service: string; readonly region: string };
+
+export interface AdvisoryBody {
+  readonly code: string;
+  readonly service: string;
+  readonly region?: string;
+  readonly message: string;
+  readonly until?: string;
+}
