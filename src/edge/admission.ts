@@ -27,8 +27,16 @@ const READS: ReadonlySet<Action> = new Set([
   'coverage.read',
   'log.read',
   'feed.watch',
+  'feed.subscribers',
+  'instance.read',
 ]);
-const WRITES: ReadonlySet<Action> = new Set(['catalog.write', 'catalog.delete', 'catalog.apply']);
+const WRITES: ReadonlySet<Action> = new Set([
+  'catalog.write',
+  'catalog.delete',
+  'catalog.apply',
+  'instance.register',
+  'instance.override',
+]);
 
 const MAX_URL_LENGTH = 8192;
 /** So long the loading of a catalog usually takes at most; what a client is told to wait. */

@@ -6,6 +6,8 @@ import type { Command, Decision } from '../domain/command.ts';
 import type { Entry } from '../domain/item.ts';
 import type { Head, Position, ResetReason } from '../domain/position.ts';
 import type { View } from '../domain/view.ts';
+import type { Monitoring } from '../health/monitoring.ts';
+import type { InstanceDesk } from '../registry/instances.ts';
 
 /** The registry's answer; `revision` is the head after the command, or for a dry run what it would be. */
 export type Result =
@@ -38,6 +40,8 @@ export interface EdgeDeps {
   readonly registry: { execute(command: Command, options?: { readonly dryRun?: boolean }): Promise<Result> };
   readonly state: EdgeState;
   readonly log: EdgeLog;
+  readonly instances: Pick<InstanceDesk, 'register' | 'deregister' | 'override'>;
+  readonly monitoring: Monitoring;
   readonly logger: Logger;
   /** Where the edge adds its metrics, and what `/metrics` answers. */
   readonly metrics: MetricsRegistry;

@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Command } from '../domain/command.ts';
+import type { CatalogCommand } from '../domain/command.ts';
 import { badHeader, Problem } from '../protocol/problem.ts';
 
 /** What `If-Match` or `If-None-Match` of a write expects of the resource. Throws a `Problem`. */
-export function expectationOf(headers: IncomingHttpHeaders): Pick<Command, 'expect'> {
+export function expectationOf(headers: IncomingHttpHeaders): Pick<CatalogCommand, 'expect'> {
   const match = headers['if-match'];
   const noneMatch = headers['if-none-match'];
   if (match !== undefined && noneMatch !== undefined) {

@@ -23,6 +23,7 @@ interface Params {
 const FORMAT_IN_WORDS: Readonly<Record<string, string>> = {
   endpoint:
     'must be a host name in lower case or an address, with an optional port and without a scheme, such as "iam.example.com:443"',
+  'host-address': 'must be an IP address without brackets, or a host name in lower case, without scheme and port',
   date: 'must be a date such as "2027-06-30"',
   'date-time': 'must be a time such as "2027-06-30T12:00:00Z"',
 };

@@ -19,6 +19,9 @@ export function isEndpoint(text: string): boolean {
   return address === undefined ? isHost(host ?? '') : ipv6.test(address);
 }
 
+/** A DNS name in lower case, an IPv4 address, or an IPv6 address without brackets and zone. */
+export const isHostAddress = (text: string): boolean => ipv6.test(text) || (text.length > 0 && isHost(text));
+
 function isHost(host: string): boolean {
   if (host.length > 253) return false;
   const labels = host.split('.');
@@ -31,4 +34,5 @@ function isHost(host: string): boolean {
 export const addFormats = (ajv: Parameters<typeof plugin>[0]): void => {
   plugin(ajv, ['date', 'date-time']);
   ajv.addFormat('endpoint', isEndpoint);
+  ajv.addFormat('host-address', isHostAddress);
 };

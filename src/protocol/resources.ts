@@ -1,5 +1,6 @@
 import { Type, type TObject, type TSchema } from 'typebox';
 import type { Kind, Lifecycle, ValueOf } from '../domain/resources.ts';
+import { CheckSchema, registrationFields } from './registration.ts';
 import { API_ID, closed, endpoint, id, labels, PLAIN, PLURAL, text } from './text.ts';
 
 const optional = Type.Optional;
@@ -101,8 +102,9 @@ const rules = closed(
 type Properties<K extends Kind> = Record<keyof ValueOf[K] | 'warnings', TSchema>;
 
 /**
- * What a request may say about a resource of each kind. Members with a `default` may be left out. AJV checks with these,
- * the OpenAPI document shows them, and the filter language takes its fields from them.
+ * What a request may say about a resource of each kind of the catalog, and what an answer says about one of a runtime
+ * kind. Members with a `default` may be left out. AJV checks with these, the OpenAPI document shows them, and the filter
+ * language takes its fields from them.
  */
 export const RESOURCES: Readonly<Record<Kind, TObject>> = {
   region: closed(
@@ -243,5 +245,81 @@ export const RESOURCES: Readonly<Record<Kind, TObject>> = {
       labels: optional(labels()),
     } satisfies Properties<'bundle'>,
     { title: 'Bundle', description: 'Services that are deployed and upgraded as one.' },
+  ),
+  instance: closed(
+    {
+      ...assigned,
+      service: registrationFields.service,
+      environment: registrationFields.environment,
+      protocol: registrationFields.protocol,
+      address: registrationFields.address,
+      port: registrationFields.port,
+      version: registrationFields.version,
+      region: registrationFields.region,
+      weight: Type.Integer({ description: "What callers balance by: the override's, or else what it registered." }),
+      registeredWeight: Type.Integer({ description: 'What it registered.' }),
+      tags: labels('Its own keys and values.'),
+      metadata: Type.Record(Type.String(), Type.String(), { description: 'What else its callers should know.' }),
+      check: CheckSchema,
+      detectionBound: Type.String({
+        description: 'The longest time from its death to the moment its watchers were told (INS1).',
+        examples: ['31s'],
+      }),
+      generation: Type.Integer({
+        description: 'The revision at which it came to be; a new one after it was gone (INS6).',
+      }),
+      passing: Type.Boolean({ description: 'Whether it is to be called: not critical, serving, not displaced.' }),
+      status: Type.Enum(['passing', 'warning', 'critical'], { description: 'What its check says.' }),
+      statusSince: Type.String({ format: 'date-time', description: 'When the status was last changed.' }),
+      statusReason: Type.String({ description: 'Why the status is what it is.' }),
+      mode: Type.Enum(['serving', 'drain', 'maintenance'], { description: 'What operators have set (INS5).' }),
+      override: optional(
+        closed(
+          {
+            scope: Type.Enum(['instance', 'region']),
+            mode: optional(Type.String()),
+            weight: optional(Type.Integer()),
+            reason: Type.String(),
+            by: Type.String(),
+          },
+          { description: "The override that applies: the instance's own, or else that of its service and region." },
+        ),
+      ),
+      displacedBy: optional(
+        Type.String({
+          description: 'Another instance that registered at this address and port; this one has to show itself (INS6).',
+        }),
+      ),
+    } satisfies Properties<'instance'>,
+    { title: 'Instance', description: 'A live instance of a service.' },
+  ),
+  override: closed(
+    {
+      ...assigned,
+      service: id('service', SERVICE),
+      instance: optional(Type.String({ description: 'The id of the instance that it is about.' })),
+      region: optional(
+        Type.String({
+          description: 'The region whose instances of the service it is about; `-` for those without one.',
+        }),
+      ),
+      mode: optional(Type.Enum(['serving', 'drain', 'maintenance'], { description: 'What is set, if anything.' })),
+      weight: optional(Type.Integer({ description: 'What is set, if anything.' })),
+      evictionGuard: optional(Type.Boolean({ description: 'false: without the eviction guard (INS4).' })),
+      reason: Type.String({ description: 'Why.' }),
+      by: Type.String({ description: 'Who set it.' }),
+    } satisfies Properties<'override'>,
+    { title: 'Override', description: 'What an operator has set; it outlives instances and restarts (INS5).' },
+  ),
+  advisory: closed(
+    {
+      ...assigned,
+      code: Type.String({ description: 'Stable.', examples: ['eviction-guard'] }),
+      service: id('service', SERVICE),
+      region: optional(Type.String({ description: 'Where; `-` for instances without a region.' })),
+      message: Type.String({ description: 'What is the matter.' }),
+      until: optional(Type.String({ format: 'date-time', description: 'When it ends at the latest.' })),
+    } satisfies Properties<'advisory'>,
+    { title: 'Advisory', description: 'Something that people should know about now; it goes away by itself.' },
   ),
 };

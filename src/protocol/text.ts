@@ -1,4 +1,5 @@
 import { Type, type TSchema } from 'typebox';
+import { DURATION } from '../domain/duration.ts';
 import { ID_PATTERNS } from '../domain/names.ts';
 import type { Kind, Labels } from '../domain/resources.ts';
 
@@ -7,6 +8,14 @@ export const PLAIN = '^[^\\p{Cc}\\p{Cs}\\p{Zl}\\p{Zp}\\u202a-\\u202e\\u2066-\\u2
 export const LABEL_KEY = '^[a-z0-9](?:[a-z0-9._/-]{0,61}[a-z0-9])?$';
 export const API_ID = '^[a-zA-Z0-9](?:[a-zA-Z0-9._-]{0,62}[a-zA-Z0-9])?$';
 export const PLURAL = '^[A-Z][a-zA-Z]{1,132}$';
+
+export const PROTOCOL_NAME = '^[a-z][a-z0-9+.-]{0,31}$';
+export const BUILD = '^[a-zA-Z0-9](?:[a-zA-Z0-9._+-]{0,62}[a-zA-Z0-9])?$';
+export const CHECK_PATH = '^/[\\x21-\\x7e]{0,1023}$';
+export const HEADER_NAME = '^[A-Za-z0-9-]{1,64}$';
+export const HEADER_VALUE = '^[\\x20-\\x7e]{0,1024}$';
+export const STATUSES = '^[1-5][0-9]{2}(?:-[1-5][0-9]{2})?$';
+export const GRPC_SERVICE = '^[A-Za-z0-9_./{}-]{0,256}$';
 
 const SLUG = '2 to 63 lower-case letters, digits and hyphens, starting with a letter and not ending with a hyphen';
 
@@ -20,6 +29,16 @@ export const PATTERN_IN_WORDS: ReadonlyMap<string, string> = new Map([
   [ID_PATTERNS.service, 'must be a lower-case domain name such as "iam.example.com"'],
   [ID_PATTERNS.version, 'must be a version such as "v1", "v1alpha2", "v2beta1" or "v1.4.2"'],
   [ID_PATTERNS.resourceType, 'must be 1 to 128 letters'],
+  [ID_PATTERNS.instance, 'must be the id of an instance: 24 hexadecimal digits'],
+  [ID_PATTERNS.override, 'must be a region, or "-" for instances without one'],
+  [DURATION, 'must be a duration such as "500ms", "10s", "5m" or "24h"'],
+  [PROTOCOL_NAME, 'must be the name of a protocol in lower case, such as "http" or "grpc"'],
+  [BUILD, 'must be 1 to 64 letters, digits, ".", "_", "+" and "-", with a letter or digit at both ends'],
+  [CHECK_PATH, 'must be a path that begins with "/", of printable ASCII characters without spaces'],
+  [HEADER_NAME, 'must be the name of a header: letters, digits and "-"'],
+  [HEADER_VALUE, 'must be at most 1024 printable ASCII characters'],
+  [STATUSES, 'must be a status such as "204", or a range such as "200-299"'],
+  [GRPC_SERVICE, 'must be the name of a gRPC service'],
 ]);
 
 export interface Doc {
@@ -42,10 +61,10 @@ export const endpoint = (doc: Doc) => Type.String({ maxLength: 260, format: 'end
 export const spread = ({ examples, ...doc }: Doc): Record<string, unknown> =>
   examples === undefined ? doc : { ...doc, examples: [...examples] };
 
-export const labels = () =>
+export const labels = (description = 'Your own keys and values, for filters, selectors and pruning.') =>
   Type.Unsafe<Labels>({
     type: 'object',
-    description: 'Your own keys and values, for filters, selectors and pruning.',
+    description,
     default: {},
     examples: [{ team: 'identity', 'example.com/tier': '1' }],
     maxProperties: 64,

@@ -4,6 +4,7 @@ import type { FieldError } from '../domain/errors.ts';
 import { KINDS, type Kind } from '../domain/resources.ts';
 import { toFieldErrors } from './field-errors.ts';
 import { addFormats } from './formats.ts';
+import { InstanceOverrideSchema, RegionOverrideSchema, RegistrationSchema } from './registration.ts';
 import { RESOURCES } from './resources.ts';
 
 /**
@@ -27,5 +28,15 @@ export const validateResource: Validate = (kind, value) => {
   if (check === undefined) throw new Error(`no schema for ${kind}`);
   return check(value) ? NONE : toFieldErrors(check.errors);
 };
+
+const checkOf = (schema: object) => {
+  const check = ajv.compile(schema);
+  return (value: unknown): readonly FieldError[] => (check(value) ? NONE : toFieldErrors(check.errors));
+};
+
+/** The shape of a registration: no errors, or the first one. */
+export const validateRegistration = checkOf(RegistrationSchema);
+export const validateInstanceOverride = checkOf(InstanceOverrideSchema);
+export const validateRegionOverride = checkOf(RegionOverrideSchema);
 
 const NONE: readonly FieldError[] = [];

@@ -1,4 +1,4 @@
-import type { Caller, Command } from '../../domain/command.ts';
+import type { Caller, CatalogCommand } from '../../domain/command.ts';
 import { fromRefusal } from '../../protocol/problem.ts';
 import type { EdgeDeps, Result } from '../deps.ts';
 
@@ -8,7 +8,7 @@ export type Accepted = Extract<Result, { ok: true }>;
 export async function execute(
   { registry, clock }: Pick<EdgeDeps, 'registry' | 'clock'>,
   caller: Caller,
-  wish: Omit<Command, 'caller' | 'at'>,
+  wish: Omit<CatalogCommand, 'caller' | 'at'>,
   dryRun: boolean,
 ): Promise<Accepted> {
   const result = await registry.execute({ caller, at: clock(), ...wish }, { dryRun });

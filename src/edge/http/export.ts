@@ -4,7 +4,7 @@ import { Type, type Static } from 'typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { stringify } from 'yaml';
 import { byKind, children } from '../../domain/indexes.ts';
-import type { AnyItem } from '../../domain/item.ts';
+import { labelsOf, type AnyItem } from '../../domain/item.ts';
 import { serviceName } from '../../domain/names.ts';
 import type { Kind, Labels } from '../../domain/resources.ts';
 import { compareVersions } from '../../domain/versions.ts';
@@ -129,7 +129,7 @@ function withChildren(view: View, service: AnyItem): AnyItem[] {
 
 const carries = (item: AnyItem, labels: Labels): boolean =>
   Object.entries(labels).every(
-    ([key, value]) => Object.hasOwn(item.value.labels, key) && item.value.labels[key] === value,
+    ([key, value]) => Object.hasOwn(labelsOf(item), key) && labelsOf(item)[key] === value,
   );
 
 async function* pieces(items: readonly AnyItem[], format: Format): AsyncIterable<string> {

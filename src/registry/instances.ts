@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import type { Caller, InstanceCommand } from '../domain/command.ts';
+import { detectionBound, type Check } from '../domain/instances/check.ts';
+import { canonicalAddress, readOverride, readRegistration } from '../domain/instances/registration.ts';
+import type { OverrideTarget } from '../domain/instances/edits.ts';
+import type { InstanceIdentity } from '../domain/instances/instance.ts';
+import type { FieldError, Refusal } from '../domain/errors.ts';
+import type { Item } from '../domain/item.ts';
+import { instanceName } from '../domain/names.ts';
+import type { Verdict } from './commit-loop.ts';
+
+export interface InstanceDeskDeps {
+  readonly registry: { execute(command: InstanceCommand, options?: { readonly dryRun?: boolean }): Promise<Verdict> };
+  readonly leases: { renew(id: string): boolean };
+  /** The schema checks of the protocol. */
+  readonly validate: {
+    registration(body: unknown): readonly FieldError[];
+    instanceOverride(body: unknown): readonly FieldError[];
+    regionOverride(body: unknown): readonly FieldError[];
+  };
+  /** Why Signalbox may not call an address, if it may not (SEC4). Host names are looked at when they are resolved. */
+  readonly deniedAddress: (address: string) => string | undefined;
+  readonly mustBeInCatalog: boolean;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+}
+
+/** The answer to a registration. */
+export interface Registered {
+  readonly id: string;
+  readonly created: boolean;
+  readonly item: Item<'instance'>;
+  /** The revision at which the answer holds. */
+  readonly revision: number;
+}
+
+export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly refusal: Refusal };
+
+/** The use cases of instances and overrides. Rejects with `RegistryUnavailable` when nothing can be decided now. */
+export class InstanceDesk {
+  readonly #deps: InstanceDeskDeps;
+
+  constructor(deps: InstanceDeskDeps) {
+    this.#deps = deps;
+  }
+
+  /** Takes an instance in, or says why not. The same content again renews its lease and makes no revision (REV3). */
+  async register(caller: Caller, body: unknown): Promise<Outcome<Registered>> {
+    const { validate, deniedAddress, mustBeInCatalog, leases } = this.#deps;
+    const errors = validate.registration(body);
+    if (errors.length > 0) return invalid(errors);
+    const read = readRegistration(body as Readonly<Record<string, unknown>>);
+    if (!read.ok) return invalid(read.errors);
+    const registration = read.value;
+    const denied = registration.check.type === 'ttl' ? undefined : deniedAddress(registration.address);
+    if (denied !== undefined) {
+      const detail = `is ${denied}, which Signalbox does not call (SEC4); register another address, or with a ttl check`;
+      return invalid([{ pointer: '/address', detail }]);
+    }
+    const id = instanceIdOf(registration);
+    const verdict = await this.#execute(caller, [{ op: 'register', id, registration, mustBeInCatalog }]);
+    if (!verdict.ok) return verdict;
+    // It is a sign of life whether or not it says anything new.
+    leases.renew(id);
+    const outcome = verdict.outcomes[0];
+    const item = outcome?.after;
+    if (item?.kind !== 'instance') throw new Error(`${instanceName(id)} is not there after its registration`);
+    return { ok: true, value: { id, created: outcome?.op === 'created', item, revision: verdict.revision } };
+  }
+
+  /** Removes an instance; one that is not there is gone already. Resolves with the revision, and whether it was there. */
+  async deregister(caller: Caller, id: string, generation?: number): Promise<{ revision: number; existed: boolean }> {
+    const edit = { op: 'deregister', id, ...(generation !== undefined && { generation }) } as const;
+    const verdict = await this.#execute(caller, [edit]);
+    if (!verdict.ok) throw new Error(verdict.refusal.detail);
+    return { revision: verdict.revision, existed: verdict.outcomes[0]?.op === 'deleted' };
+  }
+
+  /** Sets or, without a body, lifts an override (INS5). */
+  async override(
+    caller: Caller,
+    target: OverrideTarget,
+    body: unknown,
+    options: { readonly dryRun?: boolean } = {},
+  ): Promise<Verdict> {
+    const { validate, registry, clock } = this.#deps;
+    let override;
+    if (body !== undefined) {
+      const errors = 'instance' in target ? validate.instanceOverride(body) : validate.regionOverride(body);
+      if (errors.length > 0) return invalid(errors);
+      const read = readOverride(body as Readonly<Record<string, unknown>>);
+      if (!read.ok) return invalid(read.errors);
+      override = read.value;
+    }
+    const command = { caller, at: clock(), instances: [{ op: 'override', target, override }] } as const;
+    return registry.execute(command, options);
+  }
+
+  #execute(caller: Caller, instances: InstanceCommand['instances']): Promise<Verdict> {
+    return this.#deps.registry.execute({ caller, at: this.#deps.clock(), instances });
+  }
+}
+
+/** What a registration is answered with, beside the instance. */
+export const leaseOf = (check: Check): { readonly lease?: string; readonly detectionBound: string } => ({
+  ...(check.type === 'ttl' && { lease: check.ttl }),
+  detectionBound: detectionBound(check),
+});
+
+/** 24 hexadecimal digits: the first 96 bits of the SHA-256 of the identity. */
+export function instanceIdOf({ service, environment, protocol, address, port }: InstanceIdentity): string {
+  const identity = JSON.stringify([service, environment ?? null, protocol, canonicalAddress(address), port]);
+  return createHash('sha256').update(identity).digest('hex').slice(0, 24);
+}
+
+function invalid(errors: readonly FieldError[]): { ok: false; refusal: Refusal } {
+  const first = `${errors[0]?.pointer ?? ''} ${errors[0]?.detail ?? ''}`.trim();
+  const detail = errors.length === 1 ? first : `${first}, and ${errors.length - 1} more`;
+  return { ok: false, refusal: { code: 'invalid', detail, errors } };
+}
