@@ -1,4 +1,4 @@
-import { choice, duration, flag, integer, matching, size, url, type Unit } from './config-units.ts';
+import { choice, duration, flag, integer, matching, networks, size, url, type Unit } from './config-units.ts';
 
 interface Setting<T> {
   readonly env: string;
@@ -151,6 +151,65 @@ export const SETTINGS = {
     unit: duration('0ms', '1m'),
     default: 5 * S,
     description: 'How long a read waits for the revision in X-Signalbox-Min-Revision.',
+  }),
+  registration: required({
+    env: 'REGISTRATION',
+    unit: choice(['open', 'catalog']),
+    default: 'open',
+    description:
+      'Which instances may register: those of any service, or only those of services in the catalog, in regions where these are deployed.',
+  }),
+  healthChecks: required({
+    env: 'HEALTH_CHECKS',
+    unit: choice(['on', 'off']),
+    default: 'on',
+    description:
+      'Whether this node keeps the leases of instances and checks them. Where several nodes share a database, exactly one of them has to have it on, and renewals and watch sockets of instances have to reach that one.',
+  }),
+  checkConcurrency: required({
+    env: 'CHECK_CONCURRENCY',
+    unit: integer(1, 10_000),
+    default: 1000,
+    description:
+      'Health checks that may be under way at once. A target that hangs takes one of them until its timeout.',
+  }),
+  evictionGuardMin: required({
+    env: 'EVICTION_GUARD_MIN',
+    unit: integer(1, 1_000_000),
+    default: 5,
+    description: 'A service with fewer instances up in a region is not guarded against mass eviction.',
+  }),
+  evictionGuardShare: required({
+    env: 'EVICTION_GUARD_SHARE',
+    unit: integer(1, 100),
+    default: 50,
+    description:
+      'Percentage of the instances of a service in a region that may fail within EVICTION_GUARD_WINDOW; those beyond are kept for EVICTION_GUARD_HOLD, since then the checks are likelier to be wrong than the instances. 100 turns the guard off.',
+  }),
+  evictionGuardWindow: required({
+    env: 'EVICTION_GUARD_WINDOW',
+    unit: duration('1s', '1h'),
+    default: 60 * S,
+    description: 'The time within which failures count as one.',
+  }),
+  evictionGuardHold: required({
+    env: 'EVICTION_GUARD_HOLD',
+    unit: duration('1s', '1h'),
+    default: 300 * S,
+    description: 'So long the eviction guard keeps instances at most; then it lets go.',
+  }),
+  egressDeny: optional({
+    env: 'EGRESS_DENY',
+    unit: networks,
+    otherwise: 'only what is always denied',
+    description:
+      'Networks that Signalbox never calls, beside link-local, multicast, unspecified and metadata addresses, which it never does (SEC4).',
+  }),
+  egressAllow: optional({
+    env: 'EGRESS_ALLOW',
+    unit: networks,
+    otherwise: 'all that are not denied',
+    description: 'Networks that Signalbox may call: those of your instances. Nothing else is called then.',
   }),
   bodyMaxBytes: required({
     env: 'BODY_MAX_BYTES',
