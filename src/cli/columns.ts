@@ -1,5 +1,7 @@
 import { partsOf } from '../domain/names.ts';
+import type { Instance } from '../domain/instances/instance.ts';
 import type { Kind, Labels, ValueOf } from '../domain/resources.ts';
+import { addressOf } from './instance-text.ts';
 import type { Column } from './table.ts';
 
 type Columns = { readonly [K in Kind]: readonly Column<ValueOf[K]>[] };
@@ -15,6 +17,7 @@ const revision: Column<{ readonly revision: number }> = {
   cell: (value) => String(value.revision),
   right: true,
 };
+const since = (time: string): string => time.replace('T', ' ').replace(/\.[0-9]+Z$/, 'Z');
 const labelled: Column<{ readonly labels: Labels }> = { head: 'LABELS', cell: (value) => labels(value.labels) };
 
 /** What a table says of each kind. */
@@ -97,7 +100,40 @@ export const COLUMNS: Columns = {
     },
     revision,
   ],
+  instance: [
+    { head: 'SERVICE', cell: (value) => value.service },
+    { head: 'ENVIRONMENT', cell: (value) => value.environment ?? '' },
+    { head: 'ADDRESS', cell: addressOf },
+    { head: 'REGION', cell: (value) => value.region ?? '' },
+    { head: 'VERSION', cell: (value) => value.version ?? '' },
+    { head: 'STATUS', cell: statusText },
+    { head: 'SINCE', cell: (value) => since(value.statusSince) },
+    { head: 'WEIGHT', cell: (value) => String(value.weight), right: true },
+    { head: 'TAGS', cell: (value) => labels(value.tags) },
+    { head: 'INSTANCE', cell: id },
+  ],
+  override: [
+    { head: 'SERVICE', cell: (value) => value.service },
+    { head: 'OF', cell: (value) => (value.instance === undefined ? `region ${value.region}` : value.instance) },
+    { head: 'MODE', cell: (value) => value.mode ?? '' },
+    { head: 'WEIGHT', cell: (value) => String(value.weight ?? ''), right: true },
+    { head: 'REASON', cell: (value) => value.reason },
+    { head: 'BY', cell: (value) => value.by },
+    { head: 'SINCE', cell: (value) => since(value.updateTime) },
+  ],
+  advisory: [
+    { head: 'CODE', cell: (value) => value.code },
+    { head: 'SERVICE', cell: (value) => value.service },
+    { head: 'REGION', cell: (value) => value.region ?? '' },
+    { head: 'UNTIL', cell: (value) => since(value.until ?? '') },
+    { head: 'MESSAGE', cell: (value) => value.message },
+  ],
 };
+
+function statusText({ status, mode, displacedBy }: Instance): string {
+  const also = [...(mode === 'serving' ? [] : [mode]), ...(displacedBy === undefined ? [] : ['displaced'])];
+  return [status, ...also].join(', ');
+}
 
 /** The columns that say something: one whose cells are all empty takes room from the others. */
 export const sayingColumns = <Row>(columns: readonly Column<Row>[], rows: readonly Row[]): Column<Row>[] =>

@@ -1,4 +1,5 @@
-import type { CoverageCell, CoverageRow, CoveredImport } from '../domain/coverage-matrix.ts';
+import type { Coverage, CoverageCell, CoverageRow, CoveredImport } from '../domain/coverage-matrix.ts';
+import { NO_REGION } from '../domain/names.ts';
 import { plain, printable, type Style } from './style.ts';
 import { displayWidth, renderTable, type Column } from './table.ts';
 
@@ -11,6 +12,10 @@ export function markOf(cell: CoverageCell | undefined): string {
   if (!cell.covered) return `✗ ${cell.currentVersion}`;
   return `${cell.disabled ? '○' : '✓'} ${cell.currentVersion}`;
 }
+
+/** How many of its instances can be called: ` 3/4`. */
+const liveOf = (cell: CoverageCell | undefined): string =>
+  cell === undefined || !cell.instances?.total ? '' : ` ${cell.instances.passing}/${cell.instances.total}`;
 
 const LEGEND = '✓ deployed   ○ deployed, disabled   – not deployed   ✗ an import is missing there';
 
@@ -30,14 +35,50 @@ export function coverageText(
     renderTable([service, ...block], rows, { width: options.width, style }),
   );
   const crosses = crossLines(rows, regions, style);
-  return [...tables, style.dim(`${LEGEND}${crosses.length > 0 ? ' (below)' : ''}   * primary region`), ...crosses].join(
-    '\n\n',
-  );
+  const live = rows.some((row) => Object.values(row.regions).some((cell) => liveOf(cell) !== ''));
+  const legend = `${LEGEND}${crosses.length > 0 ? ' (below)' : ''}   * primary region${live ? '   3/4 instances that can be called' : ''}`;
+  return [...tables, style.dim(legend), ...crosses].join('\n\n');
+}
+
+const PLACES_SHOWN = 10;
+
+/** Where the catalog and what runs do not agree. Without any instance nobody registers here, and that says nothing. */
+export function livenessLines({ services, ...coverage }: LivenessOf, style: Style = plain): string[] {
+  const { deployedWithoutLiveInstance: lifeless = [], liveWithoutDeployment: undeclared = [] } = coverage;
+  const some = services.some((row) => Object.values(row.regions).some((cell) => (cell.instances?.total ?? 0) > 0));
+  if (!some && undeclared.length === 0) return [];
+  return [
+    ...placeLines(
+      'Deployed, and no instance there can be called',
+      lifeless,
+      ({ service, region }) => `${service} in ${region}`,
+      style,
+    ),
+    ...placeLines(
+      'Running, and not deployed in the catalog',
+      undeclared,
+      ({ service, region, instances: { passing, total }, inCatalog }) =>
+        `${service} ${region === NO_REGION ? 'without a region' : `in ${region}`}: ${passing}/${total}${inCatalog ? '' : ' (not in the catalog at all)'}`,
+      style,
+    ),
+  ];
+}
+
+type LivenessOf = Pick<Coverage, 'services'> & Partial<Coverage>;
+
+function placeLines<T>(title: string, places: readonly T[], textOf: (place: T) => string, style: Style): string[] {
+  if (places.length === 0) return [];
+  const shown = places.slice(0, PLACES_SHOWN).map((place) => `  ${style.yellow('!')} ${printable(textOf(place))}`);
+  const more = places.length - shown.length;
+  return [
+    [`${style.bold(title)}:`, ...shown, ...(more > 0 ? [`  and ${more} more; --json shows all`] : [])].join('\n'),
+  ];
 }
 
 const regionColumn = (region: string, style: Style): Column<CoverageRow> => ({
   head: region,
-  cell: (row) => `${markOf(row.regions[region])}${row.primaryRegion === region ? '*' : ''}`,
+  cell: (row) =>
+    `${markOf(row.regions[region])}${liveOf(row.regions[region])}${row.primaryRegion === region ? '*' : ''}`,
   paint: (text) =>
     text.startsWith('✓')
       ? style.green(text)

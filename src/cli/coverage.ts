@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
-import type { CoverageRow } from '../domain/coverage-matrix.ts';
-import { coverageText } from './coverage-text.ts';
+import type { Coverage, CoverageRow, Place } from '../domain/coverage-matrix.ts';
+import { NO_REGION } from '../domain/names.ts';
+import { coverageText, livenessLines } from './coverage-text.ts';
 import { failure } from './errors.ts';
 import { apiOf, globalsOf } from './globals.ts';
 import type { Io } from './io.ts';
@@ -11,7 +12,7 @@ interface CoverageOptions {
   readonly region?: readonly string[];
 }
 
-interface CoverageAnswer {
+interface CoverageAnswer extends Partial<Omit<Coverage, 'services'>> {
   readonly services: readonly CoverageRow[];
   readonly revision: number;
 }
@@ -22,7 +23,7 @@ export function addCoverage(program: Command, io: Io): void {
     .command('coverage')
     .summary('show which service runs in which region, and what is missing')
     .description(
-      'Shows services against regions: what is deployed at which version, what is disabled, and which imports are missing where.',
+      'Shows services against regions: what is deployed at which version, what is disabled, which imports are missing where, and how many instances can be called.',
     )
     .option('-s, --service <services>', 'only these services', collectList)
     .option('-r, --region <regions>', 'only these regions', collectList)
@@ -37,13 +38,16 @@ Examples:
     .action(async (options: CoverageOptions, command: Command) => {
       const answer = only(await apiOf(command).get<CoverageAnswer>('/v1/coverage', queryOf(options)), options);
       if (globalsOf(command).json === true) return io.out(JSON.stringify(answer));
-      if (answer.services.length === 0)
-        return io.out('There are no services yet. `signalbox apply -f FILE` brings some.');
-      if (answer.services.every((row) => Object.keys(row.regions).length === 0)) {
-        return io.out('There are no regions yet, so nothing can be deployed. `signalbox apply -f FILE` brings some.');
-      }
-      io.out(coverageText(answer.services, { width: io.width, style: io.style }));
+      io.out([matrixText(answer, io), ...livenessLines(answer, io.style)].join('\n\n'));
     });
+}
+
+function matrixText({ services }: CoverageAnswer, { width, style }: Io): string {
+  if (services.length === 0) return 'There are no services yet. `signalbox apply -f FILE` brings some.';
+  if (services.every((row) => Object.keys(row.regions).length === 0)) {
+    return 'There are no regions yet, so nothing can be deployed. `signalbox apply -f FILE` brings some.';
+  }
+  return coverageText(services, { width, style });
 }
 
 /** The server takes one service and one region; where several are asked for, it is asked for all. */
@@ -52,21 +56,28 @@ const queryOf = ({ service, region }: CoverageOptions) => ({
   region: region?.length === 1 ? region[0] : undefined,
 });
 
-function only({ services, revision }: CoverageAnswer, options: CoverageOptions): CoverageAnswer {
-  const known = new Set(services.map((row) => row.service));
+function only(answer: CoverageAnswer, options: CoverageOptions): CoverageAnswer {
+  const { services, deployedWithoutLiveInstance: lifeless, liveWithoutDeployment: undeclared = [] } = answer;
+  const known = new Set([...services, ...undeclared].map(({ service }) => service));
   const missing = options.service?.find((service) => !known.has(service));
   if (missing !== undefined) throw failure(`There is no service ${JSON.stringify(missing)}`);
   const [first] = services;
-  const nowhere = options.region?.find((region) => first !== undefined && !(region in first.regions));
+  const regions = new Set([NO_REGION, ...Object.keys(first?.regions ?? {}), ...undeclared.map(({ region }) => region)]);
+  const nowhere = first === undefined ? undefined : options.region?.find((region) => !regions.has(region));
   if (nowhere !== undefined) throw failure(`There is no region ${JSON.stringify(nowhere)}`);
-  const rows = services.filter((row) => options.service?.includes(row.service) ?? true);
+  const isMeant = ({ service, region }: Place): boolean =>
+    (options.service?.includes(service) ?? true) && (options.region?.includes(region) ?? true);
   return {
-    services: rows.map((row) => ({
-      ...row,
-      regions: Object.fromEntries(
-        Object.entries(row.regions).filter(([region]) => options.region?.includes(region) ?? true),
-      ),
-    })),
-    revision,
+    ...answer,
+    services: services
+      .filter((row) => options.service?.includes(row.service) ?? true)
+      .map((row) => onlyIn(row, options)),
+    ...(lifeless !== undefined && { deployedWithoutLiveInstance: lifeless.filter(isMeant) }),
+    ...(answer.liveWithoutDeployment !== undefined && { liveWithoutDeployment: undeclared.filter(isMeant) }),
   };
+}
+
+function onlyIn(row: CoverageRow, { region: regions }: CoverageOptions): CoverageRow {
+  const cells = Object.entries(row.regions).filter(([region]) => regions?.includes(region) ?? true);
+  return { ...row, regions: Object.fromEntries(cells) };
 }

@@ -61,3 +61,14 @@ export const unreachable = (detail: string, cause?: unknown): CliError =>
 /** The server's own refusal. */
 export const refused = (problem: ProblemBody): CliError =>
   new CliError(EXIT.failed, { ...problem, title: problem.title ?? 'The server refused' });
+
+/** Not a failure of this command: the exit code of another one, which it ran, is its own. */
+export class EndedWith extends Error {
+  readonly code: number;
+
+  constructor(code: number) {
+    super(`the command ended with ${code}`);
+    this.name = 'EndedWith';
+    this.code = code;
+  }
+}

@@ -8,6 +8,8 @@ export interface Request {
   readonly body?: string;
   readonly contentType?: string;
   readonly accept?: string;
+  /** Gives up at once, whatever has been sent. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Page<T> {
@@ -49,13 +51,25 @@ export class Api {
     }
   }
 
+  /** Something that is answered by its success alone. */
+  async call(method: string, path: string, request: Request = {}): Promise<void> {
+    const parts = this.stream(method, path, request);
+    while ((await parts.next()).done !== true);
+  }
+
+  /** A body in JSON, and an answer in JSON. */
+  sendJson<T>(method: string, path: string, body: unknown, request: Request = {}): Promise<T> {
+    return this.send<T>(method, path, { ...request, body: JSON.stringify(body), contentType: 'application/json' });
+  }
+
   /** The bytes of an answer as they come. */
   async *stream(method: string, path: string, request: Request = {}): AsyncGenerator<Uint8Array> {
     const abort = new AbortController();
     const listen = (): NodeJS.Timeout => setTimeout(() => abort.abort(), this.#timeoutMs);
     let timer = listen();
     try {
-      const response = await this.#fetch(method, path, request, abort.signal);
+      const signal = request.signal === undefined ? abort.signal : AbortSignal.any([abort.signal, request.signal]);
+      const response = await this.#fetch(method, path, request, signal);
       if (!response.ok) throw await problemOf(response, `${method} ${this.url}${path}`);
       for await (const part of response.body ?? []) {
         // Whoever takes the part may be slow; that is not the server's silence.

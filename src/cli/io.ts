@@ -16,7 +16,12 @@ export interface Io {
   write(bytes: Uint8Array): Promise<void>;
   /** Calls back once when the person, or the system, asks the command to end (Ctrl-C); the next time it ends by itself. */
   onInterrupt(listener: () => void): void;
+  /** Calls back every time, and keeps the command from ending by itself, until the function that it answers is called. */
+  onSignal(listener: (signal: EndSignal) => void): () => void;
 }
+
+/** What a terminal, a shell or a process manager ends a command with. */
+export type EndSignal = 'SIGINT' | 'SIGTERM';
 
 /** This process's own streams. */
 export function processIo(): Io {
@@ -47,6 +52,16 @@ export function processIo(): Io {
     onInterrupt: (listener) => {
       process.once('SIGINT', listener);
       process.once('SIGTERM', listener);
+    },
+    onSignal: (listener) => {
+      const interrupted = (): void => listener('SIGINT');
+      const terminated = (): void => listener('SIGTERM');
+      process.on('SIGINT', interrupted);
+      process.on('SIGTERM', terminated);
+      return () => {
+        process.off('SIGINT', interrupted);
+        process.off('SIGTERM', terminated);
+      };
     },
   };
 }

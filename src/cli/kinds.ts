@@ -23,6 +23,9 @@ export const KIND_NAMES: Readonly<Record<Kind, KindNames>> = {
   },
   deployment: { one: 'deployment', many: 'deployments', short: ['d', 'deploy'] },
   bundle: { one: 'bundle', many: 'bundles', short: ['b'] },
+  instance: { one: 'instance', many: 'instances', short: ['i', 'inst'] },
+  override: { one: 'override', many: 'overrides', short: ['o'] },
+  advisory: { one: 'advisory', many: 'advisories', short: ['a'] },
 };
 
 const KINDS_BY_NAME: ReadonlyMap<string, Kind> = new Map(
@@ -79,6 +82,9 @@ const EXAMPLES: Readonly<Record<Kind, string>> = {
   resourceType: 'Device',
   deployment: 'us-east',
   bundle: 'core',
+  instance: '3f1c0e9ab2d44c5e8f7a6b21',
+  override: '3f1c0e9ab2d44c5e8f7a6b21',
+  advisory: 'eviction-guard.orders.example.com.eu',
 };
 
 const exampleName = (kind: Kind): string => {

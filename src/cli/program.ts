@@ -1,23 +1,25 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help, Option } from 'commander';
 import { addApply } from './apply.ts';
 import { addCoverage } from './coverage.ts';
-import { CliError, EXIT, usageError, type ExitCode } from './errors.ts';
+import { addDrain, addUndrain } from './drain.ts';
+import { CliError, EndedWith, EXIT, usageError, type ExitCode } from './errors.ts';
 import { addExport } from './export.ts';
 import { addGet } from './get.ts';
 import { addGlobals, type Globals } from './globals.ts';
 import type { Io } from './io.ts';
 import { packageVersion } from './package-version.ts';
 import { problemText } from './problem-text.ts';
+import { addRegister } from './register.ts';
 import { addStart } from './start.ts';
 import { addStatus } from './status.ts';
+import { addSubscribers } from './subscribers.ts';
 import { addWatch } from './watch.ts';
 
 function createProgram(io: Io): Command {
   const program = new Command('signalbox')
     .description('The command line of Signalbox, a control plane for distributed services.')
-    .version(packageVersion(), '-V, --version', 'print the version of this command')
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, visibleOptions: withVersion })
     .configureOutput({
       writeOut: (text) => io.out(text.trimEnd()),
       writeErr: (text) => io.err(text.trimEnd()),
@@ -44,6 +46,7 @@ Examples:
   signalbox start
   signalbox apply -f examples/spektra-edge/
   signalbox get services
+  signalbox register --service orders.example.com --port 8080 -- node server.js
   signalbox watch`,
     );
   addGlobals(program, io);
@@ -53,18 +56,40 @@ Examples:
   addGet(program, io);
   addCoverage(program, io);
   addWatch(program, io);
+  addRegister(program, io);
+  addDrain(program, io);
+  addUndrain(program, io);
+  addSubscribers(program, io);
   addStatus(program, io);
   return program;
 }
 
+/** Commander would take `--version` for its own behind a command as well, where it is about instances. */
+const VERSION = new Option('-V, --version', 'print the version of this command');
+
+function withVersion(this: Help, command: Command): Option[] {
+  const options = Help.prototype.visibleOptions.call(this, command);
+  return command.parent === null ? [VERSION, ...options] : options;
+}
+
+function asksForVersion(args: readonly string[], program: Command): boolean {
+  const at = args.findIndex((arg) => program.commands.some((command) => command.name() === arg));
+  return args.slice(0, at === -1 ? args.length : at).some((arg) => arg === '-V' || arg === '--version');
+}
+
 /** Carries out a command line (without node and script) and answers the exit code; what went wrong has been said. */
-export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+export async function run(args: readonly string[], io: Io): Promise<number> {
   const program = createProgram(io);
   try {
+    if (asksForVersion(args, program)) {
+      io.out(packageVersion());
+      return EXIT.ok;
+    }
     await program.parseAsync([...args], { from: 'user' });
     return EXIT.ok;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+    if (error instanceof EndedWith) return error.code;
     // Commander has printed the help of a command line that names no command.
     if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage;
     return report(error instanceof CommanderError ? fromCommander(error) : error, program.opts<Globals>(), args, io);
@@ -81,8 +106,9 @@ function report(error: unknown, { url }: Partial<Globals>, args: readonly string
     );
     return EXIT.failed;
   }
-  // Commander may have stopped before it came to the option.
-  if (args.includes('--json')) io.err(JSON.stringify(error.problem));
+  // Commander may have stopped before it came to the option. What follows -- is another command's.
+  const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+  if (own.includes('--json')) io.err(JSON.stringify(error.problem));
   else io.err(problemText(error.problem, { style: io.errStyle, url: (url ?? '').replace(/\/+$/, '') }));
   return error.exitCode;
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { parseName } from '../domain/names.ts';
-import { KINDS, type Kind } from '../domain/resources.ts';
+import { KINDS, RUNTIME_KINDS, type Kind } from '../domain/resources.ts';
 import { PROTOCOL } from '../protocol/version.ts';
 import { CliError, failure } from './errors.ts';
 import { apiOf, globalsOf } from './globals.ts';
@@ -87,6 +87,11 @@ async function countKinds(api: Api): Promise<Record<Kind, number>> {
     countLines(decoder.decode(bytes, { stream: true }));
   }
   countLines('\n');
+  // A manifest holds the catalog; what runs is listed.
+  for (const kind of RUNTIME_KINDS) {
+    const listed = api.list(`/v1/${KIND_NAMES[kind].many}`, {});
+    while ((await listed.next()).done !== true) counts[kind] += 1;
+  }
   return counts;
 }
 

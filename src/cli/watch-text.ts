@@ -1,7 +1,9 @@
 import { diffFields, show, showDiff } from './diff.ts';
 import { printable, type Style } from './style.ts';
 import type { Delta, Value } from './watch-cache.ts';
+import { aboutRuntime } from './runtime-text.ts';
 import { parseName } from '../domain/names.ts';
+import type { Selector } from '../domain/selector.ts';
 
 const MARKS = { created: '+', updated: '~', deleted: '-' } as const;
 
@@ -9,18 +11,28 @@ const MARKS = { created: '+', updated: '~', deleted: '-' } as const;
 export const clockTime = (at: Date): string =>
   `${[at.getHours(), at.getMinutes(), at.getSeconds()].map((n) => String(n).padStart(2, '0')).join(':')}.${String(at.getMilliseconds()).padStart(3, '0')}`;
 
-/** A change on one line: when, at which revision, what, and how it differs from what was held. */
-export function deltaLine(delta: Delta, at: Date, style: Style, labelled: boolean): string {
+/** A change on one line: when, at which revision, what, and how it differs from what was held; `gone` is said of a delete. */
+export function deltaLine(delta: Delta, at: Date, style: Style, gone = ''): string {
   const what = delta.op === 'delete' ? 'deleted' : delta.before === undefined ? 'created' : 'updated';
   const paint = { created: style.green, updated: style.yellow, deleted: style.red }[what];
   const words = [style.dim(clockTime(at)), String(delta.revision), paint(`${MARKS[what]} ${printable(delta.key)}`)];
-  const more = about(delta, what, labelled);
+  const more = about(delta, what, gone, style);
   if (more !== '') words.push('', more);
   return words.join(' ');
 }
 
-function about(delta: Delta, what: keyof typeof MARKS, labelled: boolean): string {
-  if (what === 'deleted') return labelled ? '(deleted, or its labels are no longer those selected)' : '';
+/** What a delete may mean where a filter can stop holding. */
+export function goneText({ kind, labels, tags, versions, regions, passing }: Selector): string {
+  if (passing === true) return '(gone, or no longer passing)';
+  if (labels !== undefined) return '(deleted, or its labels are no longer those selected)';
+  const mayChange = [tags, versions, passing, ...(kind === 'instance' ? [regions] : [])];
+  return mayChange.some((filter) => filter !== undefined) ? '(gone, or no longer what is selected)' : '';
+}
+
+function about(delta: Delta, what: keyof typeof MARKS, gone: string, style: Style): string {
+  const runtime = aboutRuntime(delta, style);
+  if (what === 'deleted') return [runtime, gone].filter(Boolean).join(' ');
+  if (runtime !== undefined) return runtime;
   if (what === 'created') return summary(delta.value ?? {});
   return diffFields(delta.before, delta.value).map(showDiff).join('; ') || '(nothing but its revision)';
 }

@@ -10,23 +10,34 @@ afterAll(() => server.stop());
 beforeEach(() => server.reset());
 
 describe('the command line', () => {
-  test.each(['start', 'apply', 'export', 'get', 'coverage', 'watch', 'status'])(
-    '%s --help has examples',
-    async (name) => {
-      const { code, out } = await signalbox([name, '--help']);
-      expect(code).toBe(EXIT.ok);
-      expect(out).toContain(`Examples:\n  signalbox ${name}`);
-      expect(out).toContain('--url <url>');
-    },
-  );
+  test.each([
+    'start',
+    'apply',
+    'export',
+    'get',
+    'coverage',
+    'watch',
+    'status',
+    'register',
+    'drain',
+    'undrain',
+    'subscribers',
+  ])('%s --help has examples', async (name) => {
+    const { code, out } = await signalbox([name, '--help']);
+    expect(code).toBe(EXIT.ok);
+    expect(out).toContain(`Examples:\n  signalbox ${name}`);
+    expect(out).toContain('--url <url>');
+  });
 
   test('--help tells the exit codes, --version the version', async () => {
     expect((await signalbox(['--help'])).out).toContain('3  the server cannot be reached');
-    expect(await signalbox(['--version'])).toEqual({
-      code: EXIT.ok,
-      out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
-      err: '',
-    });
+    expect((await signalbox(['--help'])).out).toContain('-V, --version');
+    for (const args of [['--version'], ['-V'], ['--json', '--version']])
+      expect(await signalbox(args)).toEqual({
+        code: EXIT.ok,
+        out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+        err: '',
+      });
   });
 
   test('what is misspelt is answered with what was meant', async () => {
@@ -53,6 +64,31 @@ describe('the command line', () => {
     [['get', 'regions', '--url', 'localhost:4400'], 'is not the address of a server'],
     [['get', 'regions', '--url', 'http://me:secret@localhost'], 'carries no user, password'],
     [['watch', 'regions', '-s', 'a.b'], 'do not belong to a service'],
+    [['watch', 'instances', '-l', 'a=b'], 'use --tag'],
+    [['get', 'instances', '-l', 'a=b'], 'use --tag'],
+    [['get', 'deployments', '--version', 'v1'], '--version is about instances'],
+    [['get', 'instance', 'a:b:c'], 'is not an instance'],
+    [['drain', '3f'], "required option '--reason <text>'"],
+    [['drain', '--reason', 'x'], 'Say which'],
+    [['drain', '-s', 'a.b', '--reason', 'x'], '-r REGION'],
+    [['drain', '3f', '-s', 'a.b', '--reason', 'x'], 'not both'],
+    [['drain', '-s', 'A', '-r', 'eu', '--reason', 'x'], '"A" is not the id of a service'],
+    [['drain', '3f', '--reason', ' '], 'says why'],
+    [['drain', '3f', '--reason', 'x', '--maintenance', '--weight', '1'], 'leave out --weight'],
+    [['drain', '3f', '--reason', 'x', '--weight', '-1'], '0 to 65535'],
+    [['register', '--port', '80'], "required option '--service <service>'"],
+    [['register', '--service', 'a.b', '--port', '70000'], '1 to 65535'],
+    [['register', '--service', 'A B', '--port', '80'], '--service must be a lower-case domain name'],
+    [['register', '--service', 'a.b', '--port', '80', '--check', 'udp'], '--check is ttl, http'],
+    [['register', '--service', 'a.b', '--port', '80', '--check', 'tcp:1'], '--check is ttl, http'],
+    [['register', '--service', 'a.b', '--port', '80', '--check', '{"type":'], 'without a type that is known'],
+    [['register', '--service', 'a.b', '--port', '80', '--check', 'http:health'], '--check path must be a path'],
+    [['register', '--service', 'a.b', '--port', '80', '--interval', '5s'], 'add --check http'],
+    [['register', '--service', 'a.b', '--port', '80', '--check', 'tcp', '--ttl', '5s'], '--ttl is the lease'],
+    [['register', '--service', 'a.b', '--port', '80', '--ttl', '5'], 'such as 500ms'],
+    [['register', '--service', 'a.b', '--port', '80', '--ttl', '1ms'], '--ttl must be from 500ms to 24h, not 1ms'],
+    [['register', '--service', 'a.b', '--port', '80', '--meta', 'x'], 'It is KEY=VALUE'],
+    [['register', '--service', 'a.b', '--port', '80', '--address', 'x_y'], '--address'],
     [['export', 'x'], 'too many arguments'],
   ])('%j is exit code 2', async (args, message) => {
     const { code, out, err } = await signalbox(args);

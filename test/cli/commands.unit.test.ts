@@ -204,6 +204,17 @@ describe('coverage', () => {
     });
   });
 
+  test('of what only runs', async () => {
+    const liveWithoutDeployment = [
+      { service: 'a.b', region: '-', instances: { total: 2, passing: 1 }, inCatalog: false },
+    ];
+    server.answers['GET /v1/coverage'] = () => ({ services: [], liveWithoutDeployment, revision: 5 });
+    expect((await signalbox(['coverage', '-s', 'a.b', '-r', '-'])).out).toContain(
+      'Running, and not deployed in the catalog:\n  ! a.b without a region: 1/2 (not in the catalog at all)\n',
+    );
+    expect((await signalbox(['coverage', '-s', 'x.y'])).err).toBe('There is no service "x.y".\n');
+  });
+
   test('of an empty catalog', async () => {
     server.answers['GET /v1/coverage'] = () => ({ services: [], revision: 0 });
     expect((await signalbox(['coverage'])).out).toContain('There are no services yet.');
@@ -220,6 +231,11 @@ describe('status', () => {
       reply
         .type('application/x-ndjson')
         .send('{"name":"regions/eu"}\n{"name":"regions/us"}\n{"name":"services/a.b"}\n');
+    for (const many of ['instances', 'overrides', 'advisories'])
+      server.answers[`GET /v1/${many}`] = () => ({
+        items: many === 'instances' ? [{}, {}, {}] : [],
+        nextPageToken: '',
+      });
     const { code, out } = await signalbox(['status']);
     expect(code).toBe(EXIT.ok);
     for (const line of [
@@ -230,13 +246,15 @@ describe('status', () => {
       'regions          2',
       'services         1',
       'bundles          0',
+      'instances        3',
+      'overrides        0',
     ])
       expect(out).toMatch(line);
     expect(JSON.parse((await signalbox(['status', '--json'])).out)).toMatchObject({
       ready: true,
       epoch: 'e1',
       revision: 9,
-      kinds: { region: 2, service: 1, bundle: 0 },
+      kinds: { region: 2, service: 1, bundle: 0, instance: 3 },
     });
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { COLUMNS, sayingColumns } from '../../src/cli/columns.ts';
-import { coverageText } from '../../src/cli/coverage-text.ts';
+import { coverageText, livenessLines } from '../../src/cli/coverage-text.ts';
 import { styler } from '../../src/cli/style.ts';
 import { clip, displayWidth, renderTable, type Column } from '../../src/cli/table.ts';
 import type { CoverageRow } from '../../src/domain/coverage-matrix.ts';
@@ -77,8 +77,9 @@ describe('tables', () => {
   });
 });
 
+const IDLE = { instances: { total: 0, passing: 0 }, live: false } as const;
 const on = (currentVersion: string, disabled = false) =>
-  ({ deployed: true, disabled, currentVersion, covered: true, imports: [] }) as const;
+  ({ deployed: true, disabled, currentVersion, covered: true, imports: [], ...IDLE }) as const;
 
 describe('coverage', () => {
   const rows: CoverageRow[] = [
@@ -86,7 +87,7 @@ describe('coverage', () => {
       service: 'iam.example.com',
       primaryRegion: 'us-east',
       regions: {
-        'ap-south2': { deployed: false, newestVersion: 'v1', deployable: true, imports: [] },
+        'ap-south2': { deployed: false, newestVersion: 'v1', deployable: true, imports: [], ...IDLE },
         'eu-west': on('v1', true),
         'us-east': on('v1'),
       },
@@ -96,6 +97,7 @@ describe('coverage', () => {
       primaryRegion: 'us-east',
       regions: {
         'ap-south2': {
+          ...IDLE,
           deployed: false,
           newestVersion: 'v2',
           deployable: false,
@@ -110,6 +112,7 @@ describe('coverage', () => {
           ],
         },
         'eu-west': {
+          ...IDLE,
           deployed: true,
           disabled: false,
           currentVersion: 'v2',
@@ -156,5 +159,30 @@ In eu-west:
 
   test('a terminal narrower than any table still gets one region after the other', () => {
     expect(coverageText(rows, { width: 10 }).match(/SERVICE/g)).toHaveLength(3);
+  });
+
+  test('where instances are registered, how many of them can be called, and where the catalog does not agree', () => {
+    const [iam, fleet] = rows;
+    if (iam === undefined || fleet === undefined) throw new Error('rows');
+    const live = { ...on('v1'), instances: { total: 4, passing: 3 }, live: true };
+    const services = [{ ...iam, regions: { ...iam.regions, 'us-east': live } }];
+    expect(coverageText(services)).toBe(`SERVICE          ap-south2  eu-west  us-east
+iam.example.com  –          ○ v1     ✓ v1 3/4*
+
+✓ deployed   ○ deployed, disabled   – not deployed   ✗ an import is missing there   * primary region   3/4 instances that can be called`);
+    const count = { passing: 1, total: 1 };
+    const coverage = {
+      services,
+      deployedWithoutLiveInstance: [{ service: 'iam.example.com', region: 'eu-west' }],
+      liveWithoutDeployment: [
+        { service: 'odd.example.com', region: '-', instances: count, inCatalog: false },
+        { service: 'iam.example.com', region: 'ap-south2', instances: count, inCatalog: true },
+      ],
+    };
+    expect(livenessLines(coverage)).toEqual([
+      'Deployed, and no instance there can be called:\n  ! iam.example.com in eu-west',
+      'Running, and not deployed in the catalog:\n  ! odd.example.com without a region: 1/1 (not in the catalog at all)\n  ! iam.example.com in ap-south2: 1/1',
+    ]);
+    expect(livenessLines({ ...coverage, services: rows, liveWithoutDeployment: [] })).toEqual([]);
   });
 });

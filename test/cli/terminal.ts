@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { Readable } from 'node:stream';
-import type { Io } from '../../src/cli/io.ts';
+import type { EndSignal, Io } from '../../src/cli/io.ts';
 import { run } from '../../src/cli/program.ts';
 import { plain, styler } from '../../src/cli/style.ts';
 
@@ -18,7 +18,13 @@ export interface TerminalOptions {
 
 /** A terminal that keeps what is written to it. */
 export function terminal({ stdin = '', env = {}, color = false }: TerminalOptions) {
-  const ran = { out: '', err: '', interrupt: (): void => {} };
+  const listeners = new Set<(signal: EndSignal) => void>();
+  const ran = {
+    out: '',
+    err: '',
+    interrupt: (): void => {},
+    signal: (signal: EndSignal): void => listeners.forEach((listener) => listener(signal)),
+  };
   const io: Io = {
     env,
     width: undefined,
@@ -29,6 +35,10 @@ export function terminal({ stdin = '', env = {}, color = false }: TerminalOption
     err: (text) => void (ran.err += `${text}\n`),
     write: (bytes) => Promise.resolve(void (ran.out += Buffer.from(bytes).toString())),
     onInterrupt: (listener) => void (ran.interrupt = listener),
+    onSignal: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
   };
   return { io, ran };
 }

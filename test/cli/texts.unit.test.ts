@@ -7,7 +7,7 @@ import { kindOf, resourceName } from '../../src/cli/kinds.ts';
 import { fixCommand, problemText } from '../../src/cli/problem-text.ts';
 import { collectLabels, collectList, selectOf } from '../../src/cli/selectors.ts';
 import { plain } from '../../src/cli/style.ts';
-import { deltaJson, deltaLine } from '../../src/cli/watch-text.ts';
+import { deltaJson, deltaLine, goneText } from '../../src/cli/watch-text.ts';
 import type { Fix, Violation } from '../../src/domain/errors.ts';
 
 const SERVER = 'http://127.0.0.1:4400';
@@ -285,6 +285,31 @@ describe('options', () => {
       regions: ['eu'],
       labels: { k: 'v' },
     });
+    expect(
+      selectOf('instances', {
+        service: ['a.b'],
+        region: ['eu'],
+        environment: ['prod'],
+        protocol: ['http'],
+        version: ['v1'],
+        tag: { zone: 'a' },
+        passing: true,
+      }),
+    ).toEqual({
+      kind: 'instance',
+      services: ['a.b'],
+      regions: ['eu'],
+      environments: ['prod'],
+      protocols: ['http'],
+      versions: ['v1'],
+      tags: { zone: 'a' },
+      passing: true,
+    });
+    expect(selectOf('overrides', { service: ['a.b'] })).toEqual({ kind: 'override', services: ['a.b'] });
+    expect(() => selectOf('instances', { label: { k: 'v' } })).toThrow('use --tag KEY=VALUE');
+    expect(() => selectOf('advisories', { label: { k: 'v' } })).toThrow('they carry no labels');
+    expect(() => selectOf('deployments', { passing: true })).toThrow('--passing is about instances; deployments have');
+    expect(() => selectOf(undefined, { tag: { zone: 'a' } })).toThrow('--tag is about instances');
     expect(() => selectOf('regions', { service: ['a.b'] })).toThrow('regions do not belong to a service');
     expect(() => selectOf('services', { region: ['eu'] })).toThrow('services are in no region');
   });
@@ -310,6 +335,31 @@ describe('options', () => {
       path: '/v1/services/-/versions',
       query: { filter: 'parent in ("a.b", "c.d")' },
     });
+    expect(
+      listRequest('instance', {
+        service: ['a.b'],
+        environment: ['prod'],
+        tag: { zone: 'a' },
+        version: ['v1'],
+        passing: true,
+      }),
+    ).toEqual({
+      path: '/v1/instances',
+      query: {
+        filter:
+          'service in ("a.b") and environment in ("prod") and version in ("v1") and tags."zone" = "a" and passing = true',
+        orderBy: undefined,
+      },
+    });
+    expect(listRequest('instance', { region: ['eu', '-'] }).query['filter']).toBe(
+      '(region in ("eu", "-") or not region : "")',
+    );
+    expect(listRequest('override', { region: ['-'] })).toMatchObject({
+      path: '/v1/overrides',
+      query: { filter: 'region in ("-")' },
+    });
+    expect(listRequest('advisory', {}).path).toBe('/v1/advisories');
+    expect(() => listRequest('instance', { label: { k: 'v' } })).toThrow('use --tag');
     expect(() => listRequest('bundle', { region: ['eu'] })).toThrow('--region says nothing about bundles');
   });
 });
@@ -320,14 +370,87 @@ describe('watch lines', () => {
   const delta = { kind: 'region', key: 'regions/eu', revision: 4 };
 
   test('created, updated and deleted', () => {
-    expect(deltaLine({ ...delta, op: 'put', value }, at, plain, false)).toBe(
-      '03:04:05.067 4 + regions/eu  title: Europe',
-    );
-    expect(deltaLine({ ...delta, op: 'put', before: { ...value, title: 'EU' }, value }, at, plain, false)).toBe(
+    expect(deltaLine({ ...delta, op: 'put', value }, at, plain)).toBe('03:04:05.067 4 + regions/eu  title: Europe');
+    expect(deltaLine({ ...delta, op: 'put', before: { ...value, title: 'EU' }, value }, at, plain)).toBe(
       '03:04:05.067 4 ~ regions/eu  title: EU → Europe',
     );
-    expect(deltaLine({ ...delta, op: 'delete', before: value }, at, plain, false)).toBe('03:04:05.067 4 - regions/eu');
-    expect(deltaLine({ ...delta, op: 'delete', before: value }, at, plain, true)).toContain('no longer those selected');
+    expect(deltaLine({ ...delta, op: 'delete', before: value }, at, plain)).toBe('03:04:05.067 4 - regions/eu');
+    expect(deltaLine({ ...delta, op: 'delete', before: value }, at, plain, '(gone)')).toMatch(
+      /- regions\/eu {2}\(gone\)$/,
+    );
+  });
+
+  const instance = {
+    name: 'instances/3f1c0e9ab2d44c5e8f7a6b21',
+    service: 'orders.example.com',
+    protocol: 'http',
+    address: 'fd00::17',
+    port: 8080,
+    version: 'v1',
+    region: 'eu-central',
+    status: 'passing',
+    statusReason: 'registered',
+    mode: 'serving',
+    generation: 4,
+    revision: 4,
+  };
+  const of = { kind: 'instance', key: instance.name, revision: 5 } as const;
+  const saidOf = (before: object | undefined, after: object | undefined, gone = ''): string => {
+    const change = {
+      ...of,
+      op: after === undefined ? ('delete' as const) : ('put' as const),
+      ...(before !== undefined && { before: before as Record<string, unknown> }),
+      ...(after !== undefined && { value: after as Record<string, unknown> }),
+    };
+    return deltaLine(change, at, plain, gone).replace('03:04:05.067 5', '');
+  };
+  const place = 'instances/3f1c0e9ab2d44c5e8f7a6b21  orders.example.com http://[fd00::17]:8080';
+
+  test('instances: where, how they are, and why that has changed', () => {
+    const critical = {
+      ...instance,
+      status: 'critical',
+      statusReason: 'connection\u001b[2J refused',
+      statusSince: 'now',
+    };
+    expect(saidOf(undefined, instance)).toBe(` + ${place} passing, v1, eu-central`);
+    expect(saidOf(undefined, { ...instance, environment: 'prod', mode: 'drain', displacedBy: 'x' })).toBe(
+      ` + ${place.replace('.com', '.com (prod)')} passing, drain, v1, eu-central, displaced`,
+    );
+    expect(saidOf(instance, critical)).toBe(` ~ ${place} passing → critical: connection\ufffd[2J refused`);
+    const drained = { ...instance, mode: 'drain', passing: false, override: { reason: 'kernel upgrade' } };
+    expect(saidOf(instance, drained)).toBe(` ~ ${place} mode: serving → drain (kernel upgrade)`);
+    expect(saidOf(instance, { ...instance, displacedBy: 'instances/2' })).toBe(` ~ ${place} displaced by instances/2`);
+    expect(saidOf(instance, { ...instance, version: 'v2', region: 'us', weight: 3, generation: 9 })).toBe(
+      ` ~ ${place} registered anew; version: v1 → v2; region: eu-central → us; weight: 3`,
+    );
+    expect(saidOf(instance, { ...instance, statusReason: 'lease renewed' })).toBe(
+      ` ~ ${place} still passing, v1, eu-central: lease renewed`,
+    );
+    expect(saidOf(instance, undefined, '(gone, or no longer passing)')).toBe(
+      ` - ${place} (gone, or no longer passing)`,
+    );
+    expect(saidOf(undefined, undefined)).toBe(' - instances/3f1c0e9ab2d44c5e8f7a6b21');
+  });
+
+  test('overrides and advisories in their own words', () => {
+    const key = 'services/a.b/regions/eu/override';
+    const override = { name: key, mode: 'drain', weight: 5, reason: 'moving', by: 'ann', evictionGuard: false };
+    expect(deltaLine({ op: 'put', kind: 'override', key, revision: 5, value: override }, at, plain)).toContain(
+      '+ services/a.b/regions/eu/override  drain, weight 5, without the eviction guard: moving (by ann)',
+    );
+    const advisory = { name: 'advisories/x', message: 'many fail\u0007' };
+    expect(deltaLine({ op: 'put', kind: 'advisory', key: 'x', revision: 5, value: advisory }, at, plain)).toContain(
+      '+ x  many fail\ufffd',
+    );
+  });
+
+  test('what a delete may mean depends on what was selected', () => {
+    expect(goneText({ kind: 'instance', passing: true, services: ['a.b'] })).toBe('(gone, or no longer passing)');
+    expect(goneText({ kind: 'instance', tags: { a: 'b' } })).toBe('(gone, or no longer what is selected)');
+    expect(goneText({ kind: 'instance', regions: ['eu'] })).toBe('(gone, or no longer what is selected)');
+    expect(goneText({ kind: 'region', labels: { a: 'b' } })).toContain('no longer those selected');
+    expect(goneText({ kind: 'deployment', regions: ['eu'] })).toBe('');
   });
 
   test('for machines as the feed has it', () => {
