@@ -17,8 +17,13 @@ export interface Finding {
   readonly reason: string;
 }
 
+/** This process has no file descriptors or memory left for a check; that says nothing about its target. */
+export class ResourcesExhausted extends Error {
+  override readonly name = 'ResourcesExhausted';
+}
+
 /**
- * Looks at a target once. Never rejects, and settles within the check's timeout (and a moment more), whatever the target
+ * Looks at a target once. Rejects with `ResourcesExhausted` alone, and settles within the check's timeout (and a moment more), whatever the target
  * does: bounded time, bounded bytes, no redirects, and no address that the egress policy denies (SEC4).
  */
 export interface Prober {
