@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Violation } from '../../src/domain/errors.ts';
 import { createDatabase } from '../support/postgres.ts';
@@ -322,3 +323,17 @@ describe('the SPEKTRA Edge walkthrough', () => {
     expect((await call(other.url, 'GET', leave.path)).status).toBe(404);
   }, 60_000);
 });
+
+test('INS1 INS6 the walk of examples/hello: three services find each other, one is killed, and its watcher is told in time', async () => {
+  const server = await emptyServer();
+  const child = spawn(process.execPath, ['examples/hello/run.mjs', '--once'], {
+    env: { ...process.env, SIGNALBOX_URL: server.url },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  child.stdout.on('data', (data: Buffer) => (output += data.toString()));
+  child.stderr.on('data', (data: Buffer) => (output += data.toString()));
+  const code = await new Promise<number | null>((resolve) => child.on('exit', resolve));
+  expect([code, code === 0 ? '' : output]).toEqual([0, '']);
+  await end();
+}, 60_000);
