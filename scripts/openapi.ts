@@ -57,6 +57,15 @@ async function inertDeps(): Promise<EdgeDeps> {
     registry: { execute: never },
     state: { ready: false, head: { epoch: '', revision: 0, trimmed: 0 }, view: new View(), waitFor: never },
     log: { read: never },
+    instances: { register: never, deregister: never, override: never },
+    monitoring: {
+      enabled: false,
+      renew: () => false,
+      attach: () => undefined,
+      detach: () => undefined,
+      report: () => undefined,
+      guards: () => [],
+    },
     logger: pino({ level: 'silent' }),
     metrics: new Registry(),
     clock: () => 0,
@@ -72,7 +81,11 @@ function never(): Promise<never> {
 /** The watch feed's route is another room's; its deps are only used by requests. */
 async function watchPlugin(): Promise<NonNullable<EdgeDeps['plugins']>> {
   const { watchRoute } = await import('../src/edge/ws/watch.ts');
-  return [watchRoute({ maxFrameBytes: 1 } as unknown as Parameters<typeof watchRoute>[0])];
+  const { subscribersRoute } = await import('../src/edge/http/subscribers.ts');
+  return [
+    watchRoute({ maxFrameBytes: 1 } as unknown as Parameters<typeof watchRoute>[0]),
+    subscribersRoute(undefined as never),
+  ];
 }
 
 function problemsPage(): string {

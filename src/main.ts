@@ -1,20 +1,34 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
-import { pino, type Logger } from 'pino';
+import type { Logger } from 'pino';
+import { banner } from './banner.ts';
 import { InProcessNetwork } from './bus/in-process.ts';
 import { openRedisBus } from './bus/redis.ts';
 import type { Bus } from './bus/port.ts';
 import { loadConfig, type Config } from './config.ts';
 import { buildApp } from './edge/app.ts';
+import { subscribersRoute } from './edge/http/subscribers.ts';
+import { registrarOf } from './edge/ws/registrar.ts';
 import { watchRoute } from './edge/ws/watch.ts';
 import { every } from './every.ts';
-import { HEARTBEAT_SLICES, Hub } from './feed/hub.ts';
+import { Hub } from './feed/hub.ts';
+import { HEARTBEAT_SLICES } from './feed/roster.ts';
 import { Tail } from './feed/tail.ts';
+import { createEgress } from './health/egress.ts';
+import { Monitor, TICK_MS } from './health/monitor.ts';
+import { createProber } from './health/prober.ts';
+import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
-import { validateResource } from './protocol/validate.ts';
+import {
+  validateInstanceOverride,
+  validateRegionOverride,
+  validateRegistration,
+  validateResource,
+} from './protocol/validate.ts';
 import { CommitLoop } from './registry/commit-loop.ts';
+import { InstanceDesk } from './registry/instances.ts';
 import { Registry } from './registry/registry.ts';
 import { trimHistory } from './registry/trim-history.ts';
 import { gracefulClose, shutDown } from './shutdown.ts';
@@ -26,8 +40,6 @@ const WARM_UP = { entries: 2000, bytes: 16 * 1024 * 1024 };
 const TRIM_PAUSE_MS = 60_000;
 /** Watchers of a node that stops come back within this time, each at a moment of its own. */
 const DRAIN_SPREAD_MS = 2000;
-/** How long the last lines of the log may take to be written. */
-const LOG_END_MS = 500;
 const now = (): number => performance.now();
 
 /** Starts a node and resolves once it serves. Settings come from the environment (docs/settings.md). */
@@ -95,6 +107,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     metrics: metrics.hub,
     log,
     now,
+    clock: Date.now,
     random: Math.random,
   });
   const loop = new CommitLoop({
@@ -107,18 +120,69 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     now,
   });
   const registry = new Registry(loop, { ledger: tail, validate: validateResource });
-  metrics.watch({ tail, hub, loop });
+
+  const egress = createEgress({
+    // Development mode is on loopback, and so are the instances.
+    allowLoopback: true,
+    deny: config.egressDeny ?? [],
+    ...(config.egressAllow !== undefined && { allow: config.egressAllow }),
+  });
+  const prober = createProber({ egress, now });
+  const monitor = new Monitor({
+    registry,
+    view: () => tail.view,
+    prober,
+    limits: {
+      enabled: config.healthChecks === 'on',
+      concurrency: config.checkConcurrency,
+      guard: {
+        min: config.evictionGuardMin,
+        share: config.evictionGuardShare / 100,
+        windowMs: config.evictionGuardWindow,
+        holdMs: config.evictionGuardHold,
+      },
+    },
+    metrics: metrics.health,
+    log,
+    now,
+    clock: Date.now,
+    random: Math.random,
+  });
+  const instances = new InstanceDesk({
+    registry,
+    leases: monitor,
+    validate: {
+      registration: validateRegistration,
+      instanceOverride: validateInstanceOverride,
+      regionOverride: validateRegionOverride,
+    },
+    deniedAddress: (address) => (isIP(address) === 0 ? undefined : egress.check(address)),
+    mustBeInCatalog: config.registration === 'catalog',
+    clock: Date.now,
+  });
+  metrics.watch({ tail, hub, loop, monitor });
 
   const app = await buildApp({
     config,
     registry,
     state: tail,
     log: hub.history,
+    instances,
+    monitoring: monitor,
+    feed: hub,
     logger: log,
     metrics: metrics.registry,
     clock: Date.now,
     version,
-    plugins: [watchRoute({ hub, log, maxFrameBytes: config.watchMaxFrameBytes })],
+    plugins: [
+      watchRoute({
+        hub,
+        registrar: registrarOf({ instances, monitoring: monitor, log }),
+        log,
+        maxFrameBytes: config.watchMaxFrameBytes,
+      }),
+      subscribersRoute(hub),
+    ],
   });
   const finish = gracefulClose(app.server);
   await app.listen({ host: config.host, port: config.port, backlog: config.listenBacklog });
@@ -126,8 +190,11 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   await tail.open(async () => {
     await hub.start(WARM_UP);
     tail.listen(hub);
+    // After the feed: what it decides is news of its own.
+    tail.listen(monitor);
+    monitor.start();
   });
-  const away = reportOutages(log, metrics.storeErrors);
+  const away = reportOutages(log, metrics.storeErrors, monitor);
   tail.follow(bus, away.failed);
   const failed = (error: unknown): void => log.error({ err: error }, 'a background job failed; it will run again');
   const trim = (): Promise<void> =>
@@ -141,6 +208,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     every(config.tailInterval, () => tail.catchUp().then(away.worked, away.failed), failed),
     every(TRIM_PAUSE_MS, trim, failed),
     every(config.watchHeartbeat / HEARTBEAT_SLICES, () => hub.heartbeat(), failed),
+    every(TICK_MS, () => monitor.tick(), failed),
   ];
 
   banner(config, app.server.address() as AddressInfo, log, {
@@ -155,6 +223,13 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     stopping = true;
     log.info(`shutting down: ${reason}`);
     const phases = [
+      {
+        name: 'checks stop, and leases stand still',
+        run: () => {
+          monitor.stop();
+          prober.close();
+        },
+      },
       { name: 'watchers are told to move', run: () => hub.drain(DRAIN_SPREAD_MS) },
       {
         name: 'no new connections, requests under way are answered',
@@ -176,27 +251,6 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(`received ${signal}`, 0));
 }
 
-/** The log, and what resolves when all of it is written, which takes no time unless nobody reads it. */
-function createLog(config: Config): { log: Logger; written: () => Promise<void> } {
-  const options = { level: config.logLevel, base: { name: 'signalbox' } };
-  if (config.logFormat === 'pretty') {
-    const pretty = { ignore: 'pid,hostname,name', translateTime: 'HH:MM:ss.l' };
-    // Its thread is waited for when the process exits.
-    return {
-      log: pino({ ...options, transport: { target: 'pino-pretty', options: pretty } }),
-      written: async () => {},
-    };
-  }
-  // Not synchronous: a reader that stands still must not hold up the node.
-  const out = pino.destination({ dest: 1, sync: false });
-  const written = async (): Promise<void> => {
-    const closed = once(out, 'close', { signal: AbortSignal.timeout(LOG_END_MS) });
-    out.end();
-    await closed.catch(() => {});
-  };
-  return { log: pino(options, out), written };
-}
-
 function openStore(config: Config, log: Logger, onFatal: (error: Error) => void): Promise<Store> {
   const storeLog = { info: (m: string) => log.info(m), warn: (m: string) => log.warn(m) };
   if (config.databaseUrl === undefined) return openEmbedded({ dir: config.dataDir, log: storeLog, onFatal });
@@ -208,46 +262,26 @@ function openBus(config: Config, log: Logger): Bus {
   return openRedisBus({ url: config.redisUrl, log });
 }
 
-/** Says once that the database is away, and once that it is back. */
-function reportOutages(log: Logger, errors: { inc(): void }): { failed: (error: unknown) => void; worked: () => void } {
+/** Says once that the database is away, and once that it is back; the leases stand still in between (INS3). */
+function reportOutages(
+  log: Logger,
+  errors: { inc(): void },
+  monitor: Pick<Monitor, 'storeAway' | 'storeBack'>,
+): { failed: (error: unknown) => void; worked: () => void } {
   let out = false;
   return {
     failed: (error) => {
       errors.inc();
       if (!out) log.error({ err: error }, 'the database is away: reads and watches go on, writes answer 503');
       out = true;
+      monitor.storeAway();
     },
     worked: () => {
       if (out) log.info('the database is back');
       out = false;
+      monitor.storeBack();
     },
   };
-}
-
-function banner(
-  config: Config,
-  address: AddressInfo,
-  log: Logger,
-  facts: { version: string; ms: number; resources: number },
-): void {
-  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-  const origin = `http://${host}:${address.port}`;
-  const database = config.databaseUrl === undefined ? `embedded, in ${config.dataDir}` : 'PostgreSQL';
-  const bus = config.redisUrl === undefined ? 'in this process' : 'Redis';
-  const feed = `ws://${host}:${address.port}/v1/watch`;
-  const lines = [
-    `Signalbox ${facts.version} is ready after ${facts.ms} ms with ${facts.resources} resources.`,
-    `  API       ${origin}/v1`,
-    `  Docs      ${origin}/docs`,
-    `  Feed      ${feed}`,
-    `  Database  ${database}; bus: ${bus}`,
-    '  Development mode: whoever reaches this address, which is loopback only, is the administrator.',
-  ];
-  if (config.logFormat === 'pretty') process.stdout.write(`\n${lines.join('\n')}\n\n`);
-  log.info(
-    { api: `${origin}/v1`, docs: `${origin}/docs`, feed, database, bus, mode: 'development', ...facts },
-    'ready, in development mode: whoever reaches this address, which is loopback only, is the administrator',
-  );
 }
 
 function packageVersion(): string {

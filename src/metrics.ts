@@ -1,6 +1,8 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Hub, HubMetrics } from './feed/hub.ts';
 import type { Tail } from './feed/tail.ts';
+import type { MonitorMetrics } from './health/metrics.ts';
+import type { Monitor } from './health/monitor.ts';
 import type { CommitLoop, CommitLoopDeps } from './registry/commit-loop.ts';
 
 /** What the rooms below the edge count, and where `/metrics` reads it. */
@@ -8,9 +10,10 @@ export interface Metrics {
   readonly registry: Registry;
   readonly hub: HubMetrics;
   readonly commit: CommitLoopDeps['metrics'];
+  readonly health: MonitorMetrics;
   readonly storeErrors: { inc(): void };
   /** Reads what is a level rather than a count from the parts themselves, at the time of asking. */
-  watch(parts: { readonly tail: Tail; readonly hub: Hub; readonly loop: CommitLoop }): void;
+  watch(parts: { readonly tail: Tail; readonly hub: Hub; readonly loop: CommitLoop; readonly monitor: Monitor }): void;
 }
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -74,8 +77,21 @@ export function createMetrics(): Metrics {
         commitSeconds.observe(seconds);
       },
     },
+    health: {
+      checks: counter('checks_total', 'Health checks that have said something, by what they said', ['status']),
+      lateness: new Histogram({
+        name: 'signalbox_check_lateness_seconds',
+        help: 'Seconds from the time a health check was due until it started',
+        buckets: SECONDS,
+        registers,
+      }),
+      expired: counter('leases_expired_total', 'Leases that ran out'),
+      transitions: counter('status_changes_total', 'Statuses of instances that checks changed, by the new one', [
+        'status',
+      ]),
+    },
     storeErrors: counter('store_errors_total', 'Failed looks at the log because the database was away'),
-    watch({ tail, hub, loop }) {
+    watch({ tail, hub, loop, monitor }) {
       gauge('revision', 'The revision of the view', () => tail.head.revision);
       gauge('log_trimmed_revision', 'The log holds every revision above this one', () => tail.head.trimmed);
       gauge('resources', 'Resources in the view', () => tail.view.size);
@@ -83,6 +99,10 @@ export function createMetrics(): Metrics {
       gauge('watch_subscriptions', 'Subscriptions on them', () => hub.subscriptions);
       gauge('watch_topics', 'Different selections among them', () => hub.topics);
       gauge('recent_changes_bytes', 'Recent changes kept in memory', () => hub.ringBytes);
+      gauge('instances_monitored', 'Instances whose leases this node keeps or that it checks', () => monitor.tracked);
+      gauge('instances_guarded', 'Instances that have failed and are kept by the eviction guard', () => monitor.held);
+      gauge('checks_in_flight', 'Health checks under way', () => monitor.checksInFlight);
+      gauge('checks_waiting', 'Health checks that are due and wait for their turn', () => monitor.checksWaiting);
       gauge('commands_waiting', 'Commands that wait for their commit', () => loop.pending);
     },
   };

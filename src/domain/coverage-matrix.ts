@@ -1,6 +1,9 @@
 import { importProblem, serves, type ImportProblem } from './coverage.ts';
+import { children } from './indexes.ts';
+import { regionOf } from './instances/build.ts';
 import type { Item } from './item.ts';
 import { allOf, deploymentOf, isRetired, serviceOf, versionsOf } from './lookup.ts';
+import { NO_REGION } from './names.ts';
 import { compareVersions } from './versions.ts';
 import type { Reader } from './view.ts';
 
@@ -15,24 +18,38 @@ export interface CoveredImport {
   readonly reason?: ImportProblem;
 }
 
-export type CoverageCell =
-  | {
-      readonly deployed: true;
-      readonly disabled: boolean;
-      readonly currentVersion: string;
-      /** Whether every import of every version served here is covered. */
-      readonly covered: boolean;
-      readonly imports: readonly CoveredImport[];
-    }
-  | {
-      readonly deployed: false;
-      /** The newest version that is not retired: the one that would be deployed. */
-      readonly newestVersion?: string;
-      /** Whether everything that it and the older versions import is there already. */
-      readonly deployable: boolean;
-      /** What stands in the way; what is covered is left out. */
-      readonly imports: readonly CoveredImport[];
-    };
+/** Instances of a service in a region. */
+export interface InstanceCount {
+  readonly total: number;
+  readonly passing: number;
+}
+
+export interface Liveness {
+  readonly instances: InstanceCount;
+  /** Whether any of them is passing. */
+  readonly live: boolean;
+}
+
+export type CoverageCell = Liveness & (DeployedCell | UndeployedCell);
+
+export interface DeployedCell {
+  readonly deployed: true;
+  readonly disabled: boolean;
+  readonly currentVersion: string;
+  /** Whether every import of every version served here is covered. */
+  readonly covered: boolean;
+  readonly imports: readonly CoveredImport[];
+}
+
+export interface UndeployedCell {
+  readonly deployed: false;
+  /** The newest version that is not retired: the one that would be deployed. */
+  readonly newestVersion?: string;
+  /** Whether everything that it and the older versions import is there already. */
+  readonly deployable: boolean;
+  /** What stands in the way; what is covered is left out. */
+  readonly imports: readonly CoveredImport[];
+}
 
 export interface CoverageRow {
   readonly service: string;
@@ -40,25 +57,123 @@ export interface CoverageRow {
   readonly regions: Readonly<Record<string, CoverageCell>>;
 }
 
-/** Services against regions, sorted; all services unless one is named. `undefined` when that one does not exist. */
-export function coverageMatrix(state: Reader, service?: string): readonly CoverageRow[] | undefined {
-  const regions = Array.from(allOf(state, 'region'), ({ id }) => id).sort();
-  if (service !== undefined) {
-    const one = serviceOf(state, service);
-    return one === undefined ? undefined : [rowOf(state, one, regions)];
-  }
-  const services = [...allOf(state, 'service')].sort((a, b) => (a.id < b.id ? -1 : 1));
-  return services.map((one) => rowOf(state, one, regions));
+/** A service in a region. */
+export interface Place {
+  readonly service: string;
+  readonly region: string;
 }
 
-function rowOf(state: Reader, { id, value }: Item<'service'>, regions: readonly string[]): CoverageRow {
+/** Where a service runs although nothing says that it should. */
+export interface UndeclaredPlace extends Place {
+  readonly instances: InstanceCount;
+  /** Whether the catalog has the service at all. */
+  readonly inCatalog: boolean;
+}
+
+export interface Coverage {
+  /** Services against regions, sorted. */
+  readonly services: readonly CoverageRow[];
+  /** Deployed and not disabled, and nobody there can be called. */
+  readonly deployedWithoutLiveInstance: readonly Place[];
+  /** `-` stands for instances that name no region. */
+  readonly liveWithoutDeployment: readonly UndeclaredPlace[];
+}
+
+/** All services and regions, unless one is named. Says which of them is unknown: neither in the catalog nor running. */
+export function coverageMatrix(state: Reader, only: Partial<Place> = {}): Coverage | { readonly unknown: keyof Place } {
+  const counts = countInstances(state, only.service);
+  const services = servicesIn(state, only.service);
+  if (services.length === 0 && only.service !== undefined && counts.size === 0) return { unknown: 'service' };
+  const regions = regionsIn(state, only.region);
+  if (regions.length === 0 && only.region !== undefined && !runsIn(counts, only.region)) return { unknown: 'region' };
+  const rows = services.map((service) => rowOf(state, service, regions, counts.get(service.id)));
+  return {
+    services: rows,
+    deployedWithoutLiveInstance: rows.flatMap(lifeless),
+    liveWithoutDeployment: undeclared(state, counts, only.region),
+  };
+}
+
+function servicesIn(state: Reader, only: string | undefined): Item<'service'>[] {
+  const one = only === undefined ? undefined : serviceOf(state, only);
+  if (only !== undefined) return one === undefined ? [] : [one];
+  return [...allOf(state, 'service')].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function regionsIn(state: Reader, only: string | undefined): string[] {
+  const regions = Array.from(allOf(state, 'region'), ({ id }) => id).sort();
+  return only === undefined ? regions : regions.filter((region) => region === only);
+}
+
+/** By region. */
+type Counts = ReadonlyMap<string, InstanceCount>;
+const NO_COUNTS: Counts = new Map();
+const NO_INSTANCES: InstanceCount = { total: 0, passing: 0 };
+
+/** By service; services without instances are not in it. One pass, since there may be many of them. */
+function countInstances(state: Reader, service: string | undefined): ReadonlyMap<string, Counts> {
+  const counts = new Map<string, Map<string, { total: number; passing: number }>>();
+  const items = service === undefined ? allOf(state, 'instance') : state.bucket(children('instance', service));
+  for (const { value } of items as Iterable<Item<'instance'>>) {
+    let regions = counts.get(value.service);
+    if (regions === undefined) counts.set(value.service, (regions = new Map()));
+    const region = regionOf(value);
+    let count = regions.get(region);
+    if (count === undefined) regions.set(region, (count = { total: 0, passing: 0 }));
+    count.total++;
+    if (value.passing) count.passing++;
+  }
+  return counts;
+}
+
+/** `-` is always known: instances without a region may come at any time. */
+function runsIn(counts: ReadonlyMap<string, Counts>, region: string): boolean {
+  return region === NO_REGION || [...counts.values()].some((regions) => regions.has(region));
+}
+
+function lifeless({ service, regions }: CoverageRow): Place[] {
+  const places: Place[] = [];
+  for (const region in regions) {
+    const cell = regions[region];
+    if (cell?.deployed === true && !cell.disabled && !cell.live) places.push({ service, region });
+  }
+  return places;
+}
+
+function undeclared(state: Reader, counts: ReadonlyMap<string, Counts>, only: string | undefined): UndeclaredPlace[] {
+  const places: UndeclaredPlace[] = [];
+  for (const service of [...counts.keys()].sort()) {
+    const inCatalog = serviceOf(state, service) !== undefined;
+    for (const [region, instances] of [...(counts.get(service) ?? NO_COUNTS)].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const isMeant = instances.passing > 0 && (only === undefined || only === region);
+      if (!isMeant || deploymentOf(state, service, region) !== undefined) continue;
+      places.push({ service, region, instances, inCatalog });
+    }
+  }
+  return places;
+}
+
+function rowOf(
+  state: Reader,
+  { id, value }: Item<'service'>,
+  regions: readonly string[],
+  counts: Counts = NO_COUNTS,
+): CoverageRow {
   const versions = [...versionsOf(state, id)].sort((a, b) => compareVersions(b.id, a.id));
-  const cells = regions.map((region) => [region, cellOf(state, id, versions, region)] as const);
+  const cells = regions.map((region): [string, CoverageCell] => {
+    const instances = counts.get(region) ?? NO_INSTANCES;
+    return [region, { ...cellOf(state, id, versions, region), instances, live: instances.passing > 0 }];
+  });
   return { service: id, primaryRegion: value.primaryRegion, regions: Object.fromEntries(cells) };
 }
 
 /** `versions` are newest first. */
-function cellOf(state: Reader, service: string, versions: readonly Item<'version'>[], region: string): CoverageCell {
+function cellOf(
+  state: Reader,
+  service: string,
+  versions: readonly Item<'version'>[],
+  region: string,
+): DeployedCell | UndeployedCell {
   const deployment = deploymentOf(state, service, region);
   if (deployment !== undefined) {
     const { disabled, currentVersion } = deployment.value;

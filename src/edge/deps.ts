@@ -7,6 +7,7 @@ import type { Entry } from '../domain/item.ts';
 import type { Head, Position, ResetReason } from '../domain/position.ts';
 import type { View } from '../domain/view.ts';
 import type { Monitoring } from '../health/monitoring.ts';
+import type { PollHub } from './long-poll.ts';
 import type { InstanceDesk } from '../registry/instances.ts';
 
 /** The registry's answer; `revision` is the head after the command, or for a dry run what it would be. */
@@ -40,6 +41,8 @@ export interface EdgeDeps {
   readonly registry: { execute(command: Command, options?: { readonly dryRun?: boolean }): Promise<Result> };
   readonly state: EdgeState;
   readonly log: EdgeLog;
+  /** Where a poll waits; without it, none does. */
+  readonly feed?: PollHub;
   readonly instances: Pick<InstanceDesk, 'register' | 'deregister' | 'override'>;
   readonly monitoring: Monitoring;
   readonly logger: Logger;

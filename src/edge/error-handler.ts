@@ -68,7 +68,7 @@ function fromFastify(error: FastifyError, request: FastifyRequest): Problem | un
 }
 
 /** Service ids have 253 characters at most. */
-export const MAX_PARAM_LENGTH = 300;
+export const MAX_PARAM_LENGTH = 400;
 
 const BY_STATUS: Readonly<Record<number, ProblemCode>> = {
   400: 'malformed-request',

@@ -3,6 +3,12 @@ import type { FastifyInstance } from 'fastify';
 import { Type, type TSchema } from 'typebox';
 import { KINDS, type Kind } from '../domain/resources.ts';
 import { PROBLEMS, problemType, type ProblemCode } from '../protocol/problem-catalogue.ts';
+import {
+  CheckSchema,
+  InstanceOverrideSchema,
+  RegionOverrideSchema,
+  RegistrationSchema,
+} from '../protocol/registration.ts';
 import { RESOURCES } from '../protocol/resources.ts';
 
 /** A response as a route declares it, for the documentation alone: nothing is serialised by schema. */
@@ -25,11 +31,28 @@ export const json = (description: string, schema: object): Answer => ({
 export const JsonObject = (description: string): Answer =>
   json(description, { type: 'object', additionalProperties: true });
 
+/** Of a list. */
+export const pageOf = (component: string): object => ({
+  type: 'object',
+  required: ['items', 'nextPageToken', 'revision'],
+  properties: {
+    items: { type: 'array', items: ref(component) },
+    nextPageToken: { type: 'string', description: 'For the next page; empty on the last one.' },
+    revision: { type: 'integer', description: 'The revision at which the page was read.' },
+  },
+});
+
+export const ETAG = { ETag: { type: 'string', description: 'The revision of the resource in double quotes.' } };
+export const NO_QUERY = Type.Object({}, { additionalProperties: false });
+
 /** What the routes of a sort can meet. */
 const UNAVAILABLE = ['not-ready', 'store-unavailable', 'outcome-unknown', 'overloaded', 'draining'] as const;
 export const REFUSALS: readonly ProblemCode[] = ['invalid', 'conflict', 'precondition-failed', ...UNAVAILABLE];
 export const BODY_REFUSALS: readonly ProblemCode[] = ['malformed-body', 'too-large', 'unsupported-media-type'];
 export const READ_PROBLEMS: readonly ProblemCode[] = ['invalid', 'not-found', 'not-ready', 'revision-not-reached'];
+/** Of writes that no rule of the catalog is about. */
+export const RUNTIME_REFUSALS: readonly ProblemCode[] = ['invalid', ...UNAVAILABLE];
+export const LIST_PROBLEMS: readonly ProblemCode[] = ['invalid', 'not-ready', 'revision-not-reached'];
 export const APPLY_PROBLEMS: readonly ProblemCode[] = ['invalid', 'conflict', ...UNAVAILABLE, ...BODY_REFUSALS];
 
 export const MIN_REVISION = {
@@ -132,18 +155,38 @@ const Warning = Type.Object(
   { description: 'Something odd in an accepted change.' },
 );
 
-const COMPONENTS: Readonly<Record<string, TSchema>> = { Problem, Warning };
+const COMPONENTS: Readonly<Record<string, TSchema>> = {
+  Problem,
+  Warning,
+  Check: CheckSchema,
+  Registration: withCheck(RegistrationSchema),
+  InstanceOverride: InstanceOverrideSchema,
+  RegionOverride: RegionOverrideSchema,
+};
+
+/** Where the body may be left out; the plugin takes every body to be required. */
+const BODILESS_PATHS = ['/v1/instances/{instance}/renew'];
 
 /** Tells the documentation what the routes registered after it share. */
 export async function documentRoutes(app: FastifyInstance, version: string): Promise<void> {
   for (const [name, schema] of Object.entries(COMPONENTS)) app.addSchema({ ...schema, $id: name, title: name });
-  for (const kind of KINDS) app.addSchema({ ...answered(RESOURCES[kind]), $id: componentOf(kind) });
+  for (const kind of KINDS) {
+    app.addSchema({ ...answered(schemaOf(kind)), $id: componentOf(kind) });
+  }
   await app.register(swagger, {
     convertConstToEnum: false,
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Signalbox', version, description: DESCRIPTION },
       tags: TAGS,
+    },
+    transformObject: (document) => {
+      if (!('openapiObject' in document)) return document.swaggerObject;
+      for (const path of BODILESS_PATHS) {
+        const body = document.openapiObject.paths?.[path]?.post?.requestBody;
+        if (body !== undefined && 'content' in body) body.required = false;
+      }
+      return document.openapiObject;
     },
     refResolver: {
       buildLocalReference: (schema, _base, _fragment, i) => (typeof schema.$id === 'string' ? schema.$id : `def-${i}`),
@@ -157,6 +200,20 @@ const answered = (schema: TSchema): object => {
   return { ...schema, required: [...assignedFields, ...required] };
 };
 
+const schemaOf = (kind: Kind): TSchema => (kind === 'instance' ? withCheck(RESOURCES.instance) : RESOURCES[kind]);
+
+/** A resource, and what one answer says beside it; a component cannot be extended, since it is closed. */
+export function extended(kind: Kind, more: Readonly<Record<string, object>>): object {
+  const schema = answered(schemaOf(kind)) as { readonly properties: object };
+  return { ...schema, properties: { ...schema.properties, ...more } };
+}
+
+/** The check is a component of its own. */
+function withCheck(schema: TSchema): TSchema {
+  const { properties } = schema as unknown as { readonly properties: Readonly<Record<string, TSchema>> };
+  return { ...schema, properties: { ...properties, check: ref('Check') } };
+}
+
 const DESCRIPTION = `A control plane for distributed services: one catalog, one revision log, one ordered push feed.
 
 Every answer carries \`X-Signalbox-Revision\`, the head of the log. A read with \`X-Signalbox-Min-Revision\` waits until the
@@ -166,7 +223,13 @@ server has reached that revision, so that a client reads its own writes at any s
 const TAGS = [
   { name: 'catalog', description: 'Regions, projects, services and what belongs to them.' },
   { name: 'manifests', description: 'Many resources at once.' },
-  { name: 'coverage', description: 'Which services are covered where.' },
+  {
+    name: 'instances',
+    description:
+      'What runs. Services register where they are and how it is seen that they live; operators drain them, take them out of service and set their weight.',
+  },
+  { name: 'discovery', description: 'Where a service can be called now.' },
+  { name: 'coverage', description: 'Which services are covered where, and whether they run there.' },
   { name: 'log', description: 'The revision log.' },
   { name: 'feed', description: 'The push feed.' },
   { name: 'operations', description: 'Running Signalbox.' },

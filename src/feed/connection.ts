@@ -1,83 +1,101 @@
-import { since as sinceHead, type ResetReason } from '../domain/position.ts';
-import { topicOf } from '../domain/selector.ts';
+import { since as sinceHead, type Position, type ResetReason } from '../domain/position.ts';
+import { topicOf, type Selector } from '../domain/selector.ts';
 import { CLOSE } from '../protocol/close-codes.ts';
-import type { ErrorFrame, ClientFrame, ResetFrame } from '../protocol/frames.ts';
+import type { ClientFrame, ErrorFrame, ServerFrame, SubscribeFrame } from '../protocol/frames.ts';
 import { parseClientFrame } from '../protocol/parse-frame.ts';
 import { Frame } from './frame.ts';
 import type { Hub } from './hub.ts';
-import { syncedText, type Snapshot } from './snapshot.ts';
+import type { Peer } from './peer.ts';
+import type { Registrar, SignsOfLife } from './registrar.ts';
+import { Registrations, type RegistrationFrame } from './registrations.ts';
 import type { WatchSocket } from './socket.ts';
-import { bookmarkText, type TopicGroup } from './topic-group.ts';
-import { afterRead, afterStep, fallBehind, nextStep, resumable, type WatcherState } from './watcher.ts';
+import { Subscription } from './subscription.ts';
+import { bookmarkFrame } from './topic-group.ts';
 
 /** After so many frames that the protocol does not know, the client is not one of ours. */
 const MAX_BAD_FRAMES = 16;
-const READ = { entries: 500, bytes: 1024 * 1024 };
 const PONG = new Frame('{"type":"pong"}');
 
-/** One subscription of one socket. */
-export class Watcher {
-  readonly connection: Connection;
-  readonly id: string;
-  readonly group: TopicGroup<Watcher>;
-  state: WatcherState;
-  /** What a `snapshot` state is served from. */
-  snapshot: Snapshot | undefined;
-
-  constructor(connection: Connection, id: string, group: TopicGroup<Watcher>, state: WatcherState) {
-    this.connection = connection;
-    this.id = id;
-    this.group = group;
-    this.state = state;
-  }
+/** What a connection is, beside the socket that it goes over. */
+export interface ConnectionFacts {
+  /** In order of connecting. */
+  readonly id: number;
+  readonly peer: Peer;
+  /** Where instances can be registered over it. */
+  readonly registrar: Registrar | undefined;
 }
 
-/** One socket: takes the client's frames, and brings each of its subscriptions to where the feed is. */
-export class Connection {
-  readonly #hub: Hub;
+/** One socket: takes the client's frames, and keeps its subscriptions and what was registered over it. */
+export class Connection implements SignsOfLife {
+  readonly hub: Hub;
+  readonly id: number;
+  readonly peer: Peer;
+  /** Milliseconds since 1970. */
+  readonly since: number;
   readonly #socket: WatchSocket;
-  readonly #watchers: Watcher[] = [];
+  readonly #registrar: Registrar | undefined;
+  readonly #subscriptions: Subscription[] = [];
+  /** There once it is needed: hardly any watcher registers. */
+  #registrations: Registrations | undefined;
   #badFrames = 0;
   #closed = false;
   /** When the queue went over its bound; undefined while it is below. */
   #blockedSince: number | undefined;
   #heardAt: number;
 
-  constructor(hub: Hub, socket: WatchSocket) {
-    this.#hub = hub;
+  constructor(hub: Hub, socket: WatchSocket, { id, peer, registrar }: ConnectionFacts) {
+    this.hub = hub;
+    this.id = id;
+    this.peer = peer;
+    this.since = hub.clock();
     this.#socket = socket;
+    this.#registrar = registrar;
     this.#heardAt = hub.now();
     const { epoch } = hub.head;
     this.#socket.send(hub.welcome(epoch));
   }
 
-  get subscriptions(): number {
-    return this.#watchers.length;
+  get subscriptions(): readonly Subscription[] {
+    return this.#subscriptions;
+  }
+
+  /** Instances whose leases it keeps. */
+  get instances(): number {
+    return this.#registrations?.size ?? 0;
+  }
+
+  get queuedBytes(): number {
+    return this.#socket.queued;
+  }
+
+  get bytesSent(): number {
+    return this.#socket.bytesSent;
+  }
+
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** False for who waits for a change and asks anew after it: the state would be no answer. */
+  get wantsState(): boolean {
+    return this.peer.transport !== 'poll';
   }
 
   /** A sign of life: any frame or pong. */
   heard(): void {
-    this.#heardAt = this.#hub.now();
+    this.#heardAt = this.hub.now();
   }
 
   receive(text: string): void {
     if (this.#closed) return;
     this.heard();
     const parsed = parseClientFrame(text);
-    if ('error' in parsed) {
-      this.#badFrames += 1;
-      this.#hub.metrics.badFrames.inc();
-      if (this.#badFrames >= MAX_BAD_FRAMES) {
-        this.close(
-          CLOSE.protocolError,
-          `${MAX_BAD_FRAMES} frames were not of the protocol; last: ${parsed.error.message}`,
-        );
-      } else {
-        this.#error(parsed.error);
-      }
-      return;
-    }
-    this.#handle(parsed.frame);
+    if ('frame' in parsed) return this.#handle(parsed.frame);
+    this.#badFrames += 1;
+    this.hub.metrics.badFrames.inc();
+    if (this.#badFrames < MAX_BAD_FRAMES) return this.#error(parsed.error);
+    const { message } = parsed.error;
+    this.close(CLOSE.protocolError, `${MAX_BAD_FRAMES} frames were not of the protocol; last: ${message}`);
   }
 
   /** The socket's queue is empty again, so somebody has read what was in it. */
@@ -87,29 +105,29 @@ export class Connection {
     this.#pumpAll();
   }
 
-  /** A live subscription's new frames; when the queue is over its bound it leaves the group and is caught up later (PUSH9). */
-  deliver(watcher: Watcher, frames: readonly Frame[], sentBefore: number): void {
-    if (this.#socket.queued > this.#hub.limits.maxQueuedBytes) {
-      watcher.state = fallBehind(watcher.state, sentBefore);
-      watcher.group.live.delete(watcher);
-      this.#blockedSince ??= this.#hub.now();
-      this.#hub.metrics.fellBehind.inc();
-      return;
-    }
-    for (const frame of frames) this.#socket.send(frame);
+  write(frame: Frame): void {
+    this.#socket.send(frame);
+  }
+
+  /** Whether so much waits for the socket that no more may be written to it (PUSH9). */
+  overfull(): boolean {
+    if (this.#socket.queued <= this.hub.limits.maxQueuedBytes) return false;
+    this.#blockedSince ??= this.hub.now();
+    return true;
   }
 
   /** Called once a heartbeat: is the client there, does it read, and where it stands (PUSH6, PUSH8). */
   heartbeat(): void {
-    if (this.#closed) return;
-    const { heartbeatMs, stallTimeoutMs } = this.#hub.limits;
-    const now = this.#hub.now();
+    // A poll has a time of its own, at which it is answered.
+    if (this.#closed || this.peer.transport === 'poll') return;
+    const { heartbeatMs, stallTimeoutMs } = this.hub.limits;
+    const now = this.hub.now();
     if (this.#blockedSince !== undefined) {
       // It cannot answer a ping that is behind all that waits for it: what counts is whether it takes that.
       if (now - this.#blockedSince > stallTimeoutMs) this.#cutOff();
       return;
     }
-    if (now - this.#heardAt > heartbeatMs * 2.5) {
+    if (this.peer.transport === 'websocket' && now - this.#heardAt > heartbeatMs * 2.5) {
       return this.close(CLOSE.silent, 'nothing was heard for two heartbeats');
     }
     const frame = this.#bookmark();
@@ -119,22 +137,43 @@ export class Connection {
 
   /** The view was loaded anew: what was sent before says nothing about it. */
   reload(reason: ResetReason): void {
-    for (const watcher of this.#watchers) this.#startOver(watcher, reason);
-    this.#pumpAll();
+    for (const subscription of this.#subscriptions) subscription.startOver(reason);
   }
 
   close(code: number, reason: string): void {
     if (this.#closed) return;
+    this.hub.noteClose(this, code);
+    this.#closed = true;
     this.#socket.close(code, reason);
-    this.ended();
+    this.#end();
   }
 
-  /** The socket is closed, by whomever. */
-  ended(): void {
+  /** The socket is closed. `seen`: the peer's end of it was seen to go, so it was there until now. */
+  ended(seen = true): void {
     if (this.#closed) return;
-    this.#closed = true;
-    for (const watcher of this.#watchers.splice(0)) this.#drop(watcher);
-    this.#hub.forget(this);
+    if (seen) this.heard();
+    this.#end();
+  }
+
+  subscribe({ id, select, since }: Omit<SubscribeFrame, 'type'>): void {
+    const topic = topicOf(select);
+    const refusal = this.#whyNot(id, topic);
+    if (refusal !== undefined) return this.#error({ id, ...refusal });
+    const subscription = this.#join(id, topic, select);
+    subscription.group.keepDigest(this.hub.view);
+    this.#send({ type: 'subscribed', id, topic });
+    const answer = since === undefined ? undefined : sinceHead(this.hub.head, since);
+    if (answer === undefined) subscription.serveSnapshot();
+    else if (answer.kind === 'startOver') subscription.startOver(answer.reason);
+    else subscription.follow(since?.revision ?? 0, false);
+  }
+
+  /** Changes alone, or a reset: no snapshot, no digest, and no word that there is nothing. For who waits for one answer. */
+  follow(select: Selector, since: Position): void {
+    const subscription = this.#join('', topicOf(select), select);
+    const answer = sinceHead(this.hub.head, since);
+    if (answer.kind === 'startOver') subscription.startOver(answer.reason);
+    else subscription.follow(since.revision, true);
   }
 
   #handle(frame: ClientFrame): void {
@@ -143,190 +182,97 @@ export class Connection {
         this.#socket.send(PONG);
         return;
       case 'subscribe':
-        this.#subscribe(frame);
+        this.subscribe(frame);
+        return;
+      case 'register':
+      case 'renew':
+      case 'deregister':
+        this.#register(frame);
         return;
       case 'unsubscribe':
       case 'resync': {
-        const watcher = this.#watchers.find((other) => other.id === frame.id);
-        if (watcher === undefined)
+        const subscription = this.#subscriptions.find((other) => other.id === frame.id);
+        if (subscription === undefined)
           return this.#error({ code: 'unknown-id', id: frame.id, message: `there is no subscription ${frame.id}` });
-        if (frame.type === 'resync') return this.#resync(watcher);
-        this.#watchers.splice(this.#watchers.indexOf(watcher), 1);
-        this.#drop(watcher);
-        this.#send({ type: 'unsubscribed', id: frame.id, topic: watcher.group.topic });
+        if (frame.type === 'resync') {
+          this.hub.metrics.mismatches.inc();
+          return subscription.startOver('resync');
+        }
+        this.#subscriptions.splice(this.#subscriptions.indexOf(subscription), 1);
+        subscription.end();
+        this.#send({ type: 'unsubscribed', id: frame.id, topic: subscription.group.topic });
       }
     }
   }
 
-  #subscribe({ id, select, since }: Extract<ClientFrame, { type: 'subscribe' }>): void {
-    const topic = topicOf(select);
-    const sameTopic = this.#watchers.find((other) => other.group.topic === topic);
-    if (this.#watchers.some((other) => other.id === id)) {
-      return this.#error({
-        code: 'duplicate-id',
-        id,
-        message: `subscription ${id} stands already; unsubscribe it first`,
-      });
+  #register(frame: RegistrationFrame): void {
+    if (this.#registrar === undefined) {
+      const id = frame.id === undefined ? {} : { id: frame.id };
+      return this.#error({ code: 'unavailable', message: 'instances cannot be registered here', ...id });
     }
+    this.#registrations ??= new Registrations(this.#registrar, this.peer.caller, this, (answer) => this.#send(answer));
+    this.#registrations.handle(frame);
+  }
+
+  #whyNot(id: string, topic: string): Pick<ErrorFrame, 'code' | 'message'> | undefined {
+    if (this.#subscriptions.some((other) => other.id === id)) {
+      return { code: 'duplicate-id', message: `subscription ${id} stands already; unsubscribe it first` };
+    }
+    const sameTopic = this.#subscriptions.find((other) => other.group.topic === topic);
     if (sameTopic !== undefined) {
-      return this.#error({
-        code: 'duplicate-topic',
-        id,
-        message: `subscription ${sameTopic.id} already selects the same`,
-      });
+      return { code: 'duplicate-topic', message: `subscription ${sameTopic.id} already selects the same` };
     }
-    const max = this.#hub.limits.maxSubscriptions;
-    if (this.#watchers.length >= max) {
-      return this.#error({
-        code: 'too-many-subscriptions',
-        id,
-        message: `a socket holds at most ${max} subscriptions`,
-      });
-    }
+    const max = this.hub.limits.maxSubscriptions;
+    if (this.#subscriptions.length < max) return undefined;
+    return { code: 'too-many-subscriptions', message: `a socket holds at most ${max} subscriptions` };
+  }
+
+  #join(id: string, topic: string, select: Selector): Subscription {
     // Nothing may be pending when a place in the history is decided on: what is sent from here on continues it.
-    this.#hub.flush();
-    const group = this.#hub.join(topic, select);
-    const watcher = new Watcher(this, id, group, { phase: 'closed' });
-    this.#watchers.push(watcher);
-    this.#send({ type: 'subscribed', id, topic });
-    const answer = since === undefined ? undefined : sinceHead(this.#hub.head, since);
-    if (answer === undefined) this.#serveSnapshot(watcher);
-    else if (answer.kind === 'startOver') this.#startOver(watcher, answer.reason);
-    else watcher.state = { phase: 'following', sent: since?.revision ?? 0, synced: false };
-    this.#pump(watcher);
-  }
-
-  #resync(watcher: Watcher): void {
-    this.#hub.metrics.mismatches.inc();
-    this.#startOver(watcher, 'resync');
-    this.#pump(watcher);
-  }
-
-  #startOver(watcher: Watcher, reason: ResetFrame['reason']): void {
-    this.#hub.metrics.resets.inc({ reason });
-    this.#send({ type: 'reset', topic: watcher.group.topic, epoch: this.#hub.head.epoch, reason });
-    this.#serveSnapshot(watcher);
-  }
-
-  #serveSnapshot(watcher: Watcher): void {
-    this.#hub.flush();
-    watcher.group.live.delete(watcher);
-    watcher.snapshot = this.#hub.snapshotOf(watcher.group);
-    watcher.state = {
-      phase: 'snapshot',
-      revision: watcher.snapshot.revision,
-      chunks: watcher.snapshot.chunks,
-      next: 0,
-    };
+    this.hub.flush();
+    const subscription = new Subscription(this, id, this.hub.join(topic, select));
+    this.#subscriptions.push(subscription);
+    return subscription;
   }
 
   #pumpAll(): void {
-    for (const watcher of this.#watchers) this.#pump(watcher);
-  }
-
-  /** Carries out steps until the watcher is live, waits for the log, or the socket's queue is over its bound. */
-  #pump(watcher: Watcher): void {
-    const { group } = watcher;
-    while (!this.#closed && watcher.state.phase !== 'live') {
-      if (this.#socket.queued > this.#hub.limits.maxQueuedBytes) {
-        this.#blockedSince ??= this.#hub.now();
-        return;
-      }
-      const feed = this.#hub.position;
-      const step = nextStep(watcher.state, feed);
-      let upTo = feed.flushed;
-      switch (step.do) {
-        case 'chunk':
-          if (watcher.snapshot !== undefined) this.#socket.send(watcher.snapshot.chunk(step.index));
-          break;
-        case 'syncedSnapshot':
-          if (watcher.snapshot !== undefined) this.#socket.send(watcher.snapshot.synced);
-          watcher.snapshot = undefined;
-          break;
-        case 'changes': {
-          const stretch = this.#hub.recent(group, step.from);
-          for (const frame of stretch.frames) this.#socket.send(frame);
-          upTo = stretch.upTo;
-          break;
-        }
-        case 'synced':
-          this.#socket.send(new Frame(syncedText(group.topic, feed.flushed, group.digest)));
-          break;
-        case 'join':
-          group.live.add(watcher);
-          break;
-        case 'read':
-          this.#readLog(watcher, step.from);
-          break;
-        case 'wait':
-          return;
-      }
-      watcher.state = afterStep(watcher.state, step, upTo);
-    }
-  }
-
-  #readLog(watcher: Watcher, from: number): void {
-    const still = (): boolean => !this.#closed && watcher.state.phase === 'reading' && watcher.state.sent === from;
-    this.#hub.readLog(from, READ).then(
-      (read) => {
-        if (!still()) return;
-        // The log may have told of what is still pending here: afterwards the feed stands at least where the log did.
-        this.#hub.flush();
-        if (read.kind === 'startOver') {
-          this.#startOver(watcher, read.reason);
-        } else {
-          for (const frame of watcher.group.framesOf(read.entries)) this.#socket.send(frame);
-          watcher.state = afterRead(watcher.state, read.entries.at(-1)?.revision ?? from);
-        }
-        this.#pump(watcher);
-      },
-      (error: unknown) => {
-        if (!still()) return;
-        // The state is in memory: a client that cannot have the changes while the database is away can have that.
-        this.#hub.log.warn({ err: error }, 'the log could not be read for a resuming subscriber; it starts over');
-        this.#startOver(watcher, 'unavailable');
-        this.#pump(watcher);
-      },
-    );
+    for (const subscription of this.#subscriptions) subscription.pump();
   }
 
   /** Only for sockets all of whose subscriptions are live: everything up to `flushed` was written before it (PUSH6). */
   #bookmark(): Frame | undefined {
-    this.#hub.flush();
-    const { flushed } = this.#hub.position;
-    const live = this.#watchers.filter((watcher) => watcher.state.phase === 'live');
+    this.hub.flush();
+    const { flushed } = this.hub.position;
+    const live = this.#subscriptions.filter(({ state }) => state.phase === 'live');
     const first = live[0];
-    if (first === undefined || live.length < this.#watchers.length) return undefined;
+    if (first === undefined || live.length < this.#subscriptions.length) return undefined;
     if (live.length === 1) return first.group.bookmark(flushed);
-    return new Frame(
-      bookmarkText(
-        flushed,
-        live.map(({ group }) => [group.topic, group.digest] as const),
-      ),
+    return bookmarkFrame(
+      flushed,
+      live.map(({ group }) => [group.topic, group.digest] as const),
     );
   }
 
   #cutOff(): void {
-    const { epoch } = this.#hub.head;
-    const { flushed } = this.#hub.position;
-    const places = this.#watchers.map((watcher) => resumable(watcher.state, flushed)).filter((r) => r !== undefined);
+    const { epoch } = this.hub.head;
+    const places = this.#subscriptions.map(({ sentRevision }) => sentRevision).filter((r) => r !== undefined);
     const revision = places.length === 0 ? 0 : Math.min(...places);
-    this.#hub.metrics.cutOffs.inc();
+    this.hub.metrics.cutOffs.inc();
     this.close(CLOSE.tooSlow, JSON.stringify({ epoch, revision }));
   }
 
-  #drop(watcher: Watcher): void {
-    watcher.state = { phase: 'closed' };
-    watcher.snapshot = undefined;
-    watcher.group.live.delete(watcher);
-    this.#hub.leave(watcher.group);
+  #end(): void {
+    this.#closed = true;
+    for (const subscription of this.#subscriptions.splice(0)) subscription.end();
+    this.#registrations?.end();
+    this.hub.forget(this);
   }
 
   #error(error: Omit<ErrorFrame, 'type'>): void {
     this.#send({ type: 'error', ...error });
   }
 
-  #send(frame: object): void {
-    this.#socket.send(new Frame(JSON.stringify(frame)));
+  #send(frame: ServerFrame): void {
+    if (!this.#closed) this.#socket.send(new Frame(JSON.stringify(frame)));
   }
 }

@@ -2,14 +2,19 @@ import type { Counter } from 'prom-client';
 import type { Logger } from 'pino';
 import type { Head, ResetReason } from '../domain/position.ts';
 import { routesOfFacets, type Selector } from '../domain/selector.ts';
+import type { View } from '../domain/view.ts';
 import { CLOSE } from '../protocol/close-codes.ts';
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
-import { Connection, type Watcher } from './connection.ts';
+import { Connection } from './connection.ts';
 import { Frame } from './frame.ts';
 import { History, type Read, type ReadLimit } from './history.ts';
+import type { Peer } from './peer.ts';
+import type { Registrar } from './registrar.ts';
 import { Ring } from './ring.ts';
+import { Roster, type CutOff } from './roster.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { WatchSocket } from './socket.ts';
+import type { Subscription } from './subscription.ts';
 import type { FoldedEntry, Tail, TailListener } from './tail.ts';
 import { Offer, TopicGroup, type Stretch } from './topic-group.ts';
 import type { FeedPosition } from './watcher.ts';
@@ -46,14 +51,13 @@ export interface HubDeps {
   readonly log: Pick<Logger, 'warn' | 'info'>;
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  /** Milliseconds since 1970, for people. */
+  readonly clock: () => number;
   readonly random: () => number;
 }
 
 /** What a subscriber that is behind gets in one go, before its queue is looked at again. */
 const STRETCH_BYTES = 512 * 1024;
-
-/** Heartbeats are spread over so many slices, so that ten thousand bookmarks are not written in one turn. */
-export const HEARTBEAT_SLICES = 10;
 
 /**
  * The fan-out: routes each change to the groups that may want it, and their frames to the sockets. Entries that arrive
@@ -64,16 +68,14 @@ export class Hub implements TailListener {
   readonly metrics: HubMetrics;
   readonly log: HubDeps['log'];
   readonly now: () => number;
+  readonly clock: () => number;
   readonly #tail: HubDeps['tail'];
   readonly #random: () => number;
-  readonly #groups = new Map<string, TopicGroup<Watcher>>();
-  readonly #routes = new Map<string, Set<TopicGroup<Watcher>>>();
-  readonly #connections = new Set<Connection>();
-  readonly #slices: Set<Connection>[] = Array.from({ length: HEARTBEAT_SLICES }, () => new Set());
+  readonly #groups = new Map<string, TopicGroup<Subscription>>();
+  readonly #routes = new Map<string, Set<TopicGroup<Subscription>>>();
+  readonly #roster = new Roster();
   readonly #history: History;
-  #nextSlice = 0;
   #beatAt = Number.POSITIVE_INFINITY;
-  #opened = 0;
   #ring: Ring;
   #pending: { news: FoldedEntry; at: number }[] = [];
   #flushed: number;
@@ -88,6 +90,7 @@ export class Hub implements TailListener {
     this.metrics = deps.metrics;
     this.log = deps.log;
     this.now = deps.now;
+    this.clock = deps.clock;
     this.#random = deps.random;
     this.#flushed = deps.tail.head.revision;
     this.#ring = new Ring(deps.limits.ringBytes, this.#flushed);
@@ -112,8 +115,22 @@ export class Hub implements TailListener {
     return this.#history;
   }
 
+  get view(): View {
+    return this.#tail.view;
+  }
+
   get connections(): number {
-    return this.#connections.size;
+    return this.#roster.size;
+  }
+
+  /** Everyone who is connected, in order of connecting. */
+  get subscribers(): Iterable<Connection> {
+    return this.#roster;
+  }
+
+  /** The last who were sent away for a fault of theirs, the newest first. */
+  get cutOffs(): readonly CutOff[] {
+    return this.#roster.cutOffs;
   }
 
   get topics(): number {
@@ -160,7 +177,7 @@ export class Hub implements TailListener {
   onReload(reason: ResetReason): void {
     this.#takePlace();
     for (const group of this.#groups.values()) group.rebuild(this.#tail.view);
-    for (const connection of this.#connections) connection.reload(reason);
+    for (const connection of this.#roster) connection.reload(reason);
   }
 
   /** Writes all that is pending to the live subscriptions. Afterwards the feed stands where the view does. */
@@ -169,7 +186,7 @@ export class Hub implements TailListener {
     const pending = this.#pending;
     this.#pending = [];
     const before = this.#flushed;
-    const touched = new Set<TopicGroup<Watcher>>();
+    const touched = new Set<TopicGroup<Subscription>>();
     for (const { news } of pending) {
       const { entry, folded } = news;
       this.#ring.push(entry);
@@ -194,31 +211,34 @@ export class Hub implements TailListener {
     this.#ring = new Ring(this.limits.ringBytes, this.#flushed);
   }
 
-  #deliver(group: TopicGroup<Watcher>, before: number): void {
+  #deliver(group: TopicGroup<Subscription>, before: number): void {
     const frames = group.take();
     this.metrics.frames.inc(frames.length * group.live.size);
-    for (const watcher of group.live) watcher.connection.deliver(watcher, frames, before);
+    for (const subscription of group.live) subscription.deliver(frames, before);
   }
 
-  /** Takes in a socket, or closes it when there are too many. */
-  connect(socket: WatchSocket): Connection | undefined {
+  /** Takes in a socket, or closes it when there are too many. With a registrar, instances can be registered over it. */
+  connect(socket: WatchSocket, peer: Peer, registrar?: Registrar): Connection | undefined {
     if (this.#drainingOver !== undefined) {
       socket.close(CLOSE.draining, this.#retryHint(this.#drainingOver));
       return undefined;
     }
-    if (this.#connections.size >= this.limits.maxSockets) {
+    if (this.#roster.size >= this.limits.maxSockets) {
       socket.close(CLOSE.full, this.#retryHint(5000));
       return undefined;
     }
-    const connection = new Connection(this, socket);
-    this.#connections.add(connection);
-    this.#slices[this.#opened++ % HEARTBEAT_SLICES]?.add(connection);
+    const connection = new Connection(this, socket, { id: this.#roster.nextId(), peer, registrar });
+    this.#roster.add(connection);
     return connection;
   }
 
   forget(connection: Connection): void {
-    this.#connections.delete(connection);
-    for (const slice of this.#slices) slice.delete(connection);
+    this.#roster.delete(connection);
+  }
+
+  /** The server closes a connection, for whatever reason. */
+  noteClose(connection: Connection, code: number): void {
+    this.#roster.noteClose(connection, code, this.clock());
   }
 
   /** To be called `HEARTBEAT_SLICES` times a heartbeat. */
@@ -226,18 +246,17 @@ export class Hub implements TailListener {
     const now = this.now();
     // A process that was held up has not read what its clients said meanwhile: the silence is its own.
     if (now - this.#beatAt > this.limits.heartbeatMs / 2) {
-      for (const connection of this.#connections) connection.heard();
+      for (const connection of this.#roster) connection.heard();
     }
     this.#beatAt = now;
-    const slice = this.#slices[this.#nextSlice++ % HEARTBEAT_SLICES];
-    if (slice !== undefined) for (const connection of slice) connection.heartbeat();
+    for (const connection of this.#roster.nextSlice()) connection.heartbeat();
   }
 
   /** Tells every socket, and those that still come, to come back, elsewhere or later, spread over `spreadMs`. */
   drain(spreadMs: number): void {
     this.#drainingOver = spreadMs;
     this.flush();
-    for (const connection of this.#connections) connection.close(CLOSE.draining, this.#retryHint(spreadMs));
+    for (const connection of this.#roster) connection.close(CLOSE.draining, this.#retryHint(spreadMs));
   }
 
   welcome(epoch: string): Frame {
@@ -250,10 +269,10 @@ export class Hub implements TailListener {
     return this.#welcome.frame;
   }
 
-  join(topic: string, selector: Selector): TopicGroup<Watcher> {
+  join(topic: string, selector: Selector): TopicGroup<Subscription> {
     let group = this.#groups.get(topic);
     if (group === undefined) {
-      this.#groups.set(topic, (group = new TopicGroup<Watcher>(topic, selector, this.#tail.view)));
+      this.#groups.set(topic, (group = new TopicGroup<Subscription>(topic, selector)));
       for (const route of group.routes) {
         const groups = this.#routes.get(route);
         if (groups === undefined) this.#routes.set(route, new Set([group]));
@@ -264,7 +283,7 @@ export class Hub implements TailListener {
     return group;
   }
 
-  leave(group: TopicGroup<Watcher>): void {
+  leave(group: TopicGroup<Subscription>): void {
     group.members -= 1;
     if (group.members > 0) return;
     this.#groups.delete(group.topic);
@@ -275,12 +294,12 @@ export class Hub implements TailListener {
     }
   }
 
-  snapshotOf(group: TopicGroup<Watcher>): Snapshot {
+  snapshotOf(group: TopicGroup<Subscription>): Snapshot {
     return group.snapshot(this.#tail.view, this.#flushed);
   }
 
   /** The next stretch from the ring after `from`, which the ring covers. */
-  recent(group: TopicGroup<Watcher>, from: number): Stretch {
+  recent(group: TopicGroup<Subscription>, from: number): Stretch {
     return group.catchUp(from, this.#flushed, () => this.#ring.after(from, STRETCH_BYTES) ?? []);
   }
 

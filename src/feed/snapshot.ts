@@ -23,7 +23,7 @@ export class Snapshot {
     this.#topic = JSON.stringify(topic);
     this.#items = items;
     this.#ends = chunkEnds(items);
-    this.synced = new Frame(syncedText(topic, revision, digest));
+    this.synced = syncedFrame(topic, revision, digest);
   }
 
   get chunks(): number {
@@ -58,5 +58,5 @@ function chunkEnds(items: readonly AnyItem[]): number[] {
   return ends;
 }
 
-export const syncedText = (topic: string, revision: number, digest: string): string =>
-  `{"type":"synced","topic":${JSON.stringify(topic)},"revision":${revision},"digest":"${digest}"}`;
+export const syncedFrame = (topic: string, revision: number, digest: string): Frame =>
+  new Frame(`{"type":"synced","topic":${JSON.stringify(topic)},"revision":${revision},"digest":"${digest}"}`, revision);

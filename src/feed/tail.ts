@@ -61,12 +61,14 @@ export class Tail {
     this.#wake();
   }
 
-  async #load(): Promise<void> {
+  /** The listeners hear of it before anybody else can look at the new view. */
+  async #load(reason?: 'epoch' | 'trimmed'): Promise<void> {
     const { head, items } = await this.#store.load();
     const view = new View();
     view.fold(items.map((item) => ({ op: 'put', item })));
     this.#view = view;
     this.#head = head;
+    if (reason !== undefined) for (const listener of this.#listeners) listener.onReload(reason);
     this.#wake();
   }
 
@@ -146,8 +148,7 @@ export class Tail {
       const head = await this.#store.head();
       if (head.epoch !== this.#head.epoch || head.trimmed > this.#head.revision) {
         const reason = head.epoch === this.#head.epoch ? 'trimmed' : 'epoch';
-        await this.#load();
-        for (const listener of this.#listeners) listener.onReload(reason);
+        await this.#load(reason);
         continue;
       }
       this.trimmed(head);

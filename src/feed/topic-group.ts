@@ -13,6 +13,7 @@ import {
 import type { View } from '../domain/view.ts';
 import { encodeDelete, encodePut } from '../protocol/change.ts';
 import { Frame } from './frame.ts';
+import { encodeSelected } from './selected.ts';
 import { Snapshot } from './snapshot.ts';
 
 /** Longer messages are closed at the next revision; a revision is never split (PUSH4). */
@@ -78,7 +79,8 @@ class FrameBuilder {
 
   #close(): void {
     if (this.#parts.length === 0) return;
-    this.#frames.push(new Frame(`${this.#head}${this.#revision},"changes":[${this.#parts.join(',')}]}`));
+    const text = `${this.#head}${this.#revision},"changes":[${this.#parts.join(',')}]}`;
+    this.#frames.push(new Frame(text, this.#revision));
     this.#parts = [];
     this.#length = 0;
   }
@@ -97,24 +99,28 @@ export class TopicGroup<M> {
   /** All subscriptions of the topic, live or on the way. */
   members = 0;
   readonly #pending: FrameBuilder;
-  #digest: Digest = emptyDigest();
+  /** Kept once somebody is to be told it: to begin with it costs a walk over the whole topic. */
+  #digest: Digest | undefined;
   #snapshot: Snapshot | undefined;
   #bookmark: { revision: number; frame: Frame } | undefined;
   /** Stretches of catch-up frames by the revision they start after; good for as long as the feed stands at `at`. */
   readonly #catchUps = { at: -1, stretches: new Map<number, Stretch>() };
 
-  constructor(topic: string, selector: Selector, view: View) {
+  constructor(topic: string, selector: Selector) {
     this.topic = topic;
     this.selector = selector;
     this.routes = routesOf(selector);
     this.#pending = new FrameBuilder(topic);
-    this.rebuild(view);
+  }
+
+  /** From here on the digest is known. The group stands where the view does. */
+  keepDigest(view: View): void {
+    this.#digest ??= this.#digestOf(view);
   }
 
   /** Starts from another state, when the view was loaded anew. */
   rebuild(view: View): void {
-    this.#digest = emptyDigest();
-    for (const item of select(view, this.selector)) addTo(this.#digest, item.name, item.revision);
+    if (this.#digest !== undefined) this.#digest = this.#digestOf(view);
     this.#snapshot = undefined;
     this.#bookmark = undefined;
     this.#catchUps.at = -1;
@@ -122,6 +128,7 @@ export class TopicGroup<M> {
   }
 
   get digest(): string {
+    if (this.#digest === undefined) throw new Error(`no digest is kept of ${this.topic}`);
     return digestHex(this.#digest);
   }
 
@@ -129,14 +136,23 @@ export class TopicGroup<M> {
   offer(offer: Offer): boolean {
     const effect = effectOn(this.selector, offer.change, offer.facets);
     if (effect === undefined) return false;
-    const { before, change } = offer;
-    if (before !== undefined && matches(this.selector, itemFacets(before), labelsOf(before))) {
-      removeFrom(this.#digest, before.name, before.revision);
-    }
-    if (effect === 'put' && change.op === 'put') addTo(this.#digest, change.item.name, change.item.revision);
+    if (this.#digest !== undefined) this.#keepUp(this.#digest, offer, effect);
     // Those who are not live are caught up from the ring or the log.
     if (this.live.size > 0) this.#pending.add(offer.revision, offer.encoded(effect));
     return true;
+  }
+
+  #keepUp(digest: Digest, { before, change }: Offer, effect: 'put' | 'delete'): void {
+    if (before !== undefined && matches(this.selector, itemFacets(before), labelsOf(before))) {
+      removeFrom(digest, before.name, before.revision);
+    }
+    if (effect === 'put' && change.op === 'put') addTo(digest, change.item.name, change.item.revision);
+  }
+
+  #digestOf(view: View): Digest {
+    const digest = emptyDigest();
+    for (const item of select(view, this.selector)) addTo(digest, item.name, item.revision);
+    return digest;
   }
 
   /** The frames of everything offered since the last call. */
@@ -172,13 +188,8 @@ export class TopicGroup<M> {
     const builder = new FrameBuilder(this.topic);
     for (const entry of entries) {
       for (const change of entry.changes) {
-        const effect = effectOn(this.selector, change, changeFacets(change));
-        if (effect === undefined) continue;
-        const encoded =
-          effect === 'put' && change.op === 'put'
-            ? encodePut(change.item)
-            : encodeDelete(changeKind(change), changeName(change), entry.revision);
-        builder.add(entry.revision, encoded);
+        const encoded = encodeSelected(this.selector, change, entry.revision);
+        if (encoded !== undefined) builder.add(entry.revision, encoded);
       }
     }
     return builder.take();
@@ -187,13 +198,13 @@ export class TopicGroup<M> {
   /** A bookmark of this topic alone, for the many sockets that hold nothing else. */
   bookmark(revision: number): Frame {
     if (this.#bookmark?.revision !== revision) {
-      this.#bookmark = { revision, frame: new Frame(bookmarkText(revision, [[this.topic, this.digest]])) };
+      this.#bookmark = { revision, frame: bookmarkFrame(revision, [[this.topic, this.digest]]) };
     }
     return this.#bookmark.frame;
   }
 }
 
-export function bookmarkText(revision: number, digests: readonly (readonly [topic: string, digest: string])[]): string {
+export function bookmarkFrame(revision: number, digests: readonly (readonly [topic: string, digest: string])[]): Frame {
   const parts = digests.map(([topic, digest]) => `${JSON.stringify(topic)}:"${digest}"`);
-  return `{"type":"bookmark","revision":${revision},"digests":{${parts.join(',')}}}`;
+  return new Frame(`{"type":"bookmark","revision":${revision},"digests":{${parts.join(',')}}}`, revision);
 }

@@ -1,9 +1,11 @@
 import { Type, type Static } from 'typebox';
+import { ID_PATTERNS } from '../domain/names.ts';
 import { KINDS } from '../domain/resources.ts';
 
 /** The frames of the push protocol; `openapi/PUSH.md` tells how they follow one another. */
 
 const Id = Type.String({ minLength: 1, maxLength: 64, description: "The client's own name for a subscription." });
+const InstanceId = Type.String({ pattern: ID_PATTERNS.instance, description: 'The id of an instance.' });
 const Topic = Type.String({ description: 'The canonical selector.' });
 const Revision = Type.Integer({ minimum: 0 });
 const Digest = Type.String({ pattern: '^[0-9a-f]{16}$', description: 'Digest of the subscription at the revision.' });
@@ -14,21 +16,34 @@ export const PositionSchema = Type.Object(
   { additionalProperties: false, description: 'A place in one history.' },
 );
 
-const names = (description: string) =>
-  Type.Array(Type.String({ minLength: 1, maxLength: 253 }), { minItems: 1, maxItems: 100, description });
+const texts = (text: { readonly minLength: number; readonly maxLength: number }, description: string) =>
+  Type.Array(Type.String({ ...text }), { minItems: 1, maxItems: 100, description });
+const names = (description: string) => texts({ minLength: 1, maxLength: 253 }, description);
+const pairs = (description: string) =>
+  Type.Record(Type.String({ maxLength: 63 }), Type.String({ maxLength: 63 }), {
+    minProperties: 1,
+    maxProperties: 16,
+    description,
+  });
 
 export const SelectSchema = Type.Object(
   {
     kind: Type.Enum([...KINDS, '*'], { description: 'A kind of resource, or * for all.' }),
     services: Type.Optional(names('Only what belongs to one of these services.')),
-    regions: Type.Optional(names('Only regions and deployments of these regions.')),
-    labels: Type.Optional(
-      Type.Record(Type.String({ maxLength: 63 }), Type.String({ maxLength: 63 }), {
-        minProperties: 1,
-        maxProperties: 16,
-        description: 'Only what carries each of these labels with exactly this value.',
-      }),
+    regions: Type.Optional(names('Only these regions, and what is in one of them.')),
+    labels: Type.Optional(pairs('Only what carries each of these labels with exactly this value.')),
+    environments: Type.Optional(
+      texts(
+        { minLength: 0, maxLength: 64 },
+        'Only instances of one of these environments; the empty text is for those that name none.',
+      ),
     ),
+    protocols: Type.Optional(
+      texts({ minLength: 1, maxLength: 64 }, 'Only instances that speak one of these protocols.'),
+    ),
+    versions: Type.Optional(texts({ minLength: 1, maxLength: 64 }, 'Only instances of one of these versions.')),
+    tags: Type.Optional(pairs('Only instances that carry each of these tags with exactly this value.')),
+    passing: Type.Optional(Type.Boolean({ description: 'Only instances that can be called now, or that cannot.' })),
   },
   { additionalProperties: false },
 );
@@ -62,6 +77,35 @@ export const ClientFrames = {
       description:
         "Says that the client's cache does not agree with the digest of a bookmark; answered by a reset and a new snapshot.",
     },
+  ),
+  register: Type.Object(
+    {
+      type: Type.Literal('register'),
+      id: Id,
+      instance: Type.Record(Type.String(), Type.Unknown(), { description: 'The body of POST /v1/instances.' }),
+    },
+    {
+      additionalProperties: false,
+      description: 'Registers an instance. From then on whatever is heard on the socket renews its lease.',
+    },
+  ),
+  renew: Type.Object(
+    {
+      type: Type.Literal('renew'),
+      id: Type.Optional(Id),
+      instances: Type.Optional(
+        Type.Array(InstanceId, {
+          minItems: 1,
+          maxItems: 1000,
+          description: 'Without them, all that were registered on this socket.',
+        }),
+      ),
+    },
+    { additionalProperties: false, description: 'Renews the leases of instances; answered by renewed.' },
+  ),
+  deregister: Type.Object(
+    { type: Type.Literal('deregister'), id: Id, instance: InstanceId },
+    { additionalProperties: false, description: 'Removes an instance; one that is not there is gone already.' },
   ),
   ping: Type.Object(
     { type: Type.Literal('ping') },
@@ -140,6 +184,41 @@ export const ServerFrames = {
     },
     { additionalProperties: false, description: 'Forget what you hold of this topic: a new snapshot follows.' },
   ),
+  registered: Type.Object(
+    {
+      type: Type.Literal('registered'),
+      id: Id,
+      instance: Type.Object(
+        {
+          id: InstanceId,
+          name: Type.String(),
+          generation: Revision,
+          lease: Type.Optional(
+            Type.String({ description: 'How often it has to be heard of, where its check is ttl.' }),
+          ),
+          detectionBound: Type.String({ description: 'The longest time from its death until its watchers are told.' }),
+        },
+        { additionalProperties: false },
+      ),
+      revision: Revision,
+    },
+    { additionalProperties: false, description: 'The instance is there, at the revision at the latest.' },
+  ),
+  renewed: Type.Object(
+    {
+      type: Type.Literal('renewed'),
+      id: Type.Optional(Id),
+      renewed: Type.Integer({ minimum: 0, description: 'How many were renewed.' }),
+      unknown: Type.Array(InstanceId, {
+        description: 'Those that are not there any more, and have to register again.',
+      }),
+    },
+    { additionalProperties: false, description: 'Answers a renew.' },
+  ),
+  deregistered: Type.Object(
+    { type: Type.Literal('deregistered'), id: Id, instance: InstanceId, revision: Revision },
+    { additionalProperties: false, description: 'The instance is gone, at the revision at the latest.' },
+  ),
   pong: Type.Object({ type: Type.Literal('pong') }, { additionalProperties: false, description: 'Answers a ping.' }),
   error: Type.Object(
     {
@@ -152,8 +231,23 @@ export const ServerFrames = {
         'duplicate-topic',
         'unknown-id',
         'too-many-subscriptions',
+        'refused',
+        'forbidden',
+        'unavailable',
+        'too-many-registrations',
+        'too-many-requests',
       ]),
       message: Type.String(),
+      errors: Type.Optional(
+        Type.Array(
+          Type.Object(
+            { pointer: Type.String({ description: 'JSON pointer into `instance`.' }), detail: Type.String() },
+            { additionalProperties: false },
+          ),
+          { description: 'With refused: what is wrong with the instance.' },
+        ),
+      ),
+      retryAfter: Type.Optional(Type.Integer({ minimum: 1, description: 'With unavailable: seconds.' })),
     },
     { additionalProperties: false, description: 'A client frame was not carried out.' },
   ),
@@ -165,6 +259,11 @@ export type ClientFrame = {
 export type ServerFrame = {
   [K in keyof typeof ServerFrames]: Static<(typeof ServerFrames)[K]>;
 }[keyof typeof ServerFrames];
+export type SubscribeFrame = Static<typeof ClientFrames.subscribe>;
+export type RegisterFrame = Static<typeof ClientFrames.register>;
+export type RenewFrame = Static<typeof ClientFrames.renew>;
+export type DeregisterFrame = Static<typeof ClientFrames.deregister>;
+export type RegisteredFrame = Static<typeof ServerFrames.registered>;
 export type ErrorFrame = Static<typeof ServerFrames.error>;
 export type ResetFrame = Static<typeof ServerFrames.reset>;
 export type Select = Static<typeof SelectSchema>;

@@ -96,7 +96,8 @@ export const PROBLEMS = {
   'upgrade-required': {
     status: 426,
     title: 'The path is a WebSocket',
-    meaning: '`/v1/watch` is a WebSocket: connect with the subprotocol `signalbox.v1`, as openapi/PUSH.md tells.',
+    meaning:
+      '`/v1/watch` is a WebSocket: connect with the subprotocol `signalbox.v1`, as openapi/PUSH.md tells; or ask for a stream of events with `Accept: text/event-stream`.',
   },
   'headers-too-large': {
     status: 431,
@@ -133,8 +134,15 @@ export const PROBLEMS = {
   },
   overloaded: {
     status: 503,
-    title: 'Too many writes are waiting',
-    meaning: 'The request was not queued and nothing was written. Try again after `retryAfter` seconds.',
+    title: 'Too many requests are waiting',
+    meaning:
+      'Too many writes wait for their commit, or too many polls and watchers for changes. The request was not queued and nothing was written. Try again after `retryAfter` seconds.',
+  },
+  'health-checks-off': {
+    status: 503,
+    title: 'This node keeps no leases',
+    meaning:
+      'The node runs with HEALTH_CHECKS=off, so it does not renew leases. Nothing was renewed: send renewals to the node that has it on.',
   },
   draining: {
     status: 503,

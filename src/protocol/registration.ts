@@ -3,6 +3,7 @@ import { DURATION } from '../domain/duration.ts';
 import type { Check } from '../domain/instances/check.ts';
 import { METADATA_CHARACTERS } from '../domain/instances/registration.ts';
 import type { Labels } from '../domain/resources.ts';
+import { assigned } from './assigned.ts';
 import {
   API_ID,
   BUILD,
@@ -197,6 +198,7 @@ export const RegistrationSchema = closed(registrationFields, {
 });
 
 const reason = text(500, { description: 'Why; whoever may see the instance sees it.', examples: ['kernel upgrade'] });
+const told = (description: string) => optional(Type.String({ maxLength: 600, readOnly: true, description }));
 const overrideFields = {
   mode: optional(
     Type.Enum(['serving', 'drain', 'maintenance'], {
@@ -206,6 +208,12 @@ const overrideFields = {
   ),
   weight: optional(Type.Integer({ minimum: 0, maximum: 65_535, description: 'Instead of what it registered.' })),
   reason,
+  // So that what was read can be sent back.
+  ...assigned,
+  service: told('The id of the service.'),
+  instance: told('The id of the instance.'),
+  region: told('The region.'),
+  by: told('Who set it.'),
 };
 
 export const InstanceOverrideSchema = Type.Object(overrideFields, {

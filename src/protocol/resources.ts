@@ -1,35 +1,10 @@
 import { Type, type TObject, type TSchema } from 'typebox';
 import type { Kind, Lifecycle, ValueOf } from '../domain/resources.ts';
+import { assigned } from './assigned.ts';
 import { CheckSchema, registrationFields } from './registration.ts';
 import { API_ID, closed, endpoint, id, labels, PLAIN, PLURAL, text } from './text.ts';
 
 const optional = Type.Optional;
-
-/** Read-only members are assigned by the server; a request may carry them, and they are passed over. */
-const assigned = {
-  name: optional(
-    Type.String({
-      maxLength: 600,
-      pattern: PLAIN,
-      description: 'The path of the resource under `/v1`. In `apply` it says which resource is meant.',
-    }),
-  ),
-  revision: optional(
-    Type.Integer({
-      minimum: 0,
-      readOnly: true,
-      description: "The revision of the resource's last change; also its ETag.",
-    }),
-  ),
-  createTime: optional(Type.String({ format: 'date-time', readOnly: true, description: 'RFC 3339, UTC.' })),
-  warnings: optional(
-    Type.Array(Type.Object({ code: Type.String(), resource: Type.String(), message: Type.String() }), {
-      readOnly: true,
-      description: 'What is odd about it; only in the answer to a write, and only when there is any.',
-    }),
-  ),
-  updateTime: optional(Type.String({ format: 'date-time', readOnly: true, description: 'RFC 3339, UTC.' })),
-};
 
 const place = (description: string, example: string) => optional(text(64, { description, examples: [example] }));
 const location = optional(
@@ -259,7 +234,7 @@ export const RESOURCES: Readonly<Record<Kind, TObject>> = {
       weight: Type.Integer({ description: "What callers balance by: the override's, or else what it registered." }),
       registeredWeight: Type.Integer({ description: 'What it registered.' }),
       tags: labels('Its own keys and values.'),
-      metadata: Type.Record(Type.String(), Type.String(), { description: 'What else its callers should know.' }),
+      metadata: registrationFields.metadata,
       check: CheckSchema,
       detectionBound: Type.String({
         description: 'The longest time from its death to the moment its watchers were told (INS1).',

@@ -45,7 +45,11 @@ export class InstanceDesk {
   }
 
   /** Takes an instance in, or says why not. The same content again renews its lease and makes no revision (REV3). */
-  async register(caller: Caller, body: unknown): Promise<Outcome<Registered>> {
+  async register(
+    caller: Caller,
+    body: unknown,
+    options: { readonly dryRun?: boolean } = {},
+  ): Promise<Outcome<Registered>> {
     const { validate, deniedAddress, mustBeInCatalog, leases } = this.#deps;
     const errors = validate.registration(body);
     if (errors.length > 0) return invalid(errors);
@@ -58,10 +62,10 @@ export class InstanceDesk {
       return invalid([{ pointer: '/address', detail }]);
     }
     const id = instanceIdOf(registration);
-    const verdict = await this.#execute(caller, [{ op: 'register', id, registration, mustBeInCatalog }]);
+    const verdict = await this.#execute(caller, [{ op: 'register', id, registration, mustBeInCatalog }], options);
     if (!verdict.ok) return verdict;
     // It is a sign of life whether or not it says anything new.
-    leases.renew(id);
+    if (options.dryRun !== true) leases.renew(id);
     const outcome = verdict.outcomes[0];
     const item = outcome?.after;
     if (item?.kind !== 'instance') throw new Error(`${instanceName(id)} is not there after its registration`);
@@ -69,9 +73,14 @@ export class InstanceDesk {
   }
 
   /** Removes an instance; one that is not there is gone already. Resolves with the revision, and whether it was there. */
-  async deregister(caller: Caller, id: string, generation?: number): Promise<{ revision: number; existed: boolean }> {
+  async deregister(
+    caller: Caller,
+    id: string,
+    generation?: number,
+    options: { readonly dryRun?: boolean } = {},
+  ): Promise<{ revision: number; existed: boolean }> {
     const edit = { op: 'deregister', id, ...(generation !== undefined && { generation }) } as const;
-    const verdict = await this.#execute(caller, [edit]);
+    const verdict = await this.#execute(caller, [edit], options);
     if (!verdict.ok) throw new Error(verdict.refusal.detail);
     return { revision: verdict.revision, existed: verdict.outcomes[0]?.op === 'deleted' };
   }
@@ -96,8 +105,12 @@ export class InstanceDesk {
     return registry.execute(command, options);
   }
 
-  #execute(caller: Caller, instances: InstanceCommand['instances']): Promise<Verdict> {
-    return this.#deps.registry.execute({ caller, at: this.#deps.clock(), instances });
+  #execute(
+    caller: Caller,
+    instances: InstanceCommand['instances'],
+    options: { readonly dryRun?: boolean },
+  ): Promise<Verdict> {
+    return this.#deps.registry.execute({ caller, at: this.#deps.clock(), instances }, options);
   }
 }
 

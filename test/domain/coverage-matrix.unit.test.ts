@@ -25,8 +25,8 @@ function coverage(of: World, only: Parameters<typeof coverageMatrix>[1] = {}): C
   return matrix;
 }
 
-const rowsOf = (of: World, service?: string): readonly CoverageRow[] =>
-  coverage(of, service === undefined ? {} : { service }).services;
+const rowsOf = (of: World, only?: string): readonly CoverageRow[] =>
+  coverage(of, only === undefined ? {} : { service: only }).services;
 
 const LIFELESS = { instances: { total: 0, passing: 0 }, live: false };
 
@@ -139,9 +139,9 @@ describe('what is deployed, and what runs', () => {
       { service: 'b.test', region: 'eu', instances: { total: 2, passing: 2 }, inCatalog: true },
       { service: 'stray.test', region: 'us', instances: { total: 1, passing: 1 }, inCatalog: false },
     ]);
-    const disabled = { disabled: true };
-    one.must([patch('services/a.test/deployments/us', disabled), patch('services/b.test/deployments/us', disabled)]);
-    expect(coverage(one).deployedWithoutLiveInstance).toEqual([]);
+    const disabled = world();
+    disabled.must([patch('services/a.test/deployments/us', { disabled: true })]);
+    expect(coverage(disabled).deployedWithoutLiveInstance).toEqual([{ service: 'b.test', region: 'us' }]);
   });
 
   test('a service or region asked for is all that is answered, in the catalog or not', () => {

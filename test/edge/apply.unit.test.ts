@@ -283,7 +283,7 @@ labels: *labels
     lifecycle: { sunset: '2030-01-31' },
     labels: { answer: 'yes', other: 'no' },
   });
-  expect(own.catalog.view.get('services/iam.test/versions/v4')?.value.labels).toEqual({ x: 'a', y: 'a' });
+  expect(own.catalog.view.get('services/iam.test/versions/v4')?.value).toMatchObject({ labels: { x: 'a', y: 'a' } });
   await own.app.close();
 });
 

@@ -5,11 +5,19 @@ import { loadConfig } from '../../src/config.ts';
 import type { Command } from '../../src/domain/command.ts';
 import { decide } from '../../src/domain/decide.ts';
 import type { Entry } from '../../src/domain/item.ts';
+import { instanceName } from '../../src/domain/names.ts';
 import { since, type Head, type Position } from '../../src/domain/position.ts';
 import { View } from '../../src/domain/view.ts';
 import { buildApp } from '../../src/edge/app.ts';
 import type { EdgeDeps, Result } from '../../src/edge/deps.ts';
-import { validateResource } from '../../src/protocol/validate.ts';
+import type { GuardReport, InstanceReport, Monitoring } from '../../src/health/monitoring.ts';
+import {
+  validateInstanceOverride,
+  validateRegionOverride,
+  validateRegistration,
+  validateResource,
+} from '../../src/protocol/validate.ts';
+import { InstanceDesk } from '../../src/registry/instances.ts';
 
 /** The real view, the real decisions and the real schemas, without a database: commits are folds. */
 export class Catalog {
@@ -62,24 +70,60 @@ export class Catalog {
   }
 }
 
+/** Leases that never run out: whoever is in the view has one. */
+export class Leases implements Monitoring {
+  enabled = true;
+  readonly renewed: string[] = [];
+  readonly held: GuardReport[] = [];
+  readonly #view: View;
+
+  constructor(view: View) {
+    this.#view = view;
+  }
+
+  renew(id: string, generation?: number): boolean {
+    const item = this.#view.get(instanceName(id));
+    if (item?.kind !== 'instance' || (generation ?? item.value.generation) !== item.value.generation) return false;
+    this.renewed.push(id);
+    return true;
+  }
+
+  attach(): void {}
+
+  detach(): void {}
+
+  report(id: string): InstanceReport | undefined {
+    if (this.#view.get(instanceName(id)) === undefined) return undefined;
+    return { lastChecks: [], consecutivePasses: 0, consecutiveFailures: 0 };
+  }
+
+  guards(): readonly GuardReport[] {
+    return this.held;
+  }
+}
+
 export interface Edge {
   readonly app: FastifyInstance;
   readonly catalog: Catalog;
+  readonly leases: Leases;
   readonly metrics: Registry;
 }
 
 export const AT = Date.UTC(2026, 0, 15);
 
-export async function openEdge(more: Partial<EdgeDeps> = {}): Promise<Edge> {
+export async function openEdge(more: Partial<EdgeDeps> = {}, { mustBeInCatalog = false } = {}): Promise<Edge> {
   const loaded = loadConfig({ READ_WAIT_MAX: '100ms', BODY_MAX_BYTES: '64KiB', APPLY_MAX_BYTES: '256KiB' });
   if (!loaded.ok) throw new Error(loaded.errors.join('\n'));
   const catalog = new Catalog();
+  const leases = new Leases(catalog.view);
   const metrics = new Registry();
   const app = await buildApp({
     config: loaded.config,
     registry: catalog,
     state: catalog,
     log: catalog,
+    instances: deskOf(catalog, leases, mustBeInCatalog),
+    monitoring: leases,
     logger: pino({ level: 'silent' }),
     metrics,
     clock: () => AT,
@@ -87,8 +131,22 @@ export async function openEdge(more: Partial<EdgeDeps> = {}): Promise<Edge> {
     ...more,
   });
   await app.ready();
-  return { app, catalog, metrics };
+  return { app, catalog, leases, metrics };
 }
+
+const deskOf = (catalog: Catalog, leases: Leases, mustBeInCatalog: boolean): InstanceDesk =>
+  new InstanceDesk({
+    registry: catalog,
+    leases,
+    validate: {
+      registration: validateRegistration,
+      instanceOverride: validateInstanceOverride,
+      regionOverride: validateRegionOverride,
+    },
+    deniedAddress: (address) => (address.startsWith('169.254.') ? 'a link-local address' : undefined),
+    mustBeInCatalog,
+    clock: () => AT,
+  });
 
 export const ACCOUNT = 'projects/core/service-accounts/deployer';
 
@@ -121,8 +179,11 @@ function service(id: string, more: object): Document {
   };
 }
 
-export async function openFilledEdge(more: Partial<EdgeDeps> = {}): Promise<Edge> {
-  const edge = await openEdge(more);
+export async function openFilledEdge(
+  more: Partial<EdgeDeps> = {},
+  options: { mustBeInCatalog?: boolean } = {},
+): Promise<Edge> {
+  const edge = await openEdge(more, options);
   const response = await edge.app.inject({ method: 'POST', url: '/v1/apply', payload: [...MANIFEST] });
   if (response.statusCode !== 200) throw new Error(response.body);
   return edge;

@@ -1,8 +1,7 @@
 import type { AnyItem, Entry } from '../../src/domain/item.ts';
 import { changeName } from '../../src/domain/item.ts';
 import { addTo, digestHex, emptyDigest } from '../../src/domain/digest.ts';
-import { facetsOf, type Selector } from '../../src/domain/selector.ts';
-import type { Labels } from '../../src/domain/resources.ts';
+import type { Selector } from '../../src/domain/selector.ts';
 import type { ServerFrame } from '../../src/protocol/frames.ts';
 
 /** The whole history as a plain model: the state after each revision of each epoch. */
@@ -22,7 +21,7 @@ export class Model {
 
   selected(revision: number, selector: Selector): Map<string, AnyItem> {
     const state = this.states.get(revision) ?? new Map<string, AnyItem>();
-    return new Map([...state].filter(([name, item]) => naiveMatch(selector, name, item.value.labels)));
+    return new Map([...state].filter(([, item]) => naiveMatch(selector, item)));
   }
 
   digest(revision: number, selector: Selector): string {
@@ -45,13 +44,40 @@ export class Model {
   }
 }
 
-function naiveMatch(selector: Selector, name: string, labels: Labels): boolean {
-  const { kind, service, region } = facetsOf(name);
+interface Naive {
+  readonly service?: string;
+  readonly region?: string;
+  readonly environment?: string;
+  readonly protocol?: string;
+  readonly version?: string;
+  readonly passing?: boolean;
+  readonly labels?: object;
+  readonly tags?: object;
+}
+
+/** What PUSH.md says of `select`, once more and from nothing but the resource. */
+function naiveMatch(selector: Selector, { kind, id, parent, value }: AnyItem): boolean {
+  const own = value as unknown as Naive;
+  const service =
+    { service: id, version: parent, resourceType: parent, deployment: parent }[kind as string] ?? own.service;
+  const region = { region: id, deployment: id }[kind as string] ?? own.region;
+  const isOneOf = (wanted: readonly string[] | undefined, got: string | undefined): boolean =>
+    wanted === undefined || (got !== undefined && wanted.includes(got));
+  const hasAll = (wanted: object | undefined, got: object | undefined): boolean =>
+    wanted === undefined ||
+    (got !== undefined && Object.entries(wanted).every(([k, v]) => (got as Record<string, string>)[k] === v));
+  const ofInstances = (name: keyof Selector): boolean => selector[name] === undefined || kind === 'instance';
   return (
     (selector.kind === '*' || selector.kind === kind) &&
-    (selector.services === undefined || (service !== undefined && selector.services.includes(service))) &&
-    (selector.regions === undefined || (region !== undefined && selector.regions.includes(region))) &&
-    Object.entries(selector.labels ?? {}).every(([key, value]) => labels[key] === value)
+    isOneOf(selector.services, service) &&
+    isOneOf(selector.regions, region) &&
+    hasAll(selector.labels, own.labels) &&
+    (['environments', 'protocols', 'versions', 'tags', 'passing'] as const).every(ofInstances) &&
+    isOneOf(selector.environments, own.environment ?? '') &&
+    isOneOf(selector.protocols, own.protocol) &&
+    isOneOf(selector.versions, own.version) &&
+    hasAll(selector.tags, own.tags) &&
+    (selector.passing === undefined || selector.passing === own.passing)
   );
 }
 

@@ -1,10 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
-import { makeItem, type AnyItem, type Change, type Entry } from '../../src/domain/item.ts';
-import type { Labels, Value } from '../../src/domain/resources.ts';
+import { EventEmitter } from 'node:events';
+import type { FastifyReply } from 'fastify';
+import { changeOf } from '../../src/domain/change-of.ts';
+import type { Change, Entry } from '../../src/domain/item.ts';
 import type { Selector } from '../../src/domain/selector.ts';
+import { poll } from '../../src/edge/long-poll.ts';
 import type { Connection } from '../../src/feed/connection.ts';
 import type { Frame } from '../../src/feed/frame.ts';
 import { Hub } from '../../src/feed/hub.ts';
+import type { Peer } from '../../src/feed/peer.ts';
 import type { WatchSocket } from '../../src/feed/socket.ts';
 import { Tail } from '../../src/feed/tail.ts';
 import { CLOSE } from '../../src/protocol/close-codes.ts';
@@ -13,48 +17,14 @@ import { MemoryStore } from '../support/memory-store.ts';
 import { Random } from '../support/random.ts';
 import { inertHubMetrics } from '../support/inert.ts';
 import { CheckedSubscription, Model } from './checked-client.ts';
+import { NAMES, randomItem, SELECTORS } from './random-items.ts';
 
-const SERVICES = ['a.example', 'b.example', 'c.example'];
-const REGIONS = ['us-east', 'eu-west'];
-const NAMES = [
-  ...REGIONS.map((r) => `regions/${r}`),
-  ...SERVICES.map((s) => `services/${s}`),
-  ...SERVICES.flatMap((s) => [`services/${s}/versions/v1`, ...REGIONS.map((r) => `services/${s}/deployments/${r}`)]),
-];
-const SELECTORS: Selector[] = [
-  { kind: '*' },
-  { kind: 'deployment' },
-  { kind: 'deployment', services: ['a.example', 'b.example'] },
-  { kind: '*', services: ['b.example'] },
-  { kind: '*', regions: ['us-east'] },
-  { kind: 'deployment', services: ['a.example'], regions: ['eu-west'] },
-  { kind: '*', labels: { tier: 'gold' } },
-  { kind: 'service', labels: { tier: 'gold', team: 'x' } },
-  { kind: 'bundle' },
-];
-
-function randomLabels(random: Random): Labels {
-  const labels: Record<string, string> = {};
-  if (random.chance(0.5)) labels['tier'] = random.pick(['gold', 'silver']);
-  if (random.chance(0.3)) labels['team'] = random.pick(['x', 'y']);
-  return labels;
-}
-
-/** The feed looks at names, revisions and labels only, so the rest of a value is left out here. */
-function randomItem(random: Random, name: string, revision: number): AnyItem {
-  const base = { name, revision, labels: randomLabels(random), imports: [], uses: [], members: [], versions: [] };
-  return makeItem({
-    ...base,
-    project: 'p',
-    creator: 'projects/p/service-accounts/s',
-    primaryRegion: 'us-east',
-    currentVersion: 'v1',
-    apiId: name,
-  } as unknown as Value);
-}
+const caller = { kind: 'administrator', subject: 'sim' } as const;
+const PEER: Peer = { transport: 'websocket', remoteAddress: '127.0.0.1', caller };
 
 class SimSocket implements WatchSocket {
   readonly random: Random;
+  readonly bytesSent = 0;
   readonly inbox: string[] = [];
   queued = 0;
   slow = false;
@@ -90,7 +60,7 @@ class SimClient {
   constructor(sim: Simulation) {
     this.sim = sim;
     this.socket = new SimSocket(sim.random);
-    this.connection = sim.hub.connect(this.socket);
+    this.connection = sim.hub.connect(this.socket, PEER);
   }
 
   /** Takes in what the socket has been sent, all of it or a part. */
@@ -137,11 +107,67 @@ class SimClient {
     this.connection?.ended();
     this.socket = new SimSocket(this.sim.random);
     this.#read = 0;
-    this.connection = this.sim.hub.connect(this.socket);
+    this.connection = this.sim.hub.connect(this.socket, PEER);
     for (const [id, old] of Array.from(this.subs)) {
       const kept = old.position === undefined ? undefined : { position: old.position, cache: old.cache };
       this.subscribe(id, old.selector, new CheckedSubscription(this.sim.model, old.selector, kept));
     }
+  }
+}
+
+/** A client that only polls: each answer is held against the model, and the next question starts where it ended. */
+class SimPoll {
+  readonly #sim: Simulation;
+  readonly #selector: Selector;
+  #position: number;
+  #raw: EventEmitter | undefined;
+  events = 0;
+  fault: unknown;
+
+  constructor(sim: Simulation, selector: Selector) {
+    this.#sim = sim;
+    this.#selector = selector;
+    this.#position = sim.tail.head.revision;
+  }
+
+  ask(): void {
+    if (this.#raw !== undefined) return;
+    const raw = (this.#raw = new EventEmitter());
+    const { hub, tail } = this.#sim;
+    const since = { epoch: tail.head.epoch, revision: this.#position };
+    const peer = { ...PEER, transport: 'poll' } as const;
+    poll(hub, { select: this.#selector, since, waitMs: 60_000, peer, reply: { raw } as unknown as FastifyReply })
+      .then((polled) => {
+        this.#raw = undefined;
+        if (polled.kind === 'full') throw new Error('the hub is full');
+        if (polled.kind === 'startOver') return void (this.#position = tail.head.revision);
+        const { changes } = JSON.parse(`{${polled.kind === 'changes' ? polled.changes : '"changes":[]'}}`) as {
+          changes: { op: string; key: string; revision: number }[];
+        };
+        const got = changes.map(({ op, key, revision }) => `${op} ${key}@${revision}`);
+        expect(got).toEqual(this.#missed(polled.to));
+        this.#position = polled.to;
+        this.events += got.length;
+      })
+      .catch((error: unknown) => (this.fault ??= error));
+  }
+
+  goAway(): void {
+    this.#raw?.emit('close');
+  }
+
+  /** What there is to tell up to the revision. */
+  #missed(to: number): string[] {
+    expect(to).toBeGreaterThanOrEqual(this.#position);
+    const expected: string[] = [];
+    for (let r = this.#position + 1; r <= to; r++) expected.push(...this.#sim.model.expected(r, this.#selector));
+    return expected;
+  }
+
+  /** One that waits at the end has missed nothing. */
+  check(): void {
+    if (this.fault !== undefined) throw this.fault;
+    if (this.#raw !== undefined) expect(this.#missed(this.#sim.tail.head.revision)).toEqual([]);
   }
 }
 
@@ -153,6 +179,8 @@ class Simulation {
   hub!: Hub;
   now = 0;
   clients: SimClient[] = [];
+  polls: SimPoll[] = [];
+  polledEvents = 0;
 
   constructor(seed: number) {
     this.random = new Random(seed);
@@ -174,6 +202,7 @@ class Simulation {
       metrics: inertHubMetrics(),
       log: { warn: () => undefined, info: () => undefined },
       now: () => this.now,
+      clock: () => 0,
       random: () => this.random.next(),
     });
     this.tail.listen(this.hub);
@@ -190,16 +219,10 @@ class Simulation {
       const names = new Set(Array.from({ length: 1 + random.below(3) }, () => random.pick(NAMES)));
       for (const name of names) {
         const before = state.get(name);
-        if (before !== undefined && random.chance(0.3)) {
-          changes.push({ op: 'delete', kind: before.kind, name, was: before.value.labels });
-          state.delete(name);
-        } else {
-          const item = randomItem(random, name, revision);
-          const same =
-            before === undefined || JSON.stringify(before.value.labels) === JSON.stringify(item.value.labels);
-          changes.push(same ? { op: 'put', item } : { op: 'put', item, was: before.value.labels });
-          state.set(name, item);
-        }
+        const after = before !== undefined && random.chance(0.3) ? undefined : randomItem(random, name, revision);
+        changes.push(changeOf({ name, before, after }));
+        if (after === undefined) state.delete(name);
+        else state.set(name, after);
       }
       entries.push({ revision, at: revision, author: 'sim', changes });
     }
@@ -215,6 +238,7 @@ class Simulation {
     const roll = random.below(100);
     const client = this.clients.length > 0 ? random.pick(this.clients) : undefined;
     this.now += random.below(100);
+    if (random.chance(0.2)) this.poll();
     if (roll < 35) {
       const foreign = random.chance(0.2);
       this.write(foreign);
@@ -240,6 +264,10 @@ class Simulation {
       tail.trimmed(
         await this.store.trim({ before: Math.max(0, tail.head.revision - random.below(60)), maxBytes: 1e9 }),
       );
+    } else if (roll < 95 && random.chance(0.1)) {
+      this.store.failing = false;
+      await this.store.newEpoch();
+      await tail.catchUp();
     } else if (roll < 96)
       this.store.failing = this.store.failing === false && random.chance(0.3) ? 'unavailable' : false;
     else {
@@ -249,9 +277,25 @@ class Simulation {
     this.store.failing = roll >= 94 && roll < 96 ? this.store.failing : false;
   }
 
+  poll(): void {
+    const { random } = this;
+    if (this.polls.length < 6) this.polls.push(new SimPoll(this, random.pick(SELECTORS)));
+    const one = random.pick(this.polls);
+    if (random.chance(0.2)) one.goAway();
+    one.ask();
+    if (one.fault !== undefined) throw one.fault;
+  }
+
   /** In the end everyone reads all there is, and everyone knows the final state. */
   async settle(): Promise<number> {
     this.store.failing = false;
+    for (let round = 0; round < 20; round++) {
+      for (const one of this.polls) one.ask();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (const one of this.polls) one.check();
+    for (const one of this.polls) one.goAway();
+    this.polledEvents = this.polls.reduce((sum, one) => sum + one.events, 0);
     for (let round = 0; round < 50; round++) {
       await new Promise((resolve) => setImmediate(resolve));
       for (const client of this.clients) client.read(true);
@@ -284,6 +328,7 @@ async function run(seed: number, steps: number): Promise<{ events: number; sim: 
 describe('the feed under random histories', () => {
   test('PUSH1 PUSH2 PUSH3 PUSH4 PUSH5 PUSH6 PUSH7 PUSH8 hold for every subscription of random histories', async () => {
     let events = 0;
+    let polled = 0;
     const only = process.env['SIM_SEED'];
     const seeds =
       only === undefined
@@ -291,12 +336,15 @@ describe('the feed under random histories', () => {
         : [Number(only)];
     for (const seed of seeds) {
       try {
-        events += (await run(seed, 250)).events;
+        const done = await run(seed, 250);
+        events += done.events;
+        polled += done.sim.polledEvents;
       } catch (error) {
         throw new Error(`SIM_SEED=${seed}: ${(error as Error).message}`, { cause: error });
       }
     }
     expect(events).toBeGreaterThan(only === undefined ? 1000 : -1);
+    expect(polled).toBeGreaterThan(only === undefined ? 1000 : -1);
   });
 
   test('PUSH9: a socket that never reads is cut off with a position, and costs a bounded queue', async () => {

@@ -13,13 +13,16 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   bus: ['domain'],
   registry: ['domain', 'store/port.ts', 'bus/port.ts'],
   feed: ['domain', 'protocol', 'store/port.ts', 'bus/port.ts'],
-  edge: ['domain', 'protocol', 'auth', 'registry', 'feed', 'config.ts'],
+  health: ['domain', 'registry/commit-loop.ts', 'registry/errors.ts', 'feed/tail.ts'],
+  edge: ['domain', 'protocol', 'auth', 'registry', 'feed', 'health/monitoring.ts', 'config.ts'],
   cli: ['domain', 'protocol', 'main.ts'],
   'config.ts': ['config-units.ts'],
   'config-units.ts': [],
   'every.ts': [],
   'shutdown.ts': [],
-  'metrics.ts': ['feed', 'registry'],
+  'log.ts': ['config.ts'],
+  'banner.ts': ['config.ts'],
+  'metrics.ts': ['feed', 'registry', 'health'],
 };
 
 /** Packages that only one room may know. */

@@ -128,9 +128,7 @@ function withChildren(view: View, service: AnyItem): AnyItem[] {
 }
 
 const carries = (item: AnyItem, labels: Labels): boolean =>
-  Object.entries(labels).every(
-    ([key, value]) => Object.hasOwn(labelsOf(item), key) && labelsOf(item)[key] === value,
-  );
+  Object.entries(labels).every(([key, value]) => Object.hasOwn(labelsOf(item), key) && labelsOf(item)[key] === value);
 
 async function* pieces(items: readonly AnyItem[], format: Format): AsyncIterable<string> {
   let piece = format.head;

@@ -1,11 +1,18 @@
 import { Type, type Static } from 'typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { ResetReason } from '../../domain/position.ts';
+import { DURATION, parseDuration } from '../../domain/duration.ts';
+import type { Entry } from '../../domain/item.ts';
+import type { Position } from '../../domain/position.ts';
+import { encodeSelected } from '../../feed/selected.ts';
 import { encodeEntry } from '../../protocol/change.ts';
-import { Problem } from '../../protocol/problem.ts';
-import { sendJson } from '../answers.ts';
+import type { ResetFrame, Select } from '../../protocol/frames.ts';
+import { badParameter, Problem } from '../../protocol/problem.ts';
+import { REVISION_HEADER, sendJson } from '../answers.ts';
 import type { EdgeDeps } from '../deps.ts';
+import { poll, type PollHub } from '../long-poll.ts';
 import { answers, json, READ_PROBLEMS, ReadHeaders } from '../openapi.ts';
+import { peerOf } from '../peer.ts';
+import { selectOf, selectParameters } from '../selection.ts';
 
 const ChangesQuery = Type.Object(
   {
@@ -21,40 +28,141 @@ const ChangesQuery = Type.Object(
         minimum: 1,
         maximum: 1000,
         default: 100,
-        description: 'How many revisions to answer at most; large ones make it fewer.',
+        description: 'How many revisions to answer at most; large ones make it fewer. What ends a wait comes whole.',
       }),
     ),
+    wait: Type.Optional(
+      Type.String({
+        pattern: DURATION,
+        description: 'How long to wait for the first change when there is none yet; up to 5m.',
+        examples: ['30s'],
+      }),
+    ),
+    ...selectParameters,
   },
   { additionalProperties: false },
 );
 
-const MAX_BYTES = 4 * 1024 * 1024;
+type Query = Static<typeof ChangesQuery>;
+type LogDeps = Pick<EdgeDeps, 'state' | 'log' | 'feed'>;
 
-const REASONS: Readonly<Record<ResetReason, string>> = {
+const MAX_BYTES = 4 * 1024 * 1024;
+const MAX_WAIT_MS = 5 * 60_000;
+/** How far one request looks for what it selects: reads of so many revisions. */
+const SCAN = { reads: 20, entries: 1000 };
+
+const REASONS: Readonly<Record<Exclude<ResetFrame['reason'], 'unavailable'>, string>> = {
   trimmed: 'what follows it was trimmed from the log',
   epoch: 'it belongs to another epoch',
   future: 'it lies in the future',
+  resync: 'the state was read anew',
 };
 
-/** `GET /v1/changes`: the revision log (REV4). */
-function changes({ state, log }: Pick<EdgeDeps, 'state' | 'log'>) {
+/** The member `changes` of an answer, and the revision that it leads up to. */
+interface Found {
+  readonly to: number;
+  readonly changes: string;
+  readonly empty: boolean;
+  /** Whether nothing came after `to` when it was looked for. */
+  readonly atHead: boolean;
+}
+
+/** `GET /v1/changes`: the revision log (REV4), and the feed for those who can only poll. */
+function changes(deps: LogDeps) {
+  const { state, feed } = deps;
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const query = request.query as Static<typeof ChangesQuery>;
-    const epoch = query.epoch ?? state.head.epoch;
-    const read = await log.read({ epoch, revision: query.since }, { entries: query.limit ?? 100, bytes: MAX_BYTES });
+    const query = request.query as Query;
+    const select = selectOf(query);
+    const waitMs = waitOf(query);
+    const position = { epoch: query.epoch ?? state.head.epoch, revision: query.since };
+    const found = await find(deps, position, select, query.limit ?? 100);
+    const mayWait = waitMs > 0 && found.empty && found.atHead && feed !== undefined;
+    const last = mayWait ? await wait(deps, feed, { request, reply, select, waitMs, from: position, found }) : found;
     const { head } = state;
-    if (read.kind === 'startOver') {
-      throw new Problem('start-over', {
-        detail: `The changes since revision ${query.since} cannot be told: ${REASONS[read.reason]}. Read the state and go on from head.`,
-        reason: read.reason,
-        head: { epoch: head.epoch, revision: head.revision },
-      });
-    }
-    const to = read.entries.at(-1)?.revision ?? query.since;
-    const encoded = read.entries.map(encodeEntry).join(',');
-    const position = `"from":${query.since},"to":${to},"head":${head.revision},"epoch":${JSON.stringify(head.epoch)}`;
-    return sendJson(reply, `{${position},"changes":[${encoded}]}`);
+    const place = `"from":${query.since},"to":${last.to},"head":${head.revision},"epoch":${JSON.stringify(position.epoch)}`;
+    return sendJson(reply, `{${place},${last.changes}}`);
   };
+}
+
+function waitOf({ wait: text }: Query): number {
+  if (text === undefined) return 0;
+  const ms = parseDuration(text);
+  if (ms === undefined || ms > MAX_WAIT_MS) throw badParameter('wait', 'must be a duration such as 30s, at most 5m');
+  return ms;
+}
+
+/** What the log has: one read of it, or with a selection, as many as it takes to find something, within bounds. */
+async function find(deps: LogDeps, from: Position, select: Select | undefined, limit: number): Promise<Found> {
+  const { epoch } = from;
+  let to = from.revision;
+  const parts: string[] = [];
+  let bytes = 0;
+  let atHead = false;
+  for (let reads = 0; reads < SCAN.reads && parts.length === 0 && !atHead; reads++) {
+    const entries = select === undefined ? limit : SCAN.entries;
+    const read = await deps.log.read({ epoch, revision: to }, { entries, bytes: MAX_BYTES });
+    if (read.kind === 'startOver') throw startOver(deps, from.revision, read.reason);
+    atHead = read.entries.length === 0;
+    for (const entry of read.entries) {
+      if (parts.length === limit || bytes > MAX_BYTES) break;
+      const encoded = select === undefined ? encodeEntry(entry) : selected(select, entry);
+      if (encoded !== '') parts.push(encoded);
+      bytes += encoded.length;
+      to = entry.revision;
+    }
+  }
+  return { to, changes: `"changes":[${parts.join(',')}]`, empty: parts.length === 0, atHead };
+}
+
+const selected = (select: Select, { changes: all, revision }: Entry): string =>
+  all
+    .map((change) => encodeSelected(select, change, revision))
+    .filter((encoded) => encoded !== undefined)
+    .join(',');
+
+interface Waiting {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly select: Select | undefined;
+  readonly waitMs: number;
+  readonly from: Position;
+  readonly found: Found;
+}
+
+async function wait(deps: LogDeps, feed: PollHub, waiting: Waiting): Promise<Found> {
+  const { request, reply, select = { kind: '*' }, waitMs, from, found } = waiting;
+  // Otherwise the connection would be cut for being idle; Node sets it anew for the next request.
+  request.raw.socket.setTimeout(0);
+  const began = performance.now();
+  const since = { epoch: from.epoch, revision: found.to };
+  const polled = await poll(feed, { select, since, waitMs, peer: peerOf(request, 'poll'), reply });
+  // The time that it waited is not the time that it took.
+  request.arrivedAt += performance.now() - began;
+  reply.header(REVISION_HEADER, deps.state.head.revision);
+  switch (polled.kind) {
+    case 'changes':
+      return { ...found, ...polled, empty: false };
+    case 'nothing':
+      return { ...found, to: polled.to };
+    case 'startOver':
+      throw startOver(deps, from.revision, polled.reason);
+    case 'full':
+      throw new Problem('overloaded', {
+        detail: 'As many watch as this server takes (WATCH_MAX_SOCKETS); ask without wait, or again later.',
+        retryAfter: 5,
+      });
+  }
+}
+
+function startOver({ state: { head } }: LogDeps, since: number, reason: ResetFrame['reason']): Problem {
+  if (reason === 'unavailable') {
+    return new Problem('store-unavailable', { detail: 'The log cannot be read now.', retryAfter: 1 });
+  }
+  return new Problem('start-over', {
+    detail: `The changes since revision ${since} cannot be told: ${REASONS[reason]}. Read the state and go on from head.`,
+    reason,
+    head: { epoch: head.epoch, revision: head.revision },
+  });
 }
 
 /** `GET /v1/state`: where the log stands. */
@@ -75,10 +183,16 @@ export function logRoutes(app: FastifyInstance, deps: EdgeDeps): void {
       operationId: 'ListChanges',
       tags: ['log'],
       summary: 'What changed since a revision',
-      description: 'Whole revisions in order. Ask again with `to` as `since` while `to` is below `head`.',
+      description:
+        'Whole revisions in order. Ask again with `to` as `since` while `to` is below `head`. With parameters that select, only what concerns the selection: what stops matching is a delete, and `to` moves on although nothing matched. With `wait` it is a long poll (PUSH.md).',
       querystring: ChangesQuery,
       headers: ReadHeaders,
-      response: answers({ 200: json('The changes.', CHANGES) }, ['start-over', 'store-unavailable', ...READ_PROBLEMS]),
+      response: answers({ 200: json('The changes.', CHANGES) }, [
+        'start-over',
+        'store-unavailable',
+        'overloaded',
+        ...READ_PROBLEMS,
+      ]),
     },
     handler: changes(deps),
   });
@@ -104,7 +218,7 @@ const EPOCH = Type.String({
 
 const CHANGES = Type.Object({
   from: Type.Integer({ description: '`since`.' }),
-  to: Type.Integer({ description: 'The last revision in the answer.' }),
+  to: Type.Integer({ description: 'The answer tells everything up to this revision.' }),
   head: Type.Integer({ description: 'The last revision there is.' }),
   epoch: EPOCH,
   changes: Type.Array(

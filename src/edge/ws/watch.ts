@@ -1,23 +1,30 @@
 import type { IncomingMessage } from 'node:http';
 import '@fastify/swagger';
-import type { FastifyInstance, FastifyPluginCallback } from 'fastify';
+import type { FastifyInstance, FastifyPluginCallback, FastifyRequest } from 'fastify';
 import websocket from '@fastify/websocket';
+import { Type } from 'typebox';
 import type { WebSocket } from 'ws';
 import type { Logger } from 'pino';
 import type { Hub } from '../../feed/hub.ts';
-import { badHeader, Problem } from '../../protocol/problem.ts';
+import type { Registrar } from '../../feed/registrar.ts';
+import { badHeader, badParameter, Problem } from '../../protocol/problem.ts';
 import { PROTOCOL } from '../../protocol/version.ts';
+import { answers, MIN_REVISION } from '../openapi.ts';
+import { peerOf } from '../peer.ts';
+import { openStream, StreamQuery, wantsEvents } from '../sse/stream.ts';
 import { giveBackOthers } from './give-back.ts';
 import { rawSocket, WsSocket } from './ws-socket.ts';
 
 export interface WatchDeps {
-  readonly hub: Pick<Hub, 'connect' | 'limits'>;
+  readonly hub: Pick<Hub, 'connect' | 'limits' | 'head'>;
+  /** Takes the instances that are registered over a socket. */
+  readonly registrar: Registrar;
   readonly log: Pick<Logger, 'debug'>;
   /** The longest client frame in bytes; a longer one closes the socket with 1009. */
   readonly maxFrameBytes: number;
 }
 
-/** `GET /v1/watch`: the push feed over WebSocket, as `openapi/PUSH.md` tells. */
+/** `GET /v1/watch`: the push feed over WebSocket or as a stream of events, as `openapi/PUSH.md` tells. */
 export const watchRoute =
   (deps: WatchDeps): FastifyPluginCallback =>
   (app: FastifyInstance, _options, done) => {
@@ -49,23 +56,22 @@ export const watchRoute =
         schema: {
           operationId: 'watch',
           tags: ['feed'],
-          summary: 'Watch changes over WebSocket',
-          description: `Upgrades to a WebSocket with the subprotocol \`${PROTOCOL}\`; the frames are described in PUSH.md. Without an upgrade it answers 426.`,
+          summary: 'Watch changes, over WebSocket or as server-sent events',
+          description: `Upgrades to a WebSocket with the subprotocol \`${PROTOCOL}\`, or with \`Accept: text/event-stream\` answers a stream of events, which the parameters select. PUSH.md describes both. Without either it answers 426.`,
+          querystring: StreamQuery,
+          headers: StreamHeaders,
+          response: answers({ 200: EVENTS, 101: { description: 'A WebSocket.' } }, PROBLEMS),
         },
         preValidation: (request, _reply, next) => {
-          const offered = request.headers['sec-websocket-protocol'];
-          if (!request.ws || offered === undefined || offered.split(',').some((name) => name.trim() === PROTOCOL)) {
-            next();
-          } else {
-            next(badHeader('Sec-WebSocket-Protocol', `must offer ${PROTOCOL}`));
-          }
+          next(request.ws ? whyNoSocket(request) : undefined);
         },
-        handler: (_request, reply) => {
+        handler: (request, reply) => {
+          if (wantsEvents(request.headers.accept)) return openStream(deps.hub, request, reply);
           reply.header('upgrade', 'websocket');
           throw new Problem('upgrade-required', UPGRADE);
         },
-        wsHandler: (socket) => {
-          open(socket, deps);
+        wsHandler: (socket, request) => {
+          open(socket, request, deps);
         },
       });
       scopeDone();
@@ -76,14 +82,40 @@ export const watchRoute =
 const isWatch = ({ method, url, headers }: IncomingMessage): boolean =>
   method === 'GET' && /^\/v1\/watch(?:\?|$)/.test(url ?? '') && headers.upgrade?.toLowerCase() === 'websocket';
 
-const UPGRADE = `This is a WebSocket: connect with the subprotocol ${PROTOCOL}.`;
+const UPGRADE = `This is a WebSocket: connect with the subprotocol ${PROTOCOL}. For server-sent events, accept text/event-stream.`;
 
-function open(ws: WebSocket, deps: WatchDeps): void {
+const PROBLEMS = ['invalid', 'upgrade-required', 'not-ready', 'revision-not-reached'] as const;
+const EVENTS = {
+  description: 'The stream.',
+  content: { 'text/event-stream': { schema: Type.String({ description: 'Events, as PUSH.md describes them.' }) } },
+};
+const StreamHeaders = Type.Object({
+  ...MIN_REVISION,
+  'last-event-id': Type.Optional(Type.String({ description: 'The id of the last event that the client has seen.' })),
+});
+
+function whyNoSocket({ headers, raw }: FastifyRequest): Problem | undefined {
+  const offered = headers['sec-websocket-protocol'];
+  if (offered !== undefined && !offered.split(',').some((name) => name.trim() === PROTOCOL)) {
+    return badHeader('Sec-WebSocket-Protocol', `must offer ${PROTOCOL}`);
+  }
+  // Passing them over would leave the client waiting for what it has not asked for.
+  const parameter = /\?([^=&]+)/.exec(raw.url ?? '')?.[1];
+  if (parameter === undefined) return undefined;
+  return badParameter(parameter.slice(0, 80), 'is for server-sent events; over a WebSocket, send a subscribe frame');
+}
+
+/** Errors that say that nobody was there, where others say that somebody has cut the connection. */
+const NOBODY: ReadonlySet<string> = new Set(['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EHOSTDOWN']);
+
+function open(ws: WebSocket, request: FastifyRequest, deps: WatchDeps): void {
   release(ws);
   const socket = new WsSocket(ws);
-  const connection = deps.hub.connect(socket);
-  ws.on('error', (error) => {
+  const connection = deps.hub.connect(socket, peerOf(request, 'websocket'), deps.registrar);
+  let seen = true;
+  ws.on('error', (error: NodeJS.ErrnoException) => {
     deps.log.debug({ err: error }, 'a watch socket failed');
+    seen = !NOBODY.has(error.code ?? '');
     ws.terminate();
   });
   if (connection === undefined) return;
@@ -100,7 +132,7 @@ function open(ws: WebSocket, deps: WatchDeps): void {
   ws.on('ping', heard);
   ws.on('pong', heard);
   ws.on('close', () => {
-    connection.ended();
+    connection.ended(seen);
   });
 }
 

@@ -30,6 +30,10 @@ export class WsSocket implements WatchSocket {
     return this.#raw.writableLength;
   }
 
+  get bytesSent(): number {
+    return this.#raw.bytesWritten - this.queued;
+  }
+
   send(frame: Frame): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
     this.#raw.write((frame.wire ??= encode(frame.text)));

@@ -1,0 +1,30 @@
+import type { AddressInfo } from 'node:net';
+import type { Logger } from 'pino';
+import type { Config } from './config.ts';
+
+/** Says where things are once the node serves: to a person in some lines, to a machine in one. */
+export function banner(
+  config: Config,
+  address: AddressInfo,
+  log: Logger,
+  facts: { version: string; ms: number; resources: number },
+): void {
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  const origin = `http://${host}:${address.port}`;
+  const database = config.databaseUrl === undefined ? `embedded, in ${config.dataDir}` : 'PostgreSQL';
+  const bus = config.redisUrl === undefined ? 'in this process' : 'Redis';
+  const feed = `ws://${host}:${address.port}/v1/watch`;
+  const lines = [
+    `Signalbox ${facts.version} is ready after ${facts.ms} ms with ${facts.resources} resources.`,
+    `  API       ${origin}/v1`,
+    `  Docs      ${origin}/docs`,
+    `  Feed      ${feed}`,
+    `  Database  ${database}; bus: ${bus}`,
+    '  Development mode: whoever reaches this address, which is loopback only, is the administrator.',
+  ];
+  if (config.logFormat === 'pretty') process.stdout.write(`\n${lines.join('\n')}\n\n`);
+  log.info(
+    { api: `${origin}/v1`, docs: `${origin}/docs`, feed, database, bus, mode: 'development', ...facts },
+    'ready, in development mode: whoever reaches this address, which is loopback only, is the administrator',
+  );
+}

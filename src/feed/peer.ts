@@ -1,0 +1,12 @@
+import type { Caller } from '../domain/command.ts';
+
+/** How a subscriber is connected. Only a `websocket` can be heard; a `poll` is there for one answer. */
+export type Transport = 'websocket' | 'sse' | 'poll';
+
+/** Who is at the other end, as it was when the connection was made. Every watcher holds one, so it is small. */
+export interface Peer {
+  readonly transport: Transport;
+  readonly remoteAddress: string;
+  readonly caller: Caller;
+  readonly userAgent?: string;
+}

@@ -1,0 +1,105 @@
+import type { Caller } from '../domain/command.ts';
+import type { DeregisterFrame, ErrorFrame, RegisterFrame, RenewFrame, ServerFrame } from '../protocol/frames.ts';
+import type { Answer, Registrar, SignsOfLife } from './registrar.ts';
+
+/** Instances on one socket. */
+export const MAX_REGISTRATIONS = 1000;
+/** Registrations and deregistrations of one socket that may wait for their answers. */
+export const MAX_UNANSWERED = 64;
+
+export type RegistrationFrame = RegisterFrame | RenewFrame | DeregisterFrame;
+
+/** The instances that were registered over one socket, which keeps their leases for as long as it is heard. */
+export class Registrations {
+  readonly #registrar: Registrar;
+  readonly #caller: Caller;
+  readonly #life: SignsOfLife;
+  readonly #send: (frame: ServerFrame) => void;
+  /** Generations by id, so that this socket does not keep alive what has taken the place of its own (INS6). */
+  readonly #instances = new Map<string, number>();
+  #unanswered = 0;
+  /** Registrations among them. */
+  #arriving = 0;
+  #lastAnswer: Promise<void> = Promise.resolve();
+  #ended = false;
+
+  constructor(registrar: Registrar, caller: Caller, life: SignsOfLife, send: (frame: ServerFrame) => void) {
+    this.#registrar = registrar;
+    this.#caller = caller;
+    this.#life = life;
+    this.#send = send;
+  }
+
+  get size(): number {
+    return this.#instances.size;
+  }
+
+  handle(frame: RegistrationFrame): void {
+    if (frame.type === 'renew') return this.#renew(frame);
+    if (this.#unanswered >= MAX_UNANSWERED) {
+      const message = `${MAX_UNANSWERED} requests of this socket wait for their answers; wait for one of them`;
+      return this.#error({ code: 'too-many-requests', id: frame.id, message });
+    }
+    if (frame.type === 'register') this.#register(frame);
+    else this.#deregister(frame);
+  }
+
+  /** The socket is gone: nobody is removed, but from now on the leases run out. */
+  end(): void {
+    this.#ended = true;
+    for (const id of this.#instances.keys()) this.#registrar.detach(id, this.#life);
+    this.#instances.clear();
+  }
+
+  #register({ id, instance }: RegisterFrame): void {
+    if (this.#instances.size + this.#arriving >= MAX_REGISTRATIONS) {
+      const message = `a socket keeps at most ${MAX_REGISTRATIONS} instances; open another for more`;
+      return this.#error({ code: 'too-many-registrations', id, message });
+    }
+    this.#arriving += 1;
+    this.#inTurn(this.#registrar.register(this.#caller, instance), (answer) => {
+      this.#arriving -= 1;
+      if (!answer.ok) return this.#error({ ...answer.error, id });
+      const { instance: registered, revision } = answer.value;
+      this.#instances.set(registered.id, registered.generation);
+      this.#registrar.attach(registered.id, this.#life);
+      this.#send({ type: 'registered', id, instance: registered, revision });
+    });
+  }
+
+  #deregister({ id, instance }: DeregisterFrame): void {
+    const generation = this.#instances.get(instance);
+    this.#inTurn(this.#registrar.deregister(this.#caller, instance, generation), (answer) => {
+      if (!answer.ok) return this.#error({ ...answer.error, id });
+      if (this.#instances.delete(instance)) this.#registrar.detach(instance, this.#life);
+      this.#send({ type: 'deregistered', id, instance, revision: answer.value.revision });
+    });
+  }
+
+  #renew({ id, instances = [...this.#instances.keys()] }: RenewFrame): void {
+    const about = id === undefined ? {} : { id };
+    if (!this.#registrar.keepsLeases) {
+      const message = 'this node keeps no leases (HEALTH_CHECKS=off); connect to the one that does';
+      return this.#error({ code: 'unavailable', message, ...about });
+    }
+    const unknown = instances.filter(
+      (instance) => !this.#registrar.renew(this.#caller, instance, this.#instances.get(instance)),
+    );
+    this.#send({ type: 'renewed', ...about, renewed: instances.length - unknown.length, unknown });
+  }
+
+  /** Answers come in the order of the requests, so that the last word about an instance is the last one that was asked for. */
+  #inTurn<T>(asked: Promise<Answer<T>>, answer: (answer: Answer<T>) => void): void {
+    this.#unanswered += 1;
+    this.#lastAnswer = this.#lastAnswer
+      .then(() => asked)
+      .then((given) => {
+        this.#unanswered -= 1;
+        if (!this.#ended) answer(given);
+      });
+  }
+
+  #error(error: Omit<ErrorFrame, 'type'>): void {
+    this.#send({ type: 'error', ...error });
+  }
+}

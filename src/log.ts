@@ -1,0 +1,27 @@
+import { once } from 'node:events';
+import { pino, type Logger } from 'pino';
+import type { Config } from './config.ts';
+
+/** How long the last lines of the log may take to be written. */
+const LOG_END_MS = 500;
+
+/** The log, and what resolves when all of it is written, which takes no time unless nobody reads it. */
+export function createLog(config: Config): { log: Logger; written: () => Promise<void> } {
+  const options = { level: config.logLevel, base: { name: 'signalbox' } };
+  if (config.logFormat === 'pretty') {
+    const pretty = { ignore: 'pid,hostname,name', translateTime: 'HH:MM:ss.l' };
+    // Its thread is waited for when the process exits.
+    return {
+      log: pino({ ...options, transport: { target: 'pino-pretty', options: pretty } }),
+      written: async () => {},
+    };
+  }
+  // Not synchronous: a reader that stands still must not hold up the node.
+  const out = pino.destination({ dest: 1, sync: false });
+  const written = async (): Promise<void> => {
+    const closed = once(out, 'close', { signal: AbortSignal.timeout(LOG_END_MS) });
+    out.end();
+    await closed.catch(() => {});
+  };
+  return { log: pino(options, out), written };
+}
