@@ -17,7 +17,7 @@ import type {
 import { compareVersions } from './versions.ts';
 
 /** A value without what every resource is assigned: its content, by which two states of it are compared (REV3). */
-export type Body<K extends Kind = Kind> = Omit<ValueOf[K], keyof Assigned>;
+export type Body<K extends CatalogKind = CatalogKind> = Omit<ValueOf[K], keyof Assigned>;
 
 /** What the server decides about a service; the rest of its body is its owner's. */
 export type Identity = Pick<Service, 'apiId' | 'project' | 'creator' | 'effectiveUses'>;
@@ -67,7 +67,7 @@ export function contradictions(kind: Kind, raw: Raw): FieldError[] {
 }
 
 /** A resource of this body. The encoding is put together from the body's, which the caller has made already. */
-export function itemOf(parts: NameParts, assigned: Assigned, body: Body, bodyJson: string): AnyItem {
+export function itemOf(parts: NameParts, assigned: Assigned, body: object, bodyJson: string): AnyItem {
   const { name, revision, createTime, updateTime } = assigned;
   const value = { name, revision, createTime, updateTime, ...body } as Value;
   const json = jsonOf(assigned, bodyJson);

@@ -61,7 +61,7 @@ export function buildInstance(
   const isNew = before?.kind !== 'instance' || before.value.generation !== standing.generation;
   const createTime = isNew ? at.time : before.value.createTime;
   const assigned = { name, revision: at.revision, createTime, updateTime: at.time };
-  return itemOf({ kind: 'instance', id }, assigned, body as never, json) as Item<'instance'>;
+  return itemOf({ kind: 'instance', id }, assigned, body, json) as Item<'instance'>;
 }
 
 interface Overrides {

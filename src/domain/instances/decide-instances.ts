@@ -6,9 +6,8 @@ import type { Refusal } from '../errors.ts';
 import { atAddress, children } from '../indexes.ts';
 import type { AnyItem, Item } from '../item.ts';
 import { deploymentOf, serviceOf } from '../lookup.ts';
-import { advisoryName, instanceName, instanceOverrideName, regionOverrideName } from '../names.ts';
+import { advisoryName, instanceName, instanceOverrideName, partsOf, regionOverrideName } from '../names.ts';
 import { hasBody, itemOf } from '../normalise.ts';
-import type { Kind } from '../resources.ts';
 import type { Reader } from '../view.ts';
 import { buildInstance, registrationOf, regionOf, standingOf, type Standing } from './build.ts';
 import type { InstanceEdit } from './edits.ts';
@@ -52,8 +51,10 @@ class InstanceDecision {
         return this.#register(edit);
       case 'deregister': {
         const item = this.#instance(edit.id);
-        const isMeant = edit.generation === undefined || edit.generation === item?.value.generation;
-        if (item !== undefined && isMeant) this.#delete(item.name);
+        if (item === undefined) return undefined;
+        const isMeant = edit.generation === undefined || edit.generation === item.value.generation;
+        const isDown = edit.ifCritical !== true || item.value.status === 'critical';
+        if (isMeant && isDown) this.#delete(item.name);
         return undefined;
       }
       case 'status':
@@ -97,7 +98,7 @@ class InstanceDecision {
 
   /** INS6: whoever else was at this address is out of service until it shows that it still is. */
   #displaceOthers({ name, value }: Item<'instance'>): void {
-    for (const other of [...this.#after.bucket(atAddress(value.address, value.port))]) {
+    for (const other of this.#after.bucket(atAddress(value.address, value.port))) {
       if (other.kind !== 'instance' || other.name === name) continue;
       const { service, environment, displacedBy } = other.value;
       const isAlike = service === value.service && environment === value.environment;
@@ -127,7 +128,7 @@ class InstanceDecision {
       if (known === undefined) return { code: 'not-found', detail: `${instanceName(target.instance)} does not exist` };
       if (override === undefined) this.#delete(name);
       else
-        this.#put('override', target.instance, name, {
+        this.#put(name, {
           service: known.service,
           instance: target.instance,
           ...override,
@@ -138,8 +139,8 @@ class InstanceDecision {
     }
     const { service, region } = target;
     if (override === undefined) this.#delete(name);
-    else this.#put('override', region, name, { service, region, ...override, by: this.#by });
-    for (const item of [...this.#after.bucket(children('instance', service))]) {
+    else this.#put(name, { service, region, ...override, by: this.#by });
+    for (const item of this.#after.bucket(children('instance', service))) {
       if (item.kind === 'instance' && regionOf(item.value) === region) this.#rebuild(item, {});
     }
     return undefined;
@@ -147,7 +148,7 @@ class InstanceDecision {
 
   #advise({ id, advisory }: EditOf<'advise'>): void {
     if (advisory === undefined) this.#delete(advisoryName(id));
-    else this.#put('advisory', id, advisoryName(id), advisory);
+    else this.#put(advisoryName(id), advisory);
   }
 
   get #by(): string {
@@ -161,13 +162,13 @@ class InstanceDecision {
     if (after !== item) this.#lay(after);
   }
 
-  #put(kind: Kind, id: string, name: string, body: object): void {
+  #put(name: string, body: object): void {
     const before = this.#after.get(name);
     const json = JSON.stringify(body);
     if (before !== undefined && hasBody(before, json)) return;
     const { revision, time } = this.#at;
     const assigned = { name, revision, createTime: before?.value.createTime ?? time, updateTime: time };
-    this.#lay(itemOf({ kind, id }, assigned, body as never, json));
+    this.#lay(itemOf(partsOf(name), assigned, body, json));
   }
 
   #instance(id: string): Item<'instance'> | undefined {
@@ -216,11 +217,6 @@ const overrideNameOf = (target: EditOf<'override'>['target']): string =>
   'instance' in target ? instanceOverrideName(target.instance) : regionOverrideName(target.service, target.region);
 
 function notInCatalog(state: Reader, { service, region }: Registration): Refusal | undefined {
-  const invalid = (pointer: string, detail: string): Refusal => ({
-    code: 'invalid',
-    detail: `${pointer} ${detail}`,
-    errors: [{ pointer, detail }],
-  });
   if (serviceOf(state, service) === undefined) {
     return invalid(
       '/service',
@@ -235,3 +231,9 @@ function notInCatalog(state: Reader, { service, region }: Registration): Refusal
   }
   return undefined;
 }
+
+const invalid = (pointer: string, detail: string): Refusal => ({
+  code: 'invalid',
+  detail: `${pointer} ${detail}`,
+  errors: [{ pointer, detail }],
+});

@@ -11,7 +11,13 @@ export type InstanceEdit =
       readonly mustBeInCatalog?: boolean;
     }
   /** Without a generation, whichever is there. */
-  | { readonly op: 'deregister'; readonly id: string; readonly generation?: number }
+  | {
+      readonly op: 'deregister';
+      readonly id: string;
+      readonly generation?: number;
+      /** Not if it has come back meanwhile. */
+      readonly ifCritical?: boolean;
+    }
   /**
    * What checks have found out about the instance of this generation. `proven`: it was the instance itself that showed it,
    * and nobody who has its address now (INS6).
