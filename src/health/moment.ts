@@ -1,0 +1,11 @@
+/** When something is decided. All are monotonic milliseconds. */
+export interface Moment {
+  readonly now: number;
+  /**
+   * Whatever came in up to then has been read: the tick before this one. Leases are judged as of then, since a process that
+   * was held up comes to its timers before it reads the renewals that came meanwhile.
+   */
+  readonly readUntil: number;
+  /** When Signalbox, having been away, last extended all leases by their full length (INS3). */
+  readonly grantedAt: number;
+}
