@@ -1,0 +1,153 @@
+/** An identity provider whose tokens are taken, and what its claims mean here. */
+export interface Issuer {
+  /** The `iss` of its tokens, to the letter. */
+  readonly issuer: string;
+  /** Any of these has to be in `aud`. */
+  readonly audience: readonly string[];
+  readonly jwksUri?: string;
+  /** Which `typ` its tokens may have, in lower case. */
+  readonly types: readonly string[];
+  readonly claims: ClaimPaths;
+  readonly admins: readonly string[];
+  readonly readers: readonly string[] | '*';
+  /** Groups, each with the apiIds that its members own. */
+  readonly owners: Readonly<Record<string, readonly string[]>>;
+  readonly projects?: readonly string[];
+}
+
+export interface ClaimPaths {
+  readonly subject: string;
+  /** The first that is there. */
+  readonly clientId: readonly string[];
+  /** All that are there. */
+  readonly groups: readonly string[];
+  readonly scopes: readonly string[];
+}
+
+/** The members of an entry of OIDC_ISSUERS; docs/access.md lists them. */
+export const ISSUER_FIELDS = {
+  issuer: 'The URL of the issuer, exactly as it stands in `iss`.',
+  audience: 'What has to stand in `aud`; of a list, one of them.',
+  jwksUri: 'Where its keys are. Left out, `{issuer}/.well-known/openid-configuration` says it.',
+  types:
+    'Which `typ` its tokens have: `["at+jwt"]` (RFC 9068), or `["at+jwt", "JWT"]` for issuers that know no other; then a token without `typ` is taken too.',
+  claims:
+    'Where things stand in its tokens: `subject` (`"sub"`), `clientId` (`["client_id", "azp"]`), `groups` (`["groups"]`) and `scopes` (`["scope", "scp"]`). A claim by its name, or by a JSON pointer: `"/realm_access/roles"`.',
+  admins: 'Groups whose members are platform administrators.',
+  readers: 'Groups whose members are readers, or `"*"`: everyone with a token of this issuer reads.',
+  owners: 'For groups, the apiIds that their members own: `{"team-iam": ["iam"]}`.',
+  projects: 'The projects whose service accounts its tokens can be; left out, all; `[]`, none.',
+} as const;
+
+const DEFAULT_CLAIMS: ClaimPaths = {
+  subject: 'sub',
+  clientId: ['client_id', 'azp'],
+  groups: ['groups'],
+  scopes: ['scope', 'scp'],
+};
+
+const TYPES = ['at+jwt', 'jwt'];
+
+type Raw = Readonly<Record<string, unknown>>;
+export type ReadIssuers =
+  { readonly ok: true; readonly issuers: readonly Issuer[] } | { readonly ok: false; readonly fault: string };
+
+/** Reads the text of OIDC_ISSUERS; a fault ends the sentence "it is not right: ...". */
+export function readIssuers(text: string): ReadIssuers {
+  try {
+    const entries = parse(text);
+    const issuers = entries.map((entry, i) => issuerOf(entry, `/${i}`));
+    const twice = issuers.find(({ issuer }, i) => issuers.findIndex((other) => other.issuer === issuer) < i);
+    if (twice !== undefined) throw new Fault(`${twice.issuer} stands there twice`);
+    return { ok: true, issuers };
+  } catch (error) {
+    if (error instanceof Fault) return { ok: false, fault: error.message };
+    throw error;
+  }
+}
+
+class Fault extends Error {}
+
+function parse(text: string): readonly unknown[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Fault(`it is not JSON (${(error as Error).message.slice(0, 100)})`);
+  }
+  if (!Array.isArray(value) || value.length === 0) throw new Fault('it must be a list with at least one issuer');
+  return value;
+}
+
+function issuerOf(value: unknown, where: string): Issuer {
+  const raw = objectAt(value, where, Object.keys(ISSUER_FIELDS));
+  const { jwksUri, projects } = raw;
+  return {
+    issuer: urlAt(raw['issuer'], `${where}/issuer`),
+    audience: someAt(raw['audience'], `${where}/audience`),
+    ...(jwksUri !== undefined && { jwksUri: urlAt(jwksUri, `${where}/jwksUri`) }),
+    types: typesAt(raw['types'] ?? ['at+jwt'], `${where}/types`),
+    claims: claimsAt(raw['claims'] ?? {}, `${where}/claims`),
+    admins: listAt(raw['admins'] ?? [], `${where}/admins`),
+    readers: raw['readers'] === '*' ? '*' : listAt(raw['readers'] ?? [], `${where}/readers`),
+    owners: ownersAt(raw['owners'] ?? {}, `${where}/owners`),
+    ...(projects !== undefined && { projects: listAt(projects, `${where}/projects`) }),
+  };
+}
+
+function claimsAt(value: unknown, where: string): ClaimPaths {
+  const raw = objectAt(value, where, Object.keys(DEFAULT_CLAIMS));
+  const list = (name: 'clientId' | 'groups' | 'scopes'): readonly string[] =>
+    raw[name] === undefined ? DEFAULT_CLAIMS[name] : someAt(raw[name], `${where}/${name}`);
+  const subject = raw['subject'] ?? DEFAULT_CLAIMS.subject;
+  if (!isText(subject)) throw new Fault(`${where}/subject must be the name of a claim, or a JSON pointer to it`);
+  return { subject, clientId: list('clientId'), groups: list('groups'), scopes: list('scopes') };
+}
+
+function ownersAt(value: unknown, where: string): Issuer['owners'] {
+  const raw = objectAt(value, where);
+  return Object.fromEntries(Object.entries(raw).map(([group, ids]) => [group, someAt(ids, `${where}/${group}`)]));
+}
+
+function typesAt(value: unknown, where: string): readonly string[] {
+  const types = someAt(value, where).map((type) => type.toLowerCase());
+  if (types.every((type) => TYPES.includes(type))) return types;
+  throw new Fault(`${where} must have no others than "at+jwt" and "JWT"`);
+}
+
+/** Keys that could be changed on the way to here would let anyone in. */
+export function isSecureUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, hash } = new URL(text);
+  if (username !== '' || hash !== '') return false;
+  return (
+    protocol === 'https:' || (protocol === 'http:' && /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])$/.test(hostname))
+  );
+}
+
+function urlAt(value: unknown, where: string): string {
+  if (isText(value) && isSecureUrl(value)) return value;
+  throw new Fault(`${where} must be a URL that begins with https://, or with http:// on this machine`);
+}
+
+function objectAt(value: unknown, where: string, known?: readonly string[]): Raw {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Fault(`${where} must be an object`);
+  const stray = known === undefined ? undefined : Object.keys(value).find((key) => !known.includes(key));
+  if (stray === undefined) return value as Raw;
+  throw new Fault(`${where}/${stray.slice(0, 80)} is not known; there are ${known?.join(', ')}`);
+}
+
+function listAt(value: unknown, where: string): readonly string[] {
+  if (Array.isArray(value) && value.every(isText)) return value;
+  throw new Fault(`${where} must be a list of texts`);
+}
+
+/** A text stands for a list of it alone. */
+function someAt(value: unknown, where: string): readonly string[] {
+  const list = isText(value) ? [value] : value;
+  if (Array.isArray(list) && list.length > 0 && list.every(isText)) return list;
+  throw new Fault(`${where} must be a text or a list of texts, at least one`);
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';

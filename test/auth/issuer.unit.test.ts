@@ -1,0 +1,54 @@
+import { expect, test } from '@jest/globals';
+import { readIssuers } from '../../src/auth/issuer.ts';
+
+const GOOD = { issuer: 'https://login.example.com', audience: 'signalbox' };
+const faultOf = (value: unknown): string => {
+  const read = readIssuers(typeof value === 'string' ? value : JSON.stringify(value));
+  return read.ok ? '' : read.fault;
+};
+
+test('an issuer needs an URL and an audience, and everything else has a default', () => {
+  expect(readIssuers(JSON.stringify([GOOD]))).toEqual({
+    ok: true,
+    issuers: [
+      {
+        issuer: 'https://login.example.com',
+        audience: ['signalbox'],
+        types: ['at+jwt'],
+        claims: { subject: 'sub', clientId: ['client_id', 'azp'], groups: ['groups'], scopes: ['scope', 'scp'] },
+        admins: [],
+        readers: [],
+        owners: {},
+      },
+    ],
+  });
+});
+
+test.each<[value: unknown, fault: string]>([
+  ['[', 'it is not JSON'],
+  [[], 'at least one issuer'],
+  [GOOD, 'it must be a list'],
+  [[GOOD, GOOD], 'https://login.example.com stands there twice'],
+  [[{ issuer: GOOD.issuer }], '/0/audience must be a text or a list of texts'],
+  [[{ ...GOOD, audience: [] }], '/0/audience must be'],
+  [[{ ...GOOD, issuer: 'http://login.example.com' }], '/0/issuer must be a URL that begins with https://'],
+  [[{ ...GOOD, issuer: 'http://localhost.example.com' }], '/0/issuer must be'],
+  [[{ ...GOOD, issuer: 'https://me:x@login.example.com' }], '/0/issuer must be'],
+  [[{ ...GOOD, jwksUri: 'file:///etc/keys' }], '/0/jwksUri must be'],
+  [[{ ...GOOD, types: ['none'] }], '/0/types must have no others'],
+  [[{ ...GOOD, admin: ['x'] }], '/0/admin is not known; there are issuer, audience'],
+  [[{ ...GOOD, admins: 'x' }], '/0/admins must be a list of texts'],
+  [[{ ...GOOD, readers: 'everyone' }], '/0/readers must be a list of texts'],
+  [[{ ...GOOD, owners: { team: [] } }], '/0/owners/team must be'],
+  [[{ ...GOOD, claims: { group: 'x' } }], '/0/claims/group is not known'],
+  [[{ ...GOOD, claims: { subject: '' } }], '/0/claims/subject must be'],
+])('%j is not right: %s', (value, fault) => {
+  expect(faultOf(value)).toContain(fault);
+});
+
+test.each(['http://localhost:9000', 'http://127.0.0.1:9000/realm', 'http://[::1]:9000'])(
+  '%s is this machine',
+  (issuer) => {
+    expect(faultOf([{ ...GOOD, issuer }])).toBe('');
+  },
+);
