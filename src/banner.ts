@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
-import type { Config } from './config.ts';
+import { isLoopbackHost, type Config } from './config.ts';
 
 /** Says where things are once the node serves: to a person in some lines, to a machine in one. */
 export function banner(
@@ -13,6 +13,7 @@ export function banner(
   const origin = `http://${host}:${address.port}`;
   const database = config.databaseUrl === undefined ? `embedded, in ${config.dataDir}` : 'PostgreSQL';
   const bus = config.redisUrl === undefined ? 'in this process' : 'Redis';
+  const access = accessOf(config);
   const feed = `ws://${host}:${address.port}/v1/watch`;
   const lines = [
     `Signalbox ${facts.version} is ready after ${facts.ms} ms with ${facts.resources} resources.`,
@@ -20,11 +21,23 @@ export function banner(
     `  Docs      ${origin}/docs`,
     `  Feed      ${feed}`,
     `  Database  ${database}; bus: ${bus}`,
-    '  Development mode: whoever reaches this address, which is loopback only, is the administrator.',
+    `  Access    ${access.text}`,
   ];
   if (config.logFormat === 'pretty') process.stdout.write(`\n${lines.join('\n')}\n\n`);
   log.info(
-    { api: `${origin}/v1`, docs: `${origin}/docs`, feed, database, bus, mode: 'development', ...facts },
-    'ready, in development mode: whoever reaches this address, which is loopback only, is the administrator',
+    { api: `${origin}/v1`, docs: `${origin}/docs`, feed, database, bus, mode: access.mode, ...facts },
+    `ready, ${access.text}`,
   );
+  if (access.mode === 'tokens' && !isLoopbackHost(config.host)) log.warn(IN_CLEAR);
+}
+
+const IN_CLEAR =
+  'tokens arrive here unencrypted: put a proxy that speaks TLS in front, and let nobody else reach this address';
+
+function accessOf({ oidcIssuers }: Config): { readonly mode: 'development' | 'tokens'; readonly text: string } {
+  if (oidcIssuers === undefined) {
+    const text = 'in development mode: whoever reaches this address, which is loopback only, is the administrator';
+    return { mode: 'development', text };
+  }
+  return { mode: 'tokens', text: `for who has a token of ${oidcIssuers.map(({ issuer }) => issuer).join(' or ')}` };
 }

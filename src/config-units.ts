@@ -5,6 +5,8 @@ export interface Unit<T> {
   readonly expects: string;
   /** `undefined` when the text is not what is expected. */
   read(text: string): T | undefined;
+  /** What of a text is not as expected, where that can be said. */
+  fault?(text: string): string | undefined;
   /** The text of a value, as the documentation and `.env.example` write it. */
   write(value: T): string;
 }

@@ -1,3 +1,4 @@
+import { readIssuers, type Issuer } from './auth/issuer.ts';
 import { choice, duration, flag, integer, matching, networks, size, url, type Unit } from './config-units.ts';
 
 interface Setting<T> {
@@ -16,6 +17,20 @@ const optional = <T>(
   setting: Setting<T> & { readonly otherwise: string },
 ): Setting<T> & { readonly otherwise: string } => setting;
 
+/** A list in JSON, since what there is to say about an issuer fits no other form of a variable. */
+const issuers: Unit<readonly Issuer[]> = {
+  expects: 'a list of issuers in JSON, as docs/access.md describes them',
+  read: (text) => {
+    const read = readIssuers(text);
+    return read.ok ? read.issuers : undefined;
+  },
+  fault: (text) => {
+    const read = readIssuers(text);
+    return read.ok ? undefined : read.fault;
+  },
+  write: (value) => JSON.stringify(value),
+};
+
 const S = 1000;
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -26,13 +41,27 @@ export const SETTINGS = {
     env: 'HOST',
     unit: matching('a host name or an address', /^[a-zA-Z0-9.:_-]{1,253}$/),
     default: '127.0.0.1',
-    description: 'Address to listen on. Only loopback addresses are taken until access control exists.',
+    description: 'Address to listen on. Without OIDC_ISSUERS only loopback addresses are taken.',
   }),
   port: required({
     env: 'PORT',
     unit: integer(0, 65_535),
     default: 4400,
     description: 'TCP port to listen on; 0 takes a free one.',
+  }),
+  oidcIssuers: optional({
+    env: 'OIDC_ISSUERS',
+    unit: issuers,
+    otherwise: 'development mode: no tokens, and loopback only',
+    description:
+      'The OpenID providers whose access tokens are taken, such as [{"issuer":"https://login.example.com","audience":"signalbox","admins":["platform"],"readers":"*"}].',
+  }),
+  jwksRefresh: required({
+    env: 'JWKS_REFRESH',
+    unit: duration('1s', '24h'),
+    default: 300 * S,
+    description:
+      'How often the keys of issuers are read anew. Tokens that were signed with a withdrawn key are refused after this; a new key is looked for at once.',
   }),
   dataDir: required({
     env: 'DATA_DIR',
@@ -278,7 +307,8 @@ export function loadConfig(env: Env, { isTTY = false }: { readonly isTTY?: boole
   }
   values['logFormat'] ??= isTTY ? 'pretty' : 'json';
   const config = values as Config;
-  if (config.host !== undefined && !isLoopbackHost(config.host)) errors.push(notLoopback(config.host));
+  const isDevelopment = !env[SETTINGS.oidcIssuers.env];
+  if (isDevelopment && config.host !== undefined && !isLoopbackHost(config.host)) errors.push(notLoopback(config.host));
   return errors.length > 0 ? { ok: false, errors } : { ok: true, config, warnings: warningsOf(env) };
 }
 
@@ -290,17 +320,21 @@ function badValue(setting: Setting<unknown>, text: string): string {
   const shown = setting.secret === true ? '' : `, not ${JSON.stringify(text.slice(0, 80))}`;
   const fallback =
     setting.default === undefined ? setting.otherwise : `its default, ${setting.unit.write(setting.default)}`;
-  return `${setting.env} must be ${setting.unit.expects}${shown}. Set it so, or leave it out for ${fallback}.`;
+  const fault = setting.unit.fault?.(text);
+  const because = fault === undefined ? shown : `: ${fault}`;
+  return `${setting.env} must be ${setting.unit.expects}${because}. Set it so, or leave it out for ${fallback}.`;
 }
 
 const notLoopback = (host: string): string =>
-  `HOST must be a loopback address such as 127.0.0.1, not ${JSON.stringify(host)}: whoever reaches Signalbox may change ` +
-  'everything, because access control does not exist yet (SEC2). Leave HOST out, and reach it through a tunnel.';
+  `HOST must be a loopback address such as 127.0.0.1, not ${JSON.stringify(host)}, unless OIDC_ISSUERS says whose tokens are ` +
+  'taken: without it, whoever reaches Signalbox may change everything (SEC2). Leave HOST out, or set OIDC_ISSUERS.';
 
-/** Settings have no prefix; `SIGNALBOX_URL` is the command line's. */
+/** Settings have no prefix; these are the command line's. */
+const OF_COMMAND_LINE: ReadonlySet<string> = new Set(['SIGNALBOX_URL', 'SIGNALBOX_TOKEN']);
+
 function warningsOf(env: Env): string[] {
   const known = new Set<string>(Object.values(SETTINGS).map((setting) => setting.env));
-  const stray = Object.keys(env).filter((name) => name.startsWith('SIGNALBOX_') && name !== 'SIGNALBOX_URL');
+  const stray = Object.keys(env).filter((name) => name.startsWith('SIGNALBOX_') && !OF_COMMAND_LINE.has(name));
   return stray.toSorted().map((name) => {
     const meant = name.slice('SIGNALBOX_'.length);
     const hint = known.has(meant) ? `did you mean ${meant}?` : 'docs/settings.md lists those there are.';

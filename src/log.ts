@@ -5,9 +5,24 @@ import type { Config } from './config.ts';
 /** How long the last lines of the log may take to be written. */
 const LOG_END_MS = 500;
 
+/** What a token could stand under, in what is logged and in what an error carries. */
+const SECRETS = ['authorization', 'token', 'access_token', 'cookie'];
+const AT = ['', '*.', '*.*.', '*.*.*.'];
+
+/** What every log is made with, wherever it is written: no token ever is. */
+export const LOG_SAFETY = {
+  redact: { paths: AT.flatMap((at) => SECRETS.map((name) => at + name)), censor: '[redacted]' },
+  serializers: { url: withoutTokens },
+};
+
+/** Nobody may send a token in a URL, and who does is refused; the URL is logged all the same. */
+export function withoutTokens(url: unknown): unknown {
+  return typeof url === 'string' ? url.replaceAll(/((?:token|%74oken)=)[^&#]*/gi, '$1[redacted]') : url;
+}
+
 /** The log, and what resolves when all of it is written, which takes no time unless nobody reads it. */
 export function createLog(config: Config): { log: Logger; written: () => Promise<void> } {
-  const options = { level: config.logLevel, base: { name: 'signalbox' } };
+  const options = { level: config.logLevel, base: { name: 'signalbox' }, ...LOG_SAFETY };
   if (config.logFormat === 'pretty') {
     const pretty = { ignore: 'pid,hostname,name', translateTime: 'HH:MM:ss.l' };
     // Its thread is waited for when the process exits.

@@ -3,6 +3,8 @@ import { isIP } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import type { Logger } from 'pino';
+import { permitOf } from './auth/authorize.ts';
+import { Tokens } from './auth/tokens.ts';
 import { banner } from './banner.ts';
 import { InProcessNetwork } from './bus/in-process.ts';
 import { openRedisBus } from './bus/redis.ts';
@@ -119,7 +121,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     metrics: metrics.commit,
     now,
   });
-  const registry = new Registry(loop, { ledger: tail, validate: validateResource });
+  const registry = new Registry(loop, { ledger: tail, validate: validateResource, permitOf });
 
   const egress = createEgress({
     // Development mode is on loopback, and so are the instances.
@@ -162,8 +164,10 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   });
   metrics.watch({ tail, hub, loop, monitor });
 
+  const tokens = config.oidcIssuers && new Tokens(config.oidcIssuers, { log, now, clock: Date.now });
   const app = await buildApp({
     config,
+    access: tokens ?? 'development',
     registry,
     state: tail,
     log: hub.history,
@@ -177,7 +181,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     plugins: [
       watchRoute({
         hub,
-        registrar: registrarOf({ instances, monitoring: monitor, log }),
+        registrar: registrarOf({ instances, monitoring: monitor, state: tail, log }),
         log,
         maxFrameBytes: config.watchMaxFrameBytes,
       }),
@@ -204,7 +208,10 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     );
   // At once too: a node that is restarted often would otherwise never come to it.
   void trim().catch(failed);
+  // At once as well, without waiting for it: an issuer that is away is no reason not to start.
+  void tokens?.refresh();
   const jobs = [
+    ...(tokens === undefined ? [] : [every(config.jwksRefresh, () => tokens.refresh(), failed)]),
     every(config.tailInterval, () => tail.catchUp().then(away.worked, away.failed), failed),
     every(TRIM_PAUSE_MS, trim, failed),
     every(config.watchHeartbeat / HEARTBEAT_SLICES, () => hub.heartbeat(), failed),

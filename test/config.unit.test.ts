@@ -82,9 +82,9 @@ test('all that is wrong is said at once', () => {
 });
 
 test.each(['0.0.0.0', '::', '10.0.0.1', 'example.com', '127.0.0.1.example.com', '128.0.0.1', 'localhost.example.com'])(
-  'SEC2 listening on %s is refused until access control exists',
+  'SEC2 listening on %s without an issuer is refused',
   (host) => {
-    expect(errorsOf({ HOST: host })).toEqual([expect.stringContaining('access control does not exist yet (SEC2)')]);
+    expect(errorsOf({ HOST: host })).toEqual([expect.stringContaining('unless OIDC_ISSUERS says whose tokens are taken')]);
   },
 );
 

@@ -31,5 +31,5 @@ export function whyFailed(error: unknown): string {
   const { cause } = error;
   if (error.name === 'TimeoutError') return 'it did not answer in time';
   if (!(cause instanceof Error)) return error.message;
-  return cause.message || String((cause as NodeJS.ErrnoException).code ?? error.message);
+  return cause.message || (cause as NodeJS.ErrnoException).code || error.message;
 }

@@ -132,9 +132,7 @@ function read(token: string): Parts | undefined {
 /** Without a `typ` it is a JWT (RFC 7519, section 5.1). */
 function typeOf(typ: unknown): string {
   if (typ === undefined) return 'jwt';
-  return String(typ)
-    .toLowerCase()
-    .replace(/^application\//, '');
+  return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : '';
 }
 
 const refuse = (detail: string): Verified => ({ ok: false, away: false, detail });

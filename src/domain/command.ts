@@ -2,11 +2,23 @@ import type { FieldError, Refusal, Warning } from './errors.ts';
 import type { AnyItem, Change } from './item.ts';
 import type { InstanceEdit } from './instances/edits.ts';
 import type { Kind, Labels } from './resources.ts';
+import type { Reader } from './view.ts';
 
-/** Who acts. In development mode an administrator, who may name the project and creator of a service (CAT2). */
+/** The services that a token makes its bearer an owner of. */
+export interface Owned {
+  readonly apiIds: readonly string[];
+  /** Service ids. */
+  readonly services: readonly string[];
+}
+
+/** Who acts. */
 export type Caller =
+  /** May name the project and the creator of a service (CAT2). */
   | { readonly kind: 'administrator'; readonly subject: string }
-  | { readonly kind: 'serviceAccount'; readonly subject: string; readonly account: string }
+  /** `account` is the name of the resource, which says the project too. */
+  | { readonly kind: 'serviceAccount'; readonly subject: string; readonly account: string; readonly owns?: Owned }
+  /** Whoever else a token is of. */
+  | { readonly kind: 'person'; readonly subject: string; readonly reader: boolean; readonly owns: Owned }
   /** Signalbox itself: what its health checks find. */
   | { readonly kind: 'signalbox'; readonly subject: string };
 
@@ -17,8 +29,27 @@ export type Edit =
   | { readonly op: 'patch'; readonly name: string; readonly patch: unknown }
   | { readonly op: 'delete'; readonly name: string };
 
-export interface CatalogCommand {
+/** What a command would do to one resource. */
+export interface Wish {
+  readonly action: 'catalog.write' | 'catalog.delete' | 'instance.register' | 'instance.override';
+  readonly name: string;
+  /** The service that it is about, where the name does not say it. */
+  readonly service?: string;
+}
+
+/** Why the caller may not do these things together, in a sentence; `undefined` when they may. */
+export type Permit = (state: Reader, wishes: readonly Wish[]) => string | undefined;
+
+interface Asked {
   readonly caller: Caller;
+  /**
+   * Asked about the very state that the command is decided on, so that nobody else's change comes in between. Without it
+   * everything is permitted.
+   */
+  readonly permit?: Permit;
+}
+
+export interface CatalogCommand extends Asked {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly edits: readonly Edit[];
@@ -29,8 +60,7 @@ export interface CatalogCommand {
 }
 
 /** What happens to what runs. Edits that no longer apply change nothing; the others still do. */
-export interface InstanceCommand {
-  readonly caller: Caller;
+export interface InstanceCommand extends Asked {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly instances: readonly InstanceEdit[];

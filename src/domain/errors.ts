@@ -45,6 +45,7 @@ export interface FieldError {
 /** Why a command is not carried out. Rendered as problem+json by the edge, which alone knows status codes. */
 export type Refusal =
   | { readonly code: 'invalid'; readonly detail: string; readonly errors: readonly FieldError[] }
+  | { readonly code: 'forbidden'; readonly detail: string }
   | { readonly code: 'not-found'; readonly detail: string }
   | { readonly code: 'precondition-failed'; readonly detail: string; readonly revision?: number }
   | { readonly code: 'conflict'; readonly detail: string; readonly violations: readonly Violation[] };

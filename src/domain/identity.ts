@@ -52,6 +52,7 @@ function creatorOf(caller: Caller, named: unknown, errors: FieldError[]): string
     if (named === undefined || named === caller.account) return caller.account;
     return fail(`a service account creates services in its own name: say ${caller.account} or leave the field out`);
   }
+  if (caller.kind === 'person') return fail('only a service account creates services, in its own name');
   if (named === undefined) return fail(`a service is created by a service account: name it, as ${HOW_TO_NAME}`);
   const name = typeof named === 'string' ? named : '';
   return parseName(name)?.kind === 'serviceAccount'

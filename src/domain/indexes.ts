@@ -21,6 +21,10 @@ export const bundlesOf = (service: string): string => `member:${service}`;
 export const atAddress = (address: string, port: number): string => `at:${address}:${port}`;
 /** The service with an apiId. */
 export const byApiId = (apiId: string): string => `apiId:${apiId}`;
+/** The service accounts with a subject. */
+export const bySubject = (subject: string): string => `subject:${subject}`;
+/** The service accounts with a client id. */
+export const byClient = (clientId: string): string => `client:${clientId}`;
 
 export function indexKeys(item: AnyItem): string[] {
   const keys = [byKind(item.kind)];
@@ -29,7 +33,13 @@ export function indexKeys(item: AnyItem): string[] {
     case 'service':
       keys.push(byApiId(item.value.apiId));
       break;
-    case 'serviceAccount':
+    case 'serviceAccount': {
+      const { subject, clientId } = item.value;
+      keys.push(children(item.kind, item.parent));
+      if (subject !== undefined) keys.push(bySubject(subject));
+      if (clientId !== undefined) keys.push(byClient(clientId));
+      break;
+    }
     case 'resourceType':
       keys.push(children(item.kind, item.parent));
       break;

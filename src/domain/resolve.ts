@@ -1,4 +1,4 @@
-import type { CatalogCommand, Edit, Validate } from './command.ts';
+import type { CatalogCommand, Edit, Validate, Wish } from './command.ts';
 import type { Touch } from './delta.ts';
 import { Draft } from './draft.ts';
 import { changedUses } from './effective-uses.ts';
@@ -60,14 +60,19 @@ class Resolution {
     if (prune !== undefined && Object.keys(prune).length === 0)
       this.#fail(-1, '/prune', 'needs a label: it would delete all');
     if (this.#errors.length > 0) return this.#invalid();
-    const refusal = this.#checkExpectation() ?? this.#checkPresence();
+    const refusal = this.#forbidden(edits.map(wishOf)) ?? this.#checkExpectation() ?? this.#checkPresence();
     if (refusal !== undefined) return refusal;
     edits.forEach((edit, i) => {
       if (edit.op === 'delete') this.#delete(edit.name);
       else this.#put(i, edit, names[i] as NameParts);
     });
     if (this.#errors.length > 0) return this.#invalid();
-    if (prune !== undefined) this.#prune(prune);
+    if (prune !== undefined) {
+      const pruned = this.#prunedBy(prune);
+      const forbidden = this.#forbidden(pruned.map((name) => ({ action: 'catalog.delete', name })));
+      if (forbidden !== undefined) return forbidden;
+      for (const name of pruned) this.#delete(name);
+    }
     this.#deriveUses();
     return { before: this.#state, after: this.#after, touches: this.#touches };
   }
@@ -81,6 +86,11 @@ class Resolution {
       if (seen.has(name)) this.#fail(i, '/name', `${name} is named twice`);
       seen.add(name);
     });
+  }
+
+  #forbidden(wishes: readonly Wish[]): Refusal | undefined {
+    const detail = this.#command.permit?.(this.#state, wishes);
+    return detail === undefined ? undefined : { code: 'forbidden', detail };
   }
 
   #checkExpectation(): Refusal | undefined {
@@ -135,14 +145,16 @@ class Resolution {
     return errors.length > 0 ? errors : before.value;
   }
 
-  #prune(labels: Labels): void {
+  #prunedBy(labels: Labels): string[] {
+    const pruned: string[] = [];
     const listed = new Set(this.#command.edits.map((edit) => edit.name));
     const wanted = Object.entries(labels);
     for (const kind of CATALOG_KINDS) {
       for (const { name, value } of allOf(this.#state, kind)) {
-        if (wanted.every(([key, label]) => value.labels[key] === label) && !listed.has(name)) this.#delete(name);
+        if (wanted.every(([key, label]) => value.labels[key] === label) && !listed.has(name)) pruned.push(name);
       }
     }
+    return pruned;
   }
 
   #deriveUses(): void {
@@ -180,3 +192,5 @@ class Resolution {
     return { code: 'invalid', detail, errors };
   }
 }
+
+const wishOf = ({ op, name }: Edit): Wish => ({ action: op === 'delete' ? 'catalog.delete' : 'catalog.write', name });

@@ -1,11 +1,11 @@
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Action } from '../auth/actions.ts';
-import { authorize } from '../auth/authorize.ts';
-import { resolveDevelopmentCaller } from '../auth/development.ts';
-import type { Caller } from '../domain/command.ts';
+import { belongs, STRANGER } from '../auth/caller.ts';
 import { badHeader, Problem } from '../protocol/problem.ts';
 import type { EdgeDeps } from './deps.ts';
 import { REVISION_HEADER } from './answers.ts';
+import { decide, identify } from './identify.ts';
+import { targetOf } from './target-of.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -13,8 +13,6 @@ declare module 'fastify' {
     action?: Action;
   }
   interface FastifyRequest {
-    /** Set before any handler runs. */
-    caller: Caller;
     /** Monotonic milliseconds. */
     arrivedAt: number;
   }
@@ -38,46 +36,44 @@ const WRITES: ReadonlySet<Action> = new Set([
   'instance.override',
 ]);
 
-const MAX_URL_LENGTH = 8192;
 /** So long the loading of a catalog usually takes at most; what a client is told to wait. */
 const NOT_READY_RETRY_S = 1;
 
-type Admission = Pick<EdgeDeps, 'state' | 'config'>;
+type Admission = Pick<EdgeDeps, 'state' | 'config' | 'access'>;
 
 /**
  * What every request passes before its body is read: who is calling, may they do this, is the catalog loaded, has the view
  * reached the revision that the caller has already seen. One hook made for each route, since it runs for every request.
  */
-export function admission({ state, config }: Admission, action: Action): onRequestHookHandler {
+export function admission({ state, config, access }: Admission, action: Action, url: string): onRequestHookHandler {
   const reads = READS.has(action);
   const needsCatalog = reads || WRITES.has(action);
-  return (request, reply, done) => {
-    request.arrivedAt = performance.now();
-    const problem = identify(request, action) ?? (needsCatalog && !state.ready ? notReady() : undefined);
+  const target = WRITES.has(action) ? targetOf(url) : undefined;
+  /** Who is a service account is in the catalog too, so all but strangers wait for it. */
+  const whyNot = (request: FastifyRequest): Problem | undefined => {
+    const waits = needsCatalog && (request.grant !== undefined || request.caller !== STRANGER);
+    if (waits && !state.ready) return notReady();
+    return decide(request, action, target?.(request.params as Readonly<Record<string, string>>), state.view);
+  };
+  const answer = (request: FastifyRequest, reply: FastifyReply, done: Done, problem: Problem | undefined): void => {
     if (problem !== undefined) return done(problem);
-    if (state.ready) reply.header(REVISION_HEADER, state.head.revision);
+    if (state.ready && belongs(request.caller)) reply.header(REVISION_HEADER, state.head.revision);
     if (request.headers['x-request-id'] !== undefined) reply.header('x-request-id', request.id);
     const seen = reads ? request.headers['x-signalbox-min-revision'] : undefined;
     if (seen === undefined) return done();
     void awaitRevision(state, config.readWaitMax, String(seen), reply, done);
   };
+  return (request, reply, done) => {
+    request.arrivedAt = performance.now();
+    const identified = identify(access, request);
+    if (!(identified instanceof Promise)) return answer(request, reply, done, identified ?? whyNot(request));
+    void identified
+      .then((problem) => problem ?? whyNot(request))
+      .then((problem) => answer(request, reply, done, problem), done);
+  };
 }
 
-/** Sets the caller of a request, or says why it is not answered. */
-export function identify(request: FastifyRequest, action: Action): Problem | undefined {
-  const { raw } = request;
-  const { host, origin } = raw.headers;
-  const resolution = resolveDevelopmentCaller({ remoteAddress: raw.socket.remoteAddress, host, origin });
-  if (!resolution.ok) return new Problem('forbidden', resolution.detail);
-  const url = raw.url ?? '';
-  if (url.length > MAX_URL_LENGTH) {
-    return new Problem('uri-too-long', `The URL has ${url.length} characters; ${MAX_URL_LENGTH} are taken.`);
-  }
-  const verdict = authorize(resolution.caller, action, url);
-  if (!verdict.allowed) return new Problem('forbidden', verdict.detail);
-  request.caller = resolution.caller;
-  return undefined;
-}
+type Done = (error?: Error) => void;
 
 const notReady = (): Problem =>
   new Problem('not-ready', { detail: 'The catalog is still being loaded.', retryAfter: NOT_READY_RETRY_S });

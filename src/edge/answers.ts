@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import type { AnyItem } from '../domain/item.ts';
-import { PROBLEMS } from '../protocol/problem-catalogue.ts';
+import { PROBLEMS, type ProblemCode } from '../protocol/problem-catalogue.ts';
 import { renderProblem, type Problem } from '../protocol/problem.ts';
 
 export const REVISION_HEADER = 'x-signalbox-revision';
@@ -20,10 +20,18 @@ export function sendItem(reply: FastifyReply, item: AnyItem): FastifyReply {
 }
 
 export function sendProblem(reply: FastifyReply, { code, details }: Problem): FastifyReply {
+  if (PROBLEMS[code].status === 401) reply.header('www-authenticate', challenge(code, details.detail));
   if (details.retryAfter !== undefined) reply.header('retry-after', details.retryAfter);
   return reply
     .code(PROBLEMS[code].status)
     .header('content-type', PROBLEM_TYPE)
     .header('cache-control', 'no-store')
     .send(renderProblem(code, details, reply.request.id));
+}
+
+/** RFC 6750, section 3: what was wrong with a token is said only to those who sent one. */
+function challenge(code: ProblemCode, detail: string): string {
+  if (code !== 'invalid-token') return 'Bearer realm="signalbox"';
+  const description = detail.replaceAll('"', "'").replaceAll(/[^\x20-\x7e]|\\/g, ' ');
+  return `Bearer realm="signalbox", error="invalid_token", error_description="${description}"`;
 }

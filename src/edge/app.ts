@@ -1,8 +1,9 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { admission, identify } from './admission.ts';
+import { admission } from './admission.ts';
 import type { EdgeDeps } from './deps.ts';
 import { clientErrorHandler } from './client-error.ts';
 import { EdgeLog } from './edge-log.ts';
+import { decide, identify } from './identify.ts';
 import { errorHandler, MAX_PARAM_LENGTH } from './error-handler.ts';
 import { advisoryRoutes } from './http/advisories.ts';
 import { catalogRoutes } from './http/catalog.ts';
@@ -64,6 +65,7 @@ export async function buildApp(deps: EdgeDeps): Promise<FastifyInstance> {
   const routes = new RouteTable();
   app.decorate('routeTable', routes);
   app.decorateRequest('caller');
+  app.decorateRequest('grant');
   app.decorateRequest('arrivedAt', 0);
   // Each scope says what it reads; where nothing does, a body is not even looked at.
   app.removeAllContentTypeParsers();
@@ -71,9 +73,7 @@ export async function buildApp(deps: EdgeDeps): Promise<FastifyInstance> {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => JSON.stringify);
   watchRoutes(app, deps, routes);
-  app.setNotFoundHandler((request, reply) => {
-    notFound(routes, request, reply);
-  });
+  app.setNotFoundHandler((request, reply) => notFound(deps, routes, request, reply));
   await documentRoutes(app, deps.version);
   healthRoutes(app, deps);
   catalogRoutes(app, deps);
@@ -104,7 +104,7 @@ function watchRoutes(app: FastifyInstance, deps: EdgeDeps, routes: RouteTable): 
     const action = routes.add(route);
     if (action === undefined) return;
     const series = metrics.series(String(route.method), route.url);
-    route.onRequest = [admission(deps, action), ...[route.onRequest ?? []].flat()];
+    route.onRequest = [admission(deps, action, route.url), ...[route.onRequest ?? []].flat()];
     route.onSend = [
       (request, reply, payload, done): void => {
         const ms = performance.now() - request.arrivedAt;
@@ -122,8 +122,13 @@ function logRequest({ logger }: EdgeDeps, request: FastifyRequest, reply: Fastif
   logger.debug({ requestId, method, url, status: reply.statusCode, ms }, 'answers a request');
 }
 
-function notFound(routes: RouteTable, request: FastifyRequest, reply: FastifyReply): void {
-  const problem = identify(request, 'docs.read');
+async function notFound(
+  { access, state }: EdgeDeps,
+  routes: RouteTable,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<never> {
+  const problem = (await identify(access, request)) ?? decide(request, 'docs.read', undefined, state.view);
   if (problem !== undefined) throw problem;
   const path = request.url.split('?')[0] ?? '';
   const methods = routes.methodsAt(path);

@@ -6,6 +6,7 @@ import type { Command, Decision } from '../domain/command.ts';
 import type { Entry } from '../domain/item.ts';
 import type { Head, Position, ResetReason } from '../domain/position.ts';
 import type { View } from '../domain/view.ts';
+import type { Access } from './identify.ts';
 import type { Monitoring } from '../health/monitoring.ts';
 import type { PollHub } from './long-poll.ts';
 import type { InstanceDesk } from '../registry/instances.ts';
@@ -37,6 +38,7 @@ export interface EdgeLog {
 /** What the HTTP edge needs of the rest. */
 export interface EdgeDeps {
   readonly config: Pick<Config, 'bodyMaxBytes' | 'applyMaxBytes' | 'requestTimeout' | 'readWaitMax'>;
+  readonly access: Access;
   /** Rejects with `RegistryUnavailable`. */
   readonly registry: { execute(command: Command, options?: { readonly dryRun?: boolean }): Promise<Result> };
   readonly state: EdgeState;

@@ -1,9 +1,22 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { belongs } from '../auth/caller.ts';
 import { PROBLEMS, type ProblemCode } from '../protocol/problem-catalogue.ts';
 import { Problem } from '../protocol/problem.ts';
 import { RegistryUnavailable } from '../registry/errors.ts';
 import { REVISION_HEADER, sendProblem } from './answers.ts';
 import type { EdgeDeps } from './deps.ts';
+
+/** What cannot be read as a request has never come to its admission. */
+const isKnown = ({ caller }: { readonly caller?: FastifyRequest['caller'] }): boolean =>
+  caller !== undefined && belongs(caller);
+
+/** Who is refused like this may be anyone. */
+const UNKNOWN_TO: ReadonlySet<ProblemCode> = new Set([
+  'forbidden',
+  'unauthenticated',
+  'invalid-token',
+  'issuer-unavailable',
+]);
 
 /** Everything that goes wrong in a request ends here and leaves as problem+json (RFC 9457). */
 export const errorHandler =
@@ -15,7 +28,8 @@ export const errorHandler =
     else logger.debug({ ...fields, detail: problem.details.detail }, 'a request was refused');
     // What never reached a route has not passed its admission, which sets these; a stranger is not told the revision.
     reply.header('x-request-id', request.id);
-    if (state.ready && problem.code !== 'forbidden') reply.header(REVISION_HEADER, state.head.revision);
+    if (state.ready && !UNKNOWN_TO.has(problem.code) && isKnown(request))
+      reply.header(REVISION_HEADER, state.head.revision);
     sendProblem(reply, problem);
   };
 

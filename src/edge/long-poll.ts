@@ -17,7 +17,9 @@ export type Polled =
   /** Up to `to` there is none. */
   | { readonly kind: 'nothing'; readonly to: number }
   | { readonly kind: 'startOver'; readonly reason: ResetFrame['reason'] }
-  | { readonly kind: 'full' };
+  | { readonly kind: 'full' }
+  /** Its token holds no longer. */
+  | { readonly kind: 'tokenEnded' };
 
 export interface Poll {
   readonly select: Selector;
@@ -80,6 +82,7 @@ class LongPollSocket implements WatchSocket {
 
   close(code: number): void {
     if (code === CLOSE.full) this.#settle({ kind: 'full' });
+    else if (code === CLOSE.tokenEnded) this.#settle({ kind: 'tokenEnded' });
     else this.giveUp();
   }
 

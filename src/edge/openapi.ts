@@ -80,7 +80,7 @@ export function answers(
       headers: { 'X-Signalbox-Revision': REVISION, 'X-Request-Id': REQUEST_ID, ...answer.headers },
     };
   }
-  for (const code of [...problems, 'forbidden', 'internal'] as const) {
+  for (const code of [...problems, 'unauthenticated', 'forbidden', 'internal'] as const) {
     const status = String(PROBLEMS[code].status);
     const title = `${PROBLEMS[code].title} (\`${problemType(code)}\`).`;
     const known = all[status];
@@ -179,6 +179,9 @@ export async function documentRoutes(app: FastifyInstance, version: string): Pro
       openapi: '3.1.0',
       info: { title: 'Signalbox', version, description: DESCRIPTION },
       tags: TAGS,
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
+      // Without issuers no token is needed.
+      security: [{ bearer: [] }, {}],
     },
     transformObject: (document) => {
       if (!('openapiObject' in document)) return document.swaggerObject;

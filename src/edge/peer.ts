@@ -4,12 +4,13 @@ import type { Peer, Transport } from '../feed/peer.ts';
 const MAX_USER_AGENT = 200;
 
 /** Who is at the other end of a request that stays. */
-export function peerOf({ raw, caller }: FastifyRequest, transport: Transport): Peer {
+export function peerOf({ raw, caller, grant }: FastifyRequest, transport: Transport): Peer {
   const userAgent = raw.headers['user-agent'];
   return {
     transport,
     remoteAddress: raw.socket.remoteAddress ?? '',
     caller,
+    ...(grant !== undefined && { grant }),
     ...(userAgent !== undefined && { userAgent: cut(userAgent) }),
   };
 }

@@ -118,8 +118,12 @@ export class Connection implements SignsOfLife {
 
   /** Called once a heartbeat: is the client there, does it read, and where it stands (PUSH6, PUSH8). */
   heartbeat(): void {
+    if (this.#closed) return;
+    if (this.peer.grant?.holds(this.hub.clock()) === false) {
+      return this.close(CLOSE.tokenEnded, 'the token holds no longer; connect again with a new one');
+    }
     // A poll has a time of its own, at which it is answered.
-    if (this.#closed || this.peer.transport === 'poll') return;
+    if (this.peer.transport === 'poll') return;
     const { heartbeatMs, stallTimeoutMs } = this.hub.limits;
     const now = this.hub.now();
     if (this.#blockedSince !== undefined) {

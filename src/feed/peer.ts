@@ -8,5 +8,7 @@ export interface Peer {
   readonly transport: Transport;
   readonly remoteAddress: string;
   readonly caller: Caller;
+  /** What it was let in by, where that comes to an end. */
+  readonly grant?: { holds(at: number): boolean };
   readonly userAgent?: string;
 }

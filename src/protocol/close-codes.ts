@@ -12,6 +12,8 @@ export const CLOSE = {
   silent: 4002,
   /** The server holds as many sockets as it may. Reason: `{"retryAfterMs":…}`. */
   full: 4003,
+  /** The token that the socket was opened with holds no longer: it has expired, or its key was withdrawn. Connect with a new one. */
+  tokenEnded: 4004,
   /** The client keeps sending frames that the protocol does not know. */
   protocolError: 4500,
 } as const;

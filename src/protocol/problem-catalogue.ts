@@ -27,13 +27,20 @@ export const PROBLEMS = {
   unauthenticated: {
     status: 401,
     title: 'Who is calling is not known',
-    meaning: 'The request carries no identity, or one that is not accepted.',
+    meaning:
+      'The request carries no token, and needs one: send `Authorization: Bearer TOKEN`. An access token comes from one of the issuers in OIDC_ISSUERS.',
+  },
+  'invalid-token': {
+    status: 401,
+    title: 'The token is not accepted',
+    meaning:
+      'The token is malformed, has expired, is of another issuer or for another audience, or its signature is not right; the detail says which. Get a new one from the issuer.',
   },
   forbidden: {
     status: 403,
     title: 'The caller may not do this',
     meaning:
-      'In development mode only programs on the same machine are answered: the connection, the Host header and, from a browser, the Origin header all have to be loopback (localhost, 127.0.0.1, [::1]).',
+      'docs/access.md says who may do what. In development mode only programs on the same machine are answered: the connection, the Host header and, from a browser, the Origin header all have to be loopback (localhost, 127.0.0.1, [::1]).',
   },
   'not-found': {
     status: 404,
@@ -137,6 +144,12 @@ export const PROBLEMS = {
     title: 'Too many requests are waiting',
     meaning:
       'Too many writes wait for their commit, or too many polls and watchers for changes. The request was not queued and nothing was written. Try again after `retryAfter` seconds.',
+  },
+  'issuer-unavailable': {
+    status: 503,
+    title: 'The token cannot be verified now',
+    meaning:
+      'The keys of the issuer that the token names cannot be read, and it is signed with none that is known. Try again after `retryAfter` seconds.',
   },
   'health-checks-off': {
     status: 503,

@@ -63,6 +63,8 @@ export function fromRefusal(refusal: Refusal): Problem {
   switch (refusal.code) {
     case 'invalid':
       return new Problem('invalid', { detail: refusal.detail, errors: refusal.errors.slice(0, MAX_LISTED) });
+    case 'forbidden':
+      return new Problem('forbidden', refusal.detail);
     case 'not-found':
       return new Problem('not-found', refusal.detail);
     case 'precondition-failed':

@@ -34,6 +34,12 @@ export interface Registered {
   readonly revision: number;
 }
 
+export interface Deregistered {
+  readonly revision: number;
+  /** Whether it was there. */
+  readonly existed: boolean;
+}
+
 export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly refusal: Refusal };
 
 /** The use cases of instances and overrides. Rejects with `RegistryUnavailable` when nothing can be decided now. */
@@ -72,17 +78,17 @@ export class InstanceDesk {
     return { ok: true, value: { id, created: outcome?.op === 'created', item, revision: verdict.revision } };
   }
 
-  /** Removes an instance; one that is not there is gone already. Resolves with the revision, and whether it was there. */
+  /** Removes an instance; one that is not there is gone already. */
   async deregister(
     caller: Caller,
     id: string,
     generation?: number,
     options: { readonly dryRun?: boolean } = {},
-  ): Promise<{ revision: number; existed: boolean }> {
+  ): Promise<Outcome<Deregistered>> {
     const edit = { op: 'deregister', id, ...(generation !== undefined && { generation }) } as const;
     const verdict = await this.#execute(caller, [edit], options);
-    if (!verdict.ok) throw new Error(verdict.refusal.detail);
-    return { revision: verdict.revision, existed: verdict.outcomes[0]?.op === 'deleted' };
+    if (!verdict.ok) return verdict;
+    return { ok: true, value: { revision: verdict.revision, existed: verdict.outcomes[0]?.op === 'deleted' } };
   }
 
   /** Sets or, without a body, lifts an override (INS5). */

@@ -1,16 +1,21 @@
-import type { Command } from '../domain/command.ts';
+import type { Caller, Command, Permit } from '../domain/command.ts';
 import { decide } from '../domain/decide.ts';
 import type { CommitLoop, CommitLoopDeps, Verdict } from './commit-loop.ts';
 import { RegistryUnavailable } from './errors.ts';
 
 export type { Accepted, Verdict } from './commit-loop.ts';
 
-/** The one way to change anything. */
+export interface RegistryDeps extends Pick<CommitLoopDeps, 'ledger' | 'validate'> {
+  /** What a caller may change; `undefined` for one who may change everything. */
+  readonly permitOf: (caller: Caller) => Permit | undefined;
+}
+
+/** The one way to change anything, and so the one place that nobody changes anything past (SEC1). */
 export class Registry {
   readonly #loop: CommitLoop;
-  readonly #deps: Pick<CommitLoopDeps, 'ledger' | 'validate'>;
+  readonly #deps: RegistryDeps;
 
-  constructor(loop: CommitLoop, deps: Pick<CommitLoopDeps, 'ledger' | 'validate'>) {
+  constructor(loop: CommitLoop, deps: RegistryDeps) {
     this.#loop = loop;
     this.#deps = deps;
   }
@@ -19,9 +24,11 @@ export class Registry {
    * Carries out a command, or says why not. Resolves once the change is durable. Rejects with `RegistryUnavailable` when
    * it cannot be decided or committed now. A dry run is the same decision on the present state, not committed (COV5).
    */
-  async execute(command: Command, options: { readonly dryRun?: boolean } = {}): Promise<Verdict> {
+  async execute(wanted: Command, options: { readonly dryRun?: boolean } = {}): Promise<Verdict> {
+    const { ledger, validate, permitOf } = this.#deps;
+    const permit = permitOf(wanted.caller);
+    const command = permit === undefined ? wanted : { ...wanted, permit };
     if (options.dryRun !== true) return this.#loop.execute(command);
-    const { ledger, validate } = this.#deps;
     if (!ledger.ready) throw new RegistryUnavailable('not-ready', 1);
     const { revision } = ledger.head;
     const decision = decide(ledger.view, command, revision + 1, validate);

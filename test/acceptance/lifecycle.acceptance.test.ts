@@ -207,7 +207,7 @@ describe('a node that cannot start says why', () => {
     const ends = await Promise.all(hosts.map((HOST) => endOf({ env: { HOST } })));
     for (const { code, output } of ends) {
       expect(code).toBe(2);
-      expect(output).toMatch(/^HOST must be a loopback address .*access control does not exist yet \(SEC2\)/);
+      expect(output).toMatch(/^HOST must be a loopback address .*OIDC_ISSUERS .*\(SEC2\)/);
       expect(output.trim().split('\n')).toHaveLength(1);
     }
   }, 60_000);

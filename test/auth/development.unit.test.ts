@@ -1,5 +1,4 @@
 import { expect, test } from '@jest/globals';
-import { authorize } from '../../src/auth/authorize.ts';
 import { resolveDevelopmentCaller, type Connection } from '../../src/auth/development.ts';
 
 const LOCAL: Connection = { remoteAddress: '127.0.0.1', host: 'localhost:4400', origin: undefined };
@@ -36,13 +35,4 @@ test.each<Partial<Connection>>([
   { origin: '' },
 ])('SEC1 in development mode %j is refused', (more) => {
   expect(answer(more).ok).toBe(false);
-});
-
-test('SEC1 nobody but the administrator may do anything until roles exist', () => {
-  expect(authorize({ kind: 'administrator', subject: 'x' }, 'catalog.write', 'regions/eu').allowed).toBe(true);
-  const account = { kind: 'serviceAccount', subject: 'x', account: 'projects/p/service-accounts/x' } as const;
-  expect(authorize(account, 'catalog.read', 'regions/eu')).toEqual({
-    allowed: false,
-    detail: 'x may not do catalog.read',
-  });
 });

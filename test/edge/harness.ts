@@ -2,7 +2,8 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import type { FastifyInstance } from 'fastify';
 import { loadConfig } from '../../src/config.ts';
-import type { Command } from '../../src/domain/command.ts';
+import { permitOf } from '../../src/auth/authorize.ts';
+import type { Caller, Command, Permit } from '../../src/domain/command.ts';
 import { decide } from '../../src/domain/decide.ts';
 import type { Entry } from '../../src/domain/item.ts';
 import { instanceName } from '../../src/domain/names.ts';
@@ -33,7 +34,7 @@ export class Catalog {
     await Promise.resolve();
     if (this.failure !== undefined) throw this.failure;
     const revision = this.head.revision + 1;
-    const decision = decide(this.view, command, revision, validateResource);
+    const decision = decide(this.view, { ...command, ...permitFor(command.caller) }, revision, validateResource);
     if (!decision.ok) return decision;
     if (decision.changes.length === 0) return { ...decision, revision: revision - 1 };
     if (!dryRun) {
@@ -69,6 +70,11 @@ export class Catalog {
     return true;
   }
 }
+
+const permitFor = (caller: Caller): { permit?: Permit } => {
+  const permit = permitOf(caller);
+  return permit === undefined ? {} : { permit };
+};
 
 /** Leases that never run out: whoever is in the view has one. */
 export class Leases implements Monitoring {
@@ -119,6 +125,7 @@ export async function openEdge(more: Partial<EdgeDeps> = {}, { mustBeInCatalog =
   const metrics = new Registry();
   const app = await buildApp({
     config: loaded.config,
+    access: 'development',
     registry: catalog,
     state: catalog,
     log: catalog,

@@ -2,11 +2,13 @@ import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import type { FastifyInstance } from 'fastify';
+import { permitOf } from '../../src/auth/authorize.ts';
 import { InProcessNetwork } from '../../src/bus/in-process.ts';
 import { loadConfig } from '../../src/config.ts';
 import { instanceName } from '../../src/domain/names.ts';
 import { buildApp } from '../../src/edge/app.ts';
 import { subscribersRoute } from '../../src/edge/http/subscribers.ts';
+import type { Access } from '../../src/edge/identify.ts';
 import { registrarOf } from '../../src/edge/ws/registrar.ts';
 import { watchRoute } from '../../src/edge/ws/watch.ts';
 import { Hub, type HubLimits } from '../../src/feed/hub.ts';
@@ -71,6 +73,7 @@ export class Leases implements Monitoring {
 export interface NodeOptions {
   readonly limits?: Partial<HubLimits>;
   readonly env?: Readonly<Record<string, string>>;
+  readonly access?: Access;
 }
 
 /** A node with everything but its database and its health checks, on a real port. */
@@ -116,7 +119,7 @@ export class LiveNode {
       metrics: { batch: () => {} },
       now,
     });
-    this.registry = new Registry(loop, { ledger: this.tail, validate: validateResource });
+    this.registry = new Registry(loop, { ledger: this.tail, validate: validateResource, permitOf });
     this.instances = new InstanceDesk({
       registry: {
         execute: async (command, options) => {
@@ -137,7 +140,7 @@ export class LiveNode {
     });
   }
 
-  static async open({ limits = {}, env = {} }: NodeOptions = {}): Promise<LiveNode> {
+  static async open({ limits = {}, env = {}, access = 'development' }: NodeOptions = {}): Promise<LiveNode> {
     const loaded = loadConfig(env);
     if (!loaded.ok) throw new Error(loaded.errors.join('\n'));
     const node = new LiveNode(limits);
@@ -145,6 +148,7 @@ export class LiveNode {
     const log = pino({ level: 'silent' });
     node.app = await buildApp({
       config: loaded.config,
+      access,
       registry,
       state: tail,
       log: hub.history,
@@ -160,7 +164,7 @@ export class LiveNode {
           hub,
           log,
           maxFrameBytes: 64 * 1024,
-          registrar: registrarOf({ instances, monitoring: leases, log }),
+          registrar: registrarOf({ instances, monitoring: leases, state: tail, log }),
         }),
         subscribersRoute(hub),
       ],

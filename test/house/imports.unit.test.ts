@@ -16,7 +16,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   health: ['domain', 'registry/commit-loop.ts', 'registry/errors.ts', 'feed/tail.ts'],
   edge: ['domain', 'protocol', 'auth', 'registry', 'feed', 'health/monitoring.ts', 'config.ts'],
   cli: ['domain', 'protocol', 'main.ts'],
-  'config.ts': ['config-units.ts'],
+  'config.ts': ['config-units.ts', 'auth/issuer.ts'],
   'config-units.ts': [],
   'every.ts': [],
   'shutdown.ts': [],
@@ -34,6 +34,7 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   fastify: ['edge'],
   '@fastify/': ['edge'],
   commander: ['cli'],
+  jose: ['auth'],
 };
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter(

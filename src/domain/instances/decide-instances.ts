@@ -1,5 +1,5 @@
 import { changeOf } from '../change-of.ts';
-import type { Decision, InstanceCommand, Outcome } from '../command.ts';
+import type { Decision, InstanceCommand, Outcome, Wish } from '../command.ts';
 import type { Touch } from '../delta.ts';
 import { Draft } from '../draft.ts';
 import type { Refusal } from '../errors.ts';
@@ -35,6 +35,8 @@ class InstanceDecision {
   }
 
   run(): Decision {
+    const forbidden = this.#command.permit?.(this.#before, this.#command.instances.flatMap(wishesOf));
+    if (forbidden !== undefined) return { ok: false, refusal: { code: 'forbidden', detail: forbidden } };
     const named: string[] = [];
     for (const edit of this.#command.instances) {
       named.push(nameOfEdit(edit));
@@ -200,6 +202,21 @@ class InstanceDecision {
       for (const touch of touches) if (!seen.has(touch.name)) outcomes.push(outcomeOf(touch));
     }
     return outcomes;
+  }
+}
+
+/** What checks find out is Signalbox's own to say, and nobody's wish. */
+function wishesOf(edit: InstanceEdit): Wish[] {
+  switch (edit.op) {
+    case 'register':
+      return [{ action: 'instance.register', name: instanceName(edit.id), service: edit.registration.service }];
+    case 'deregister':
+      return [{ action: 'instance.register', name: instanceName(edit.id) }];
+    case 'override':
+      return [{ action: 'instance.override', name: overrideNameOf(edit.target) }];
+    case 'status':
+    case 'advise':
+      return [];
   }
 }
 

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { belongs } from '../../auth/caller.ts';
 import { sendJson } from '../answers.ts';
 import type { EdgeDeps } from '../deps.ts';
 import { answers, JsonObject } from '../openapi.ts';
@@ -31,9 +32,10 @@ export function healthRoutes(app: FastifyInstance, { state, metrics }: Pick<Edge
         'Answers 503 with the same body until the catalog is loaded (PUSH7). A server that shuts down takes no connections.',
       response: answers({ 200: JsonObject('Ready.'), 503: JsonObject('Not ready.') }),
     },
-    handler: (_request, reply) => {
+    handler: (request, reply) => {
       const { ready, head, view } = state;
       if (!ready) sendJson(reply.code(503).header('retry-after', 1), '{"ready":false}');
+      else if (!belongs(request.caller)) sendJson(reply, '{"ready":true}');
       else sendJson(reply, JSON.stringify({ ready, epoch: head.epoch, revision: head.revision, resources: view.size }));
     },
   });

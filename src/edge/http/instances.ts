@@ -62,7 +62,9 @@ function deregister({ instances }: Pick<EdgeDeps, 'instances'>) {
     const { instance } = request.params as InstanceParams;
     const { generation, ...options } = request.query as Static<typeof DeregisterQuery>;
     checkIds(INSTANCES, request.params as PathParams);
-    const { revision, existed } = await instances.deregister(request.caller, instance, generation, options);
+    const outcome = await instances.deregister(request.caller, instance, generation, options);
+    if (!outcome.ok) throw fromRefusal(outcome.refusal);
+    const { revision, existed } = outcome.value;
     if (!existed) {
       const which = generation === undefined ? instance : `${instance} of generation ${generation}`;
       throw new Problem('not-found', `There is no instance ${which}: it is gone already.`);

@@ -146,6 +146,8 @@ async function wait(deps: LogDeps, feed: PollHub, waiting: Waiting): Promise<Fou
       return { ...found, to: polled.to };
     case 'startOver':
       throw startOver(deps, from.revision, polled.reason);
+    case 'tokenEnded':
+      throw new Problem('invalid-token', 'The token is not taken: it has expired while the request waited.');
     case 'full':
       throw new Problem('overloaded', {
         detail: 'As many watch as this server takes (WATCH_MAX_SOCKETS); ask without wait, or again later.',

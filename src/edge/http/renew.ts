@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ID_PATTERNS } from '../../domain/names.ts';
+import { authorize } from '../../auth/authorize.ts';
+import { ID_PATTERNS, instanceName } from '../../domain/names.ts';
 import { Problem } from '../../protocol/problem.ts';
 import { PATTERN_IN_WORDS } from '../../protocol/text.ts';
 import { sendJson } from '../answers.ts';
@@ -32,12 +33,16 @@ function renew({ monitoring }: Monitored) {
 const AGAIN = 'or it is of another generation: register it again with POST /v1/instances.';
 
 /** `POST /v1/instances/renew`: the leases of many, for agents that keep them for others. */
-function renewMany({ monitoring }: Monitored) {
+function renewMany({ monitoring, state }: Pick<EdgeDeps, 'monitoring' | 'state'>) {
   return (request: FastifyRequest, reply: FastifyReply): void => {
     requireLeases(monitoring);
     const renewals = renewalsIn(jsonOf(request));
     const unknown: string[] = [];
-    for (const { id, generation } of renewals) if (!monitoring.renew(id, generation)) unknown.push(id);
+    for (const { id, generation } of renewals) {
+      const target = { name: instanceName(id) };
+      const { allowed } = authorize(request.caller, 'instance.register', target, state.view);
+      if (!allowed || !monitoring.renew(id, generation)) unknown.push(id);
+    }
     sendJson(reply, JSON.stringify({ renewed: renewals.length - unknown.length, unknown }));
   };
 }
@@ -139,7 +144,7 @@ function renewRoute(app: FastifyInstance, deps: Monitored): void {
   });
 }
 
-function renewManyRoute(app: FastifyInstance, deps: Monitored): void {
+function renewManyRoute(app: FastifyInstance, deps: EdgeDeps): void {
   app.route({
     method: 'POST',
     url: '/v1/instances/renew',

@@ -1,0 +1,105 @@
+/** Writes docs/access.md from src/auth; `--check` fails when it is not what the code says. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { format } from 'prettier';
+import { ACTIONS, type Action } from '../src/auth/actions.ts';
+import { ALGORITHMS } from '../src/auth/issuer-keys.ts';
+import { ISSUER_FIELDS } from '../src/auth/issuer.ts';
+import { EXTENTS, RIGHTS, ROLES, type Extent, type Role } from '../src/auth/rights.ts';
+import { SKEW_MS } from '../src/auth/tokens.ts';
+
+const FILE = join(import.meta.dirname, '..', 'docs', 'access.md');
+const CELLS: Readonly<Record<Extent, string>> = {
+  all: 'all',
+  theirs: 'theirs',
+  'theirs and new': 'theirs, new',
+  none: '',
+};
+
+const args = process.argv.slice(2);
+const content = await format(page(), { parser: 'markdown', printWidth: 120 });
+if (args.length > 1 || (args.length === 1 && args[0] !== '--check')) {
+  console.error('usage: access.ts [--check]');
+  process.exitCode = 2;
+} else if (args[0] !== '--check') {
+  await writeFile(FILE, content);
+  console.log('Wrote docs/access.md');
+} else if ((await readFile(FILE, 'utf8').catch(() => undefined)) === content) {
+  console.log('docs/access.md is current');
+} else {
+  console.error('docs/access.md is not what src/auth says. Run: npm run access');
+  process.exitCode = 1;
+}
+
+function page(): string {
+  const roles = Object.keys(ROLES) as Role[];
+  const rows = (Object.keys(ACTIONS) as Action[]).map((action) => {
+    const cells = roles.map((role) => (role === 'administrator' ? 'all' : CELLS[RIGHTS[action][role]]));
+    return `| \`${action}\` | ${ACTIONS[action]} | ${cells.join(' | ')} |`;
+  });
+  return `# Who may do what
+
+Generated from \`src/auth\` by \`npm run access\`. Every request declares an action and goes through one \`authorize\` (SEC1); a change
+is decided once more on the very state that it is made to.
+
+## Roles
+
+${roles.map((role) => `- **${role}**: ${ROLES[role].replace(/^[^:]+: /, '')}`).join('\n')}
+
+One caller can have several of these, and may do what any of them may.
+
+## Rights
+
+| action | what it is | ${roles.join(' | ')} |
+| --- | --- | ${roles.map(() => '---').join(' | ')} |
+${rows.join('\n')}
+
+${(Object.keys(EXTENTS) as Extent[]).map((extent) => `- ${CELLS[extent] || '(empty)'}: ${EXTENTS[extent]}`).join('\n')}
+
+Regions, projects, service accounts and bundles are nobody's but the administrators'. In a manifest every document is decided, and with
+\`prune\` everything that would be deleted; one that is not allowed refuses the whole.
+
+## Tokens
+
+\`Authorization: Bearer TOKEN\`, over HTTP, for server-sent events and at the upgrade of a WebSocket. Never in the URL: that is a 400.
+What is wrong with a token is a 401 with \`WWW-Authenticate\`, what it does not allow a 403. A socket, stream or waiting poll ends when its
+token does, within a heartbeat (close code 4004, openapi/PUSH.md).
+
+A token is taken when it is an access token as RFC 9068 describes it: signed with ${Object.keys(ALGORITHMS).join(', ')} by a key that its issuer
+publishes (\`kid\`), of a configured issuer (\`iss\`), for a configured audience (\`aud\`), of an allowed \`typ\`, and now valid (\`exp\`, \`nbf\`, with
+${SKEW_MS / 1000} s for clocks that differ). Keys are read every JWKS_REFRESH, and when a token names one that is not known; while they cannot be
+read, those that are known stay good. A token is refused once its key is no longer published. Entra ID leaves the groups out of
+tokens of people who are in very many (groups overage): such a token is refused, where groups matter, with what to do.
+
+## OIDC_ISSUERS
+
+Without it Signalbox runs in development mode: on loopback only, and whoever reaches it is the administrator. With it there is no
+such administrator, \`HOST\` may be any address, and nobody is let in without a token. It is a list in JSON; each issuer has
+
+| member | what it is |
+| --- | --- |
+${Object.entries(ISSUER_FIELDS)
+  .map(([name, what]) => `| \`${name}\` | ${what} |`)
+  .join('\n')}
+
+\`issuer\` and \`audience\` have to be there. URLs are \`https://\`, or \`http://\` on the same machine. Issuers are trusted alike: where two of them
+could make tokens with the same subject or client id, \`projects\` says whose service accounts each may speak for.
+
+A service account whose resource has a \`subject\` and a \`clientId\` is whoever has both; with one of them, whoever has that. Give a \`clientId\`
+alone only to clients that nobody signs in with, since the tokens of people carry the id of the client that they use.
+
+\`\`\`json
+[
+  {
+    "issuer": "https://login.example.com/realms/main",
+    "audience": "signalbox",
+    "types": ["at+jwt", "JWT"],
+    "claims": { "groups": "/realm_access/roles", "clientId": "azp" },
+    "admins": ["platform"],
+    "readers": "*",
+    "owners": { "team-iam": ["iam"] }
+  }
+]
+\`\`\`
+`;
+}

@@ -1,0 +1,51 @@
+import type { Caller } from '../domain/command.ts';
+import { byClient, bySubject } from '../domain/indexes.ts';
+import type { Item } from '../domain/item.ts';
+import type { Reader } from '../domain/view.ts';
+import type { Identity } from './identity.ts';
+
+export type CallerFound =
+  { readonly ok: true; readonly caller: Caller } | { readonly ok: false; readonly detail: string };
+
+/** Who without a token asks for what needs none. */
+export const STRANGER: Caller = {
+  kind: 'person',
+  subject: 'anonymous',
+  reader: false,
+  owns: { apiIds: [], services: [] },
+};
+
+/** Who a token's bearer is, as the catalog has it now: service accounts come and go while tokens live. */
+export function callerOf(identity: Identity, state: Reader): CallerFound {
+  const { subject, reader, owns } = identity;
+  if (identity.administrator) return { ok: true, caller: { kind: 'administrator', subject } };
+  const [account, another] = accountsOf(identity, state);
+  if (account === undefined) return { ok: true, caller: { kind: 'person', subject, reader, owns } };
+  if (another !== undefined) {
+    const detail = `Several service accounts are ${subject}: an administrator has to leave one of them its subject and client id.`;
+    return { ok: false, detail };
+  }
+  return { ok: true, caller: { kind: 'serviceAccount', subject, account: account.name, owns } };
+}
+
+/** An account that names both a subject and a client id is only whoever has both. */
+function accountsOf({ subject, clientId, projects }: Identity, state: Reader): Item<'serviceAccount'>[] {
+  const found = new Map<string, Item<'serviceAccount'>>();
+  const keys = clientId === undefined ? [bySubject(subject)] : [bySubject(subject), byClient(clientId)];
+  for (const key of keys) {
+    for (const item of state.bucket(key)) {
+      if (item.kind !== 'serviceAccount' || projects?.includes(item.parent) === false) continue;
+      const wanted = item.value;
+      const isSubject = wanted.subject === undefined || wanted.subject === subject;
+      const isClient = wanted.clientId === undefined || wanted.clientId === clientId;
+      if (isSubject && isClient) found.set(item.name, item);
+    }
+  }
+  return [...found.values()];
+}
+
+/** Whether a caller is anybody here; who is not is told nothing about what there is. */
+export function belongs(caller: Caller): boolean {
+  if (caller.kind !== 'person') return true;
+  return caller.reader || caller.owns.apiIds.length > 0 || caller.owns.services.length > 0;
+}
