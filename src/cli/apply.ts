@@ -64,7 +64,7 @@ Examples:
       const documents = await readDocuments(options.file, io.stdin as AsyncIterable<unknown>);
       if (documents.length === 0)
         throw failure('Nothing to apply', `There is no resource in ${options.file.join(', ')}.`);
-      const answer = await send(apiOf(command), documents, options.dryRun === true, labels);
+      const answer = await send(apiOf(command, io), documents, options.dryRun === true, labels);
       if (globalsOf(command).json === true) return io.out(JSON.stringify(answer));
       for (const line of warningLines(answer.warnings, io.errStyle)) io.err(line);
       io.out(applyText(answer, documents, io.style));

@@ -36,7 +36,7 @@ Examples:
   signalbox coverage -r ap-south2 --json`,
     )
     .action(async (options: CoverageOptions, command: Command) => {
-      const answer = only(await apiOf(command).get<CoverageAnswer>('/v1/coverage', queryOf(options)), options);
+      const answer = only(await apiOf(command, io).get<CoverageAnswer>('/v1/coverage', queryOf(options)), options);
       if (globalsOf(command).json === true) return io.out(JSON.stringify(answer));
       io.out([matrixText(answer, io), ...livenessLines(answer, io.style)].join('\n\n'));
     });

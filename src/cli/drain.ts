@@ -65,7 +65,7 @@ Examples:
     )
     .action(async (text: string | undefined, options: DrainOptions, command: Command) => {
       const body = bodyOf(options);
-      const api = apiOf(command);
+      const api = apiOf(command, io);
       const target = await targetOf(api, text, options);
       const query = options.dryRun === true ? { dryRun: true } : {};
       const answer = await api.sendJson<OverrideAnswer>('PUT', `/v1/${target.override}`, body, { query });
@@ -100,7 +100,7 @@ Examples:
   signalbox undrain -s orders.example.com -r eu-central`,
     )
     .action(async (text: string | undefined, options: TargetOptions, command: Command) => {
-      const api = apiOf(command);
+      const api = apiOf(command, io);
       const target = await targetOf(api, text, options);
       const dryRun = options.dryRun === true;
       const answer = await lift(api, target, dryRun);

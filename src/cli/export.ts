@@ -32,6 +32,7 @@ Examples:
     .action(async ({ service, label, yaml }: ExportOptions, command: Command) => {
       const accept = yaml === true ? 'application/yaml' : 'application/x-ndjson';
       const query = { service, labels: label === undefined ? undefined : labelsText(label) };
-      for await (const bytes of apiOf(command).stream('GET', '/v1/export', { accept, query })) await io.write(bytes);
+      for await (const bytes of apiOf(command, io).stream('GET', '/v1/export', { accept, query }))
+        await io.write(bytes);
     });
 }

@@ -69,7 +69,7 @@ Examples:
     )
     .action(async (kindText: string, name: string | undefined, options: GetOptions, command: Command) => {
       if (name === undefined && !kindText.includes('/')) return list(kindOf(kindText), options, command, io);
-      const api = apiOf(command);
+      const api = apiOf(command, io);
       const full = kindText.includes('/') ? fullName(kindText) : await nameFrom(api, kindText, name ?? '', options);
       const value = await api.get<Value>(`/v1/${full}`);
       io.out(globalsOf(command).json === true ? JSON.stringify(value) : yamlOf(value));
@@ -101,7 +101,7 @@ async function list(kind: Kind, options: GetOptions, command: Command, io: Io): 
   const { path, query } = listRequest(kind, options);
   const json = globalsOf(command).json === true;
   const rows: Value[] = [];
-  for await (const value of apiOf(command).list<Value>(path, query, options.limit)) {
+  for await (const value of apiOf(command, io).list<Value>(path, query, options.limit)) {
     if (json) io.out(JSON.stringify(value));
     else rows.push(value);
   }

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { Option, type Command } from 'commander';
-import { Api } from './http.ts';
+import { usageError } from './errors.ts';
+import { Api, type Token } from './http.ts';
 import type { Io } from './io.ts';
 import { seconds } from './selectors.ts';
 
@@ -8,6 +10,7 @@ export interface Globals {
   readonly url: string;
   readonly timeout: number;
   readonly json?: true;
+  readonly tokenFile?: string;
 }
 
 export const DEFAULT_URL = 'http://127.0.0.1:4400';
@@ -21,13 +24,46 @@ export function addGlobals(program: Command, io: Io): Command {
         .argParser(seconds)
         .default(30),
     )
+    .addOption(
+      new Option(
+        '--token-file <file>',
+        'the access token to show to the server; SIGNALBOX_TOKEN holds one itself. There is no option that does, since anyone on the machine could read it',
+      ),
+    )
     .addOption(new Option('--json', 'answer in JSON, for machines; errors are problem+json on standard error'));
 }
 
 export const globalsOf = (command: Command): Globals => command.optsWithGlobals<Globals>();
 
 /** The server that the command line names. */
-export function apiOf(command: Command): Api {
+export function apiOf(command: Command, io: Pick<Io, 'env'>): Api {
   const { url, timeout } = globalsOf(command);
-  return new Api(url, timeout * 1000);
+  return new Api(url, timeout * 1000, tokenOf(command, io));
+}
+
+/** The token as it is now: whoever renews it writes the file anew, and a command may run for days. */
+export function tokenOf(command: Command, { env }: Pick<Io, 'env'>): Token {
+  const { tokenFile } = globalsOf(command);
+  if (tokenFile === undefined) return () => checked(env['SIGNALBOX_TOKEN'] ?? '', 'SIGNALBOX_TOKEN');
+  return () => {
+    const token = checked(readToken(tokenFile), tokenFile);
+    if (token !== undefined) return token;
+    throw usageError(`${tokenFile} is empty; --token-file takes a file with an access token in it.`);
+  };
+}
+
+function readToken(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw usageError(`--token-file cannot be read: ${(error as Error).message}`);
+  }
+}
+
+/** Never shows what it was given: it may be most of a token. */
+function checked(text: string, where: string): string | undefined {
+  const token = text.trim();
+  if (token === '') return undefined;
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw usageError(`${where} does not hold an access token, which is one word of letters, digits and signs.`);
 }

@@ -3,6 +3,9 @@ import { printable } from './style.ts';
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
+/** The access token to show, if there is one; asked for at every request. */
+export type Token = () => string | undefined;
+
 export interface Request {
   readonly query?: Query;
   readonly body?: string;
@@ -26,11 +29,13 @@ export class Api {
   /** Without a slash at its end. */
   readonly url: string;
   readonly #timeoutMs: number;
+  readonly #token: Token;
 
   /** `timeoutMs` bounds each silence of the server, not the whole of a long answer. */
-  constructor(url: string, timeoutMs: number) {
+  constructor(url: string, timeoutMs: number, token: Token = () => undefined) {
     this.url = baseUrl(url);
     this.#timeoutMs = timeoutMs;
+    this.#token = token;
   }
 
   get<T>(path: string, query: Query = {}): Promise<T> {
@@ -98,13 +103,15 @@ export class Api {
     }
   }
 
-  #fetch(method: string, path: string, request: Request, signal: AbortSignal): Promise<Response> {
+  async #fetch(method: string, path: string, request: Request, signal: AbortSignal): Promise<Response> {
     const url = new URL(this.url + path);
     for (const [key, value] of Object.entries(request.query ?? {})) {
       if (value !== undefined) url.searchParams.set(key, String(value));
     }
     const headers: Record<string, string> = { accept: request.accept ?? '*/*' };
     if (request.contentType !== undefined) headers['content-type'] = request.contentType;
+    const token = this.#token();
+    if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
     return fetch(url, {
       method,
       headers,
@@ -179,12 +186,17 @@ async function problemOf(response: Response, request: string): Promise<CliError>
 /** A refusal that came as an HTTP answer: the server's problem, or what stands there instead of Signalbox. */
 export function answerError(status: number, contentType: string, body: string, request: string): CliError {
   const problem = contentType.includes('json') ? tryParse(body) : undefined;
-  if (problem !== undefined) return refused({ status, ...problem });
+  if (problem !== undefined) {
+    const { detail = '' } = problem;
+    return refused({ status, ...problem, ...(status === 401 && { detail: `${detail} ${HOW_TO_SHOW}`.trim() }) });
+  }
   return failure(
     'This is not an answer of Signalbox',
     `${request} was answered with ${status}. Check --url or SIGNALBOX_URL.`,
   );
 }
+
+const HOW_TO_SHOW = 'Give this command an access token with SIGNALBOX_TOKEN or --token-file.';
 
 function tryParse(body: string): ProblemBody | undefined {
   try {

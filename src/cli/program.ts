@@ -34,6 +34,7 @@ function createProgram(io: Io): Command {
       `
 Environment:
   SIGNALBOX_URL   where Signalbox is, when --url does not say so
+  SIGNALBOX_TOKEN an access token, when --token-file names none
   NO_COLOR        set to anything: no colours
 
 Exit codes:

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import { milliseconds } from '../domain/duration.ts';
 import { startChild, type Child } from './child.ts';
 import { EndedWith, failure, type CliError } from './errors.ts';
-import { globalsOf } from './globals.ts';
+import { globalsOf, tokenOf } from './globals.ts';
 import { Api, baseUrl } from './http.ts';
 import { hostOf } from './instance-text.ts';
 import type { EndSignal, Io } from './io.ts';
@@ -75,7 +75,10 @@ Examples:
       const base = baseUrl(url);
       const body = registrationBody(options, options.address ?? (await ownAddress(io.env, base)));
       await assertValid(body);
-      const api = new Api(base, attemptMs(body, timeout * 1000));
+      const token = tokenOf(command, io);
+      // What is wrong with it is said before anything runs.
+      token();
+      const api = new Api(base, attemptMs(body, timeout * 1000), token);
       const [file, ...args] = words;
       const child = file === undefined ? undefined : await startChild(file, args);
       const code = await keep({ io, api, body, options, child, json: json === true });

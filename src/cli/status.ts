@@ -41,7 +41,7 @@ Examples:
   until signalbox status > /dev/null 2>&1; do sleep 1; done`,
     )
     .action(async (_options: unknown, command: Command) => {
-      const api = apiOf(command);
+      const api = apiOf(command, io);
       await assertReady(api);
       const status = await statusOf(api);
       io.out(globalsOf(command).json === true ? JSON.stringify(status) : statusText(status, io.style));

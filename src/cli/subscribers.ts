@@ -50,7 +50,7 @@ Examples:
   signalbox subscribers --json | jq -r .remoteAddress`,
     )
     .action(async (_options: unknown, command: Command) => {
-      const api = apiOf(command);
+      const api = apiOf(command, io);
       const json = globalsOf(command).json === true;
       const items: Subscriber[] = [];
       let cutOffs: readonly CutOff[] = [];

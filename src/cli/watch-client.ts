@@ -1,7 +1,7 @@
 import type { ServerFrame, Select } from '../protocol/frames.ts';
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
-import { type CliError, failure, unreachable } from './errors.ts';
-import { answerError, whyUnreachable } from './http.ts';
+import { CliError, failure, unreachable } from './errors.ts';
+import { answerError, whyUnreachable, type Token } from './http.ts';
 import { WatchCache, type WatchEvent } from './watch-cache.ts';
 import { afterClose, BACKOFF, backoffMs, type Backoff } from './watch-retry.ts';
 import { WatchSocket, type End } from './watch-socket.ts';
@@ -19,6 +19,8 @@ export interface WatchClientOptions {
   readonly url: string;
   readonly select: Select;
   readonly onNotice: (notice: WatchNotice) => void;
+  /** Asked for at every connection. */
+  readonly token?: Token;
   readonly backoff?: Backoff;
   readonly random?: () => number;
   /** Monotonic milliseconds. */
@@ -74,9 +76,17 @@ export class WatchClient {
 
   #connect(): void {
     const { url, now = () => performance.now(), openTimeoutMs = OPEN_TIMEOUT_MS } = this.#options;
+    let token: string | undefined;
+    try {
+      token = this.#options.token?.();
+    } catch (error) {
+      if (error instanceof CliError) return this.#fail(error);
+      throw error;
+    }
     const socket = new WatchSocket(`${url.replace(/^http/, 'ws')}/v1/watch`, {
       now,
       openTimeoutMs,
+      token,
       onFrame: (frame) => this.#receive(socket, frame),
       onEnd: (end) => this.#ended(end),
     });

@@ -52,6 +52,8 @@ function inWords(code: number): string {
       return 'the server heard nothing from here';
     case 4003:
       return 'the server holds as many watchers as it may';
+    case 4004:
+      return 'the token has expired';
     default:
       return `the connection broke (${code})`;
   }

@@ -27,6 +27,7 @@ export interface WatchSocketOptions {
   readonly now: () => number;
   /** How long the server may take until its first frame. */
   readonly openTimeoutMs: number;
+  readonly token?: string | undefined;
 }
 
 const MAX_FRAME_BYTES = 64 * 1024 * 1024;
@@ -49,7 +50,11 @@ export class WatchSocket {
     this.#quietMs = options.openTimeoutMs / 3;
     this.#heardAt = this.#tickedAt = options.now();
     this.#timer = setInterval(() => this.#tick(), this.#quietMs / 2);
-    const ws = new WebSocket(url, PROTOCOL, { perMessageDeflate: false, maxPayload: MAX_FRAME_BYTES });
+    const ws = new WebSocket(url, PROTOCOL, {
+      perMessageDeflate: false,
+      maxPayload: MAX_FRAME_BYTES,
+      ...(options.token !== undefined && { headers: { authorization: `Bearer ${options.token}` } }),
+    });
     this.#ws = ws;
     let opened = false;
     ws.on('open', () => {

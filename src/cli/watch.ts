@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { topicOf, type Selector } from '../domain/selector.ts';
-import { globalsOf } from './globals.ts';
+import { globalsOf, tokenOf } from './globals.ts';
 import { baseUrl } from './http.ts';
 import type { Io } from './io.ts';
 import { addInstanceFilters, collectLabels, collectList, selectOf, type FilterOptions } from './selectors.ts';
@@ -48,7 +48,7 @@ Examples:
       const { url, json } = globalsOf(command);
       const select = selectOf(kind, options);
       const show = json === true ? jsonPrinter(io, options) : printer(io, options, select);
-      const client = new WatchClient({ url: baseUrl(url), select, onNotice: show });
+      const client = new WatchClient({ url: baseUrl(url), select, onNotice: show, token: tokenOf(command, io) });
       io.onInterrupt(() => void client.stop());
       await client.run();
     });

@@ -50,6 +50,8 @@ export class AnsweringServer {
   readonly #app: FastifyInstance;
   url = '';
   seen: { method: string; url: string; body: unknown; type: string | undefined }[] = [];
+  /** What was shown to it, request by request. */
+  authorizations: (string | undefined)[] = [];
   /** By method and path without its query. */
   answers: Record<string, Answer> = {};
 
@@ -60,6 +62,7 @@ export class AnsweringServer {
     );
     this.#app.all('/*', (request, reply) => {
       const { method, url, body } = request;
+      this.authorizations.push(request.headers.authorization);
       const path = url.split('?')[0] ?? '';
       this.seen.push({ method, url, body, type: request.headers['content-type'] });
       const answer = this.answers[`${method} ${path}`];
@@ -78,6 +81,7 @@ export class AnsweringServer {
 
   reset(): void {
     this.seen = [];
+    this.authorizations = [];
     this.answers = {};
   }
 
