@@ -18,7 +18,7 @@ COPY prisma/migrations prisma/migrations
 RUN mkdir data && chown node:node data
 VOLUME /app/data
 USER node
-# In development mode Signalbox listens on loopback only, so publishing a port of the container reaches nothing: run it
+# Without OIDC_ISSUERS Signalbox listens on loopback only, so publishing a port of the container reaches nothing: run it
 # in the host's network, as compose.yaml does.
 EXPOSE 4400
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \

@@ -84,12 +84,35 @@ test('all that is wrong is said at once', () => {
 test.each(['0.0.0.0', '::', '10.0.0.1', 'example.com', '127.0.0.1.example.com', '128.0.0.1', 'localhost.example.com'])(
   'SEC2 listening on %s without an issuer is refused',
   (host) => {
-    expect(errorsOf({ HOST: host })).toEqual([expect.stringContaining('unless OIDC_ISSUERS says whose tokens are taken')]);
+    expect(errorsOf({ HOST: host })).toEqual([
+      expect.stringContaining('unless OIDC_ISSUERS says whose tokens are taken'),
+    ]);
   },
 );
 
+const ISSUERS = '[{"issuer":"https://login.example.com","audience":"signalbox"}]';
+
+test('SEC2 with an issuer any address is taken', () => {
+  for (const HOST of ['0.0.0.0', '::', '10.0.0.1', 'signalbox.example.com']) {
+    const config = configOf({ HOST, OIDC_ISSUERS: ISSUERS });
+    expect(config.host).toBe(HOST);
+    expect(config.oidcIssuers?.map(({ issuer }) => issuer)).toEqual(['https://login.example.com']);
+  }
+});
+
+test('SEC2 issuers that are not right let nobody start, and say what is wrong', () => {
+  for (const [text, part] of [
+    ['', 'unless OIDC_ISSUERS says whose tokens are taken'],
+    ['[]', 'docs/access.md describes them: it must be a list with at least one issuer. Set it so'],
+    [ISSUERS.replace('https', 'http'), '/0/issuer must be a URL that begins with https://'],
+    [ISSUERS.replace('audience', 'aud'), '/0/aud is not known; there are issuer, audience'],
+  ] as const) {
+    expect(errorsOf({ HOST: '0.0.0.0', OIDC_ISSUERS: text })).toEqual([expect.stringContaining(part)]);
+  }
+});
+
 test('a setting under a prefix is a warning, and the command line has its own', () => {
-  const loaded = loadConfig({ SIGNALBOX_PORT: '1', SIGNALBOX_X: '2', SIGNALBOX_URL: 'http://x' });
+  const loaded = loadConfig({ SIGNALBOX_PORT: '1', SIGNALBOX_X: '2', SIGNALBOX_URL: 'http://x', SIGNALBOX_TOKEN: 'x' });
   expect(loaded.ok && loaded.warnings).toEqual([
     'SIGNALBOX_PORT is not a setting: did you mean PORT?',
     'SIGNALBOX_X is not a setting: docs/settings.md lists those there are.',
