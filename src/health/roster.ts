@@ -145,8 +145,8 @@ export class Roster {
     if (tracked.poll !== undefined) tracked.poll.health = { ...tracked.poll.health, decided: true };
     if (tracked.lease === undefined) return;
     if (status === 'critical') metrics.expired.inc();
-    // It may be its registration that is the sign of life, perhaps on another node.
-    else if (before === 'critical') tracked.lease.grantedAt = now;
+    // Unless it is what we asked for, its registration is the sign of life, perhaps on another node.
+    else if (before === 'critical' && tracked.asked !== status) tracked.lease.grantedAt = now;
     tracked.remember({ at: clock(), status, reason: statusReason, durationMs: 0 });
   }
 

@@ -107,10 +107,12 @@ class InstanceDecision {
     }
   }
 
-  #setStatus({ id, generation, status, reason, proven }: EditOf<'status'>): void {
+  #setStatus({ id, generation, status, reason, proven, seen }: EditOf<'status'>): void {
     const item = this.#instance(id);
     if (item === undefined || item.value.generation !== generation) return;
-    const displacedBy = proven && status !== 'critical' ? undefined : item.value.displacedBy;
+    // Somebody may have registered at its address after it was last seen there.
+    const isThere = proven && status !== 'critical' && (seen === undefined || seen === item.revision);
+    const displacedBy = isThere ? undefined : item.value.displacedBy;
     if (status === item.value.status && displacedBy === item.value.displacedBy) return;
     const isNews = status !== item.value.status;
     this.#rebuild(item, {
