@@ -16,6 +16,8 @@ export interface Asked {
   readonly shortestGap: number;
   readonly longestGap: number;
   readonly connections: number;
+  /** All targets together, within one second. */
+  readonly mostInASecond: number;
 }
 
 const HOSTS = 250;
@@ -31,6 +33,7 @@ const last = new Float64Array(count).fill(NaN);
 let shortestGap = Infinity;
 let longestGap = 0;
 let connections = 0;
+let bySecond = new Map<number, number>();
 
 function serve(socket: Socket, target: number): void {
   connections += 1;
@@ -42,15 +45,19 @@ function serve(socket: Socket, target: number): void {
     if (gap > longestGap) longestGap = gap;
     last[target] = now;
     asked[target] = (asked[target] ?? 0) + 1;
+    const second = Math.floor(now / 1000);
+    bySecond.set(second, (bySecond.get(second) ?? 0) + 1);
     if (closes) socket.end(response);
     else socket.write(response);
   });
 }
 
 function takeAsked(): Asked {
-  const answer = { fewest: Math.min(...asked), most: Math.max(...asked), shortestGap, longestGap, connections };
+  const mostInASecond = Math.max(...bySecond.values());
+  const [fewest, most] = [Math.min(...asked), Math.max(...asked)];
+  const answer = { fewest, most, shortestGap, longestGap, connections, mostInASecond };
   asked.fill(0);
-  [shortestGap, longestGap, connections] = [Infinity, 0, 0];
+  [shortestGap, longestGap, connections, bySecond] = [Infinity, 0, 0, new Map()];
   return answer;
 }
 

