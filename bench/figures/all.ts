@@ -1,11 +1,19 @@
 import type { Figure } from '../lib/figure.ts';
 import { burst } from './burst.ts';
-import { fanout } from './fanout.ts';
+import { checks } from './checks.ts';
+import { discovery } from './discovery.ts';
+import { fanout, instanceFanout } from './fanout.ts';
+import { instanceMemory } from './instance-memory.ts';
 import { memory } from './memory.ts';
 import { micro } from './micro.ts';
 import { reads } from './reads.ts';
 import { reconnect } from './reconnect.ts';
+import { registrations } from './registrations.ts';
+import { renewals } from './renewals.ts';
 import { start } from './start.ts';
 import { writes } from './writes.ts';
 
-export const FIGURES: readonly Figure[] = [writes, reads, fanout, burst, reconnect, memory, start, micro];
+const CATALOG = [writes, reads, fanout, burst, reconnect, memory, start, micro];
+const RUNTIME = [registrations, discovery, instanceFanout, renewals, checks, instanceMemory];
+
+export const FIGURES: readonly Figure[] = [...CATALOG, ...RUNTIME];

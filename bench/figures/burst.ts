@@ -2,7 +2,7 @@ import type { Bench } from '../lib/bench.ts';
 import type { Crowd } from '../lib/crowd.ts';
 import type { Figure, Outcome } from '../lib/figure.ts';
 import { percent } from '../lib/format.ts';
-import { HttpConnection } from '../lib/http-load.ts';
+import { connectAll, type HttpConnection } from '../lib/http-load.ts';
 import { median } from '../lib/stats.ts';
 import { watchTargets, type Target } from '../lib/target.ts';
 
@@ -51,9 +51,7 @@ export const burst: Figure = {
 async function once(target: Target): Promise<{ seconds: number; written: number; frames: number }> {
   const crowd = target.crowd(WATCHERS, { keepEach: WATCHERS / CHECKED });
   await crowd.open();
-  const connections = await Promise.all(
-    Array.from({ length: WRITERS }, () => HttpConnection.connect(target.server.port)),
-  );
+  const connections = await connectAll(target.server.port, WRITERS);
   const final = (await target.head()).revision + CHANGES;
   for (const watcher of crowd.watchers) if (watcher.kept) watcher.kept.length = 0;
   const started = performance.now();

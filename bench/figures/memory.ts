@@ -1,10 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench } from '../lib/bench.ts';
 import type { Figure, Outcome } from '../lib/figure.ts';
+import { residentBytes } from '../lib/resident.ts';
 import { median } from '../lib/stats.ts';
 import { signalboxTarget, wsTarget, type Target } from '../lib/target.ts';
-
-const SETTLE_MS = 1000;
 
 export const memory: Figure = {
   name: 'memory',
@@ -45,18 +43,10 @@ async function perWatcher(bench: Bench, start: () => Promise<Target>, few: numbe
   const target = await start();
   const crowds = [target.crowd(few, { wave: 250 }), target.crowd(many - few, { wave: 250 })] as const;
   await crowds[0].open();
-  const before = await settled(target);
+  const before = await residentBytes(target.server);
   await crowds[1].open(120_000);
-  const after = await settled(target);
+  const after = await residentBytes(target.server);
   await Promise.all(crowds.map((crowd) => crowd.cut()));
   await bench.endFigure();
   return (after - before) / (many - few) / 1024;
-}
-
-async function settled({ server }: Target): Promise<number> {
-  await sleep(SETTLE_MS);
-  await server.inspector?.collectGarbage();
-  await sleep(SETTLE_MS);
-  await server.inspector?.collectGarbage();
-  return server.child.memory().rss;
 }

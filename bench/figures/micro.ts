@@ -162,14 +162,19 @@ function fanOut(topics: number, watchers: number): () => void {
     },
     log: { warn: () => {}, info: () => {} },
     now: () => performance.now(),
+    clock: Date.now,
     random: Math.random,
   });
   for (let n = 0; n < topics * watchers; n++) {
     // The second service, which does not exist, makes the topics differ.
     const services = [serviceId(0), `topic-${n % topics}.example.com`];
-    const socket: WatchSocket = { queued: 0, send: () => {}, ping: () => {}, close: () => {} };
+    const socket: WatchSocket = { queued: 0, bytesSent: 0, send: () => {}, ping: () => {}, close: () => {} };
     hub
-      .connect(socket)
+      .connect(socket, {
+        transport: 'websocket',
+        remoteAddress: '',
+        caller: { kind: 'administrator', subject: 'bench' },
+      })
       ?.receive(JSON.stringify({ type: 'subscribe', id: 'bench', select: { kind: 'deployment', services } }));
   }
   return () => {

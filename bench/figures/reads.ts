@@ -1,11 +1,9 @@
-import type { Bench, Server } from '../lib/bench.ts';
+import type { Bench } from '../lib/bench.ts';
 import { apply, deploymentPath, manifest, serviceId } from '../lib/catalog.ts';
 import type { Figure, Outcome, Row } from '../lib/figure.ts';
-import { percent } from '../lib/format.ts';
-import { drive, requestBytes } from '../lib/http-load.ts';
+import { asking, requestRate, sizeOf } from '../lib/request-rate.ts';
 import { median } from '../lib/stats.ts';
 
-const CONNECTIONS = 64;
 const LIST = 10;
 
 interface Read {
@@ -16,7 +14,7 @@ interface Read {
 
 export const reads: Figure = {
   name: 'reads',
-  title: `reads by HTTP, ${CONNECTIONS} connections`,
+  title: 'reads by HTTP, 64 connections',
   async measure(bench: Bench): Promise<Outcome> {
     const signalbox = bench.options.floorsOnly ? undefined : await bench.signalbox(await bench.database());
     if (signalbox !== undefined) await apply(signalbox.port, manifest(8, LIST));
@@ -26,7 +24,7 @@ export const reads: Figure = {
     ];
     const all: Read[] = [];
     for (const { what, path, usual } of wanted) {
-      all.push({ what, path, bytes: signalbox === undefined ? usual : await sizeOf(signalbox, path) });
+      all.push({ what, path, bytes: signalbox === undefined ? usual : await sizeOf(signalbox, path, LIST) });
     }
 
     const fastify = await bench.floor(
@@ -41,10 +39,10 @@ export const reads: Figure = {
       const values: number[] = [];
       const limits: number[] = [];
       for (let round = 0; round < bench.rounds; round++) {
-        limits.push(await perSecond(bench, net, '/', notes, `raw socket, ${read.what}`));
-        floors.push(await perSecond(bench, fastify, `/${read.bytes}`, notes, `Fastify, ${read.what}`));
+        limits.push(await requestRate(bench, net, asking('/'), notes, `raw socket, ${read.what}`));
+        floors.push(await requestRate(bench, fastify, asking(`/${read.bytes}`), notes, `Fastify, ${read.what}`));
         if (signalbox !== undefined) {
-          values.push(await perSecond(bench, signalbox, read.path, notes, `Signalbox, ${read.what}`));
+          values.push(await requestRate(bench, signalbox, asking(read.path), notes, `Signalbox, ${read.what}`));
         }
       }
       const name = `${read.what}, ${read.bytes.toLocaleString('en')} bytes`;
@@ -65,28 +63,3 @@ export const reads: Figure = {
     return { rows, notes };
   },
 };
-
-async function perSecond(bench: Bench, server: Server, path: string, notes: string[], what: string): Promise<number> {
-  const request = requestBytes('GET', path);
-  const load = {
-    port: server.port,
-    connections: CONNECTIONS,
-    next: () => request,
-    warmUpMs: bench.quick ? 500 : 1500,
-    durationMs: bench.quick ? 1500 : 4000,
-  };
-  const { result, cpu } = await bench.undisturbed(notes, () => bench.measure(server, () => drive(load)));
-  notes.push(
-    `${what}: p50 ${result.p50.toFixed(2)} ms, p99 ${result.p99.toFixed(2)} ms; server ${percent(cpu.server)}, client ${percent(cpu.client)} of a core.`,
-  );
-  return result.perSecond;
-}
-
-async function sizeOf(server: Server, path: string): Promise<number> {
-  const response = await fetch(`http://127.0.0.1:${server.port}${path}`);
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${text}`);
-  const { items } = JSON.parse(text) as { items?: unknown[] };
-  if (items !== undefined && items.length !== LIST) throw new Error(`${path} answered ${items.length} items`);
-  return Buffer.byteLength(text);
-}

@@ -18,7 +18,7 @@ const CALLERS = 64;
 const REGIONS = 32;
 
 /** etcd's writes a second against what 64 connections to PostgreSQL commit on the machine of the issue. */
-const ETCD_SHARE = 10_900 / 18_400;
+export const ETCD_SHARE = 10_900 / 18_400;
 /** etcd's p99 in the time that PostgreSQL took for one commit there. */
 const ETCD_P99_MS = 16;
 const THERE = 18_400;

@@ -1,7 +1,7 @@
 /**
- * The floor of the read figures: a bare Fastify that answers prepared buffers.
+ * The floor of the figures of requests: a bare Fastify that answers prepared buffers, or nothing.
  *
- *   fastify.ts BYTES...      GET /BYTES answers so many
+ *   fastify.ts BYTES...      GET /BYTES answers so many, POST /ID/renew answers 204
  */
 import Fastify from 'fastify';
 
@@ -10,6 +10,8 @@ for (const size of process.argv.slice(2)) {
   const buffer = Buffer.alloc(Number(size), 'x');
   app.get(`/${size}`, (_request, reply) => reply.type('application/json; charset=utf-8').send(buffer));
 }
+
+app.post('/:id/renew', (_request, reply) => reply.code(204).send());
 
 process.on('SIGTERM', () => process.exit(0));
 const address = await app.listen({ port: 0, host: '127.0.0.1', backlog: 4096 });

@@ -1,5 +1,4 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,12 +8,14 @@ import type { Cores } from './cores.ts';
 import { CpuMeter, othersLoad, type CpuShares } from './cpu.ts';
 import { percent } from './format.ts';
 import { Inspector, type CpuProfile } from './inspector.ts';
+import { freePort, untilReady } from './ready.ts';
 
 const root = join(import.meta.dirname, '../..');
-const READY_MS = 60_000;
 /** A share of a core that others may take of the two. */
 const QUIET = 0.06;
 const TRIES = 6;
+/** Of a round that takes a quarter of a minute or more. */
+export const TRIES_OF_LONG = 3;
 
 export interface BenchOptions {
   readonly cores: Cores;
@@ -89,7 +90,8 @@ export class Bench {
       ...('url' in database ? { DATABASE_URL: database.url } : { DATA_DIR: join(database.dir, 'data') }),
     };
     const started = performance.now();
-    const server = await this.#start([process.execPath, ...inspectFlags(inspect), main], { env, cwd: root }, inspect);
+    const command = [...this.options.cores.prefix, process.execPath, ...inspectFlags(inspect), main];
+    const server = await this.#start(command, { env, cwd: root }, inspect);
     await untilReady(server.child, port);
     const readyMs = performance.now() - started;
     return { ...server, port, readyMs };
@@ -97,10 +99,12 @@ export class Bench {
 
   /** One of the programs in `bench/floors`. */
   async floor(file: string, args: readonly string[] = [], inspect = false): Promise<Server> {
-    const path = join(import.meta.dirname, '../floors', file);
-    const command = [process.execPath, ...inspectFlags(inspect), '--import', 'tsx', path, ...args];
-    const server = await this.#start(command, { cwd: root }, inspect);
-    return { ...server, port: Number(await server.child.printed(/listening (\d+)/)) };
+    return this.#program(join('floors', file), args, inspect, this.options.cores.prefix);
+  }
+
+  /** One of the programs in `bench/targets`, which Signalbox calls: it runs on the core of the load, as this process does. */
+  async target(file: string, args: readonly string[] = []): Promise<Server> {
+    return this.#program(join('targets', file), args, false, []);
   }
 
   /** Runs the measured part: CPU shares always, and a profile of the server when profiles are wanted. */
@@ -119,9 +123,9 @@ export class Bench {
    * Runs a round, and again when processes that are none of ours took part of the two cores meanwhile; after some tries
    * takes the one that was disturbed least, and says so in the notes.
    */
-  async undisturbed<T>(notes: string[], run: () => Promise<T>): Promise<T> {
+  async undisturbed<T>(notes: string[], run: () => Promise<T>, tries = TRIES): Promise<T> {
     let best: { result: T; others: number } | undefined;
-    for (let tries = TRIES; tries > 0; tries--) {
+    for (let left = tries; left > 0; left--) {
       await this.untilQuiet();
       const meter = new CpuMeter(this.options.cores);
       const result = await run();
@@ -157,8 +161,15 @@ export class Bench {
     return postgres.url;
   }
 
+  async #program(file: string, args: readonly string[], inspect: boolean, prefix: readonly string[]): Promise<Server> {
+    const path = join(import.meta.dirname, '..', file);
+    const command = [...prefix, process.execPath, ...inspectFlags(inspect), '--import', 'tsx', path, ...args];
+    const server = await this.#start(command, { cwd: root }, inspect);
+    return { ...server, port: Number(await server.child.printed(/listening (\d+)/)) };
+  }
+
   async #start(command: readonly string[], options: { env?: NodeJS.ProcessEnv; cwd: string }, inspect: boolean) {
-    const child = new Child([...this.options.cores.prefix, ...command], options);
+    const child = new Child(command, options);
     let inspector: Inspector | undefined;
     const stop = async (): Promise<void> => {
       inspector?.close();
@@ -175,32 +186,4 @@ const inspectFlags = (inspect: boolean): string[] => (inspect ? ['--inspect=127.
 /** The last started first. */
 async function endAll(ends: (() => Promise<void>)[]): Promise<void> {
   for (let end = ends.pop(); end !== undefined; end = ends.pop()) await end();
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => {
-    probe.listen(0, '127.0.0.1', resolve);
-  });
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  if (typeof address !== 'object' || address === null) throw new Error('no free port');
-  return address.port;
-}
-
-async function untilReady(child: Child, port: number): Promise<void> {
-  const deadline = performance.now() + READY_MS;
-  for (;;) {
-    const ready = await fetch(`http://127.0.0.1:${port}/readyz`).then(
-      async (response) => {
-        await response.arrayBuffer();
-        return response.ok;
-      },
-      () => false,
-    );
-    if (ready) return;
-    if (child.over || performance.now() > deadline) throw new Error(`Signalbox did not become ready:\n${child.output}`);
-    await sleep(5);
-  }
 }

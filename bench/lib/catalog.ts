@@ -1,3 +1,5 @@
+import { getJson } from './get-json.ts';
+
 /** The catalog that the figures work on: every deployment is covered, so every write of one is accepted. */
 
 const PROJECT = 'bench';
@@ -62,8 +64,4 @@ export interface Position {
   readonly revision: number;
 }
 
-export async function head(port: number): Promise<Position> {
-  const response = await fetch(`http://127.0.0.1:${port}/v1/state`, { signal: AbortSignal.timeout(10_000) });
-  if (!response.ok) throw new Error(`/v1/state answered ${response.status}`);
-  return (await response.json()) as Position;
-}
+export const head = (port: number): Promise<Position> => getJson(port, '/v1/state');

@@ -109,6 +109,9 @@ export class HttpConnection {
   }
 }
 
+export const connectAll = (port: number, count: number): Promise<HttpConnection[]> =>
+  Promise.all(Array.from({ length: count }, () => HttpConnection.connect(port)));
+
 export interface LoadResult {
   readonly perSecond: number;
   readonly p50: number;
@@ -129,9 +132,7 @@ export interface Load {
 
 /** Callers that each send the next request when the last one is answered. Rejects on any answer but a success. */
 export async function drive(load: Load): Promise<LoadResult> {
-  const connections = await Promise.all(
-    Array.from({ length: load.connections }, () => HttpConnection.connect(load.port)),
-  );
+  const connections = await connectAll(load.port, load.connections);
   try {
     return await run(load, connections);
   } finally {

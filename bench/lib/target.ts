@@ -1,8 +1,8 @@
-import { apply, deploymentBody, deploymentPath, head, manifest, sequenceText, serviceId } from './catalog.ts';
+import { head, type Position } from './catalog.ts';
 import type { Bench, Server } from './bench.ts';
 import { Crowd, type CrowdOptions } from './crowd.ts';
 import { HttpConnection, requestBytes } from './http-load.ts';
-import type { Position } from './catalog.ts';
+import { DEPLOYMENTS, type Subject } from './subjects.ts';
 
 /** What the figures of watchers work on: Signalbox or the bare `ws` server, told apart by nothing else. */
 export interface Target {
@@ -18,22 +18,23 @@ export interface Target {
   head(): Promise<Position>;
 }
 
-/** The service that is watched, and how many deployments of it there are to write. */
-const SERVICE = 0;
-const WRITABLE = 32;
-const SELECT = { kind: 'deployment', services: [serviceId(SERVICE)] };
 /** Before the size of Signalbox's frames is known. */
 const USUAL_FRAME = 720;
 
-export async function watchTargets(bench: Bench): Promise<Target[]> {
+export async function watchTargets(bench: Bench, subject = DEPLOYMENTS): Promise<Target[]> {
   const { floorsOnly } = bench.options;
-  const signalbox = floorsOnly ? undefined : await signalboxTarget(bench);
-  const floor = await wsTarget(bench, signalbox?.frameBytes ?? USUAL_FRAME);
+  const signalbox = floorsOnly ? undefined : await signalboxTarget(bench, undefined, subject);
+  const floor = await wsTarget(bench, signalbox?.frameBytes ?? USUAL_FRAME, false, subject);
   return signalbox === undefined ? [floor] : [floor, signalbox];
 }
 
 /** A bare `ws` server. */
-export async function wsTarget(bench: Bench, frameBytes: number, inspect = false): Promise<Target> {
+export async function wsTarget(
+  bench: Bench,
+  frameBytes: number,
+  inspect = false,
+  subject: Subject = DEPLOYMENTS,
+): Promise<Target> {
   const server = await bench.floor('ws.ts', [String(frameBytes)], inspect);
   const url = `ws://127.0.0.1:${server.port}/`;
   const plain = (count: number, options: Partial<CrowdOptions> = {}): Crowd =>
@@ -44,7 +45,7 @@ export async function wsTarget(bench: Bench, frameBytes: number, inspect = false
     frameBytes,
     crowd: plain,
     returning: (count) => plain(count),
-    write: (writer, n) => requestBytes('PUT', `/${writer}`, deploymentBody(SERVICE, writer, sequenceText(n))),
+    write: (writer, n) => requestBytes('PUT', `/${writer}`, subject.body(writer, n)),
     head: async () => {
       const response = await fetch(`http://127.0.0.1:${server.port}/`, { signal: AbortSignal.timeout(10_000) });
       return (await response.json()) as Position;
@@ -52,23 +53,27 @@ export async function wsTarget(bench: Bench, frameBytes: number, inspect = false
   };
 }
 
-const subscribe = (since?: Position): string =>
-  JSON.stringify({ type: 'subscribe', id: 'bench', select: SELECT, ...(since === undefined ? {} : { since }) });
+const subscribe = (select: object, since?: Position): string =>
+  JSON.stringify({ type: 'subscribe', id: 'bench', select, ...(since === undefined ? {} : { since }) });
 
-/** Signalbox on PostgreSQL with a prepared catalog. */
-export async function signalboxTarget(bench: Bench, inspect?: boolean): Promise<Target> {
+/** Signalbox on PostgreSQL. */
+export async function signalboxTarget(
+  bench: Bench,
+  inspect?: boolean,
+  subject: Subject = DEPLOYMENTS,
+): Promise<Target> {
+  const { select, method } = subject;
   const server = await bench.signalbox(await bench.database(), inspect);
-  await apply(server.port, manifest(4, WRITABLE));
+  await subject.prepare(server.port);
   const url = `ws://127.0.0.1:${server.port}/v1/watch`;
   const target = {
     name: 'signalbox' as const,
     server,
     crowd: (count: number, options: Partial<CrowdOptions> = {}): Crowd =>
-      new Crowd({ url, count, hello: subscribe(), ...options }),
+      new Crowd({ url, count, hello: subscribe(select), ...options }),
     returning: (count: number, { epoch, revision }: Position): Crowd =>
-      new Crowd({ url, count, hello: subscribe({ epoch, revision }) }),
-    write: (writer: number, n: number): Buffer =>
-      requestBytes('PUT', deploymentPath(SERVICE, writer), deploymentBody(SERVICE, writer, sequenceText(n))),
+      new Crowd({ url, count, hello: subscribe(select, { epoch, revision }) }),
+    write: (writer: number, n: number): Buffer => requestBytes(method, subject.path(writer), subject.body(writer, n)),
     head: (): Promise<Position> => head(server.port),
   };
   return { ...target, frameBytes: await frameSize(target) };

@@ -7,6 +7,8 @@ export const MAX_REGISTRATIONS = 1000;
 /** Registrations and deregistrations of one socket that may wait for their answers. */
 export const MAX_UNANSWERED = 64;
 
+const NO_LEASES = 'this node keeps no leases (HEALTH_CHECKS=off); connect to the one that does';
+
 export type RegistrationFrame = RegisterFrame | RenewFrame | DeregisterFrame;
 
 /** The instances that were registered over one socket, which keeps their leases for as long as it is heard. */
@@ -52,6 +54,8 @@ export class Registrations {
   }
 
   #register({ id, instance }: RegisterFrame): void {
+    // It would promise to keep a lease that nobody here keeps.
+    if (!this.#registrar.keepsLeases) return this.#error({ code: 'unavailable', message: NO_LEASES, id });
     if (this.#instances.size + this.#arriving >= MAX_REGISTRATIONS) {
       const message = `a socket keeps at most ${MAX_REGISTRATIONS} instances; open another for more`;
       return this.#error({ code: 'too-many-registrations', id, message });
@@ -79,8 +83,7 @@ export class Registrations {
   #renew({ id, instances = [...this.#instances.keys()] }: RenewFrame): void {
     const about = id === undefined ? {} : { id };
     if (!this.#registrar.keepsLeases) {
-      const message = 'this node keeps no leases (HEALTH_CHECKS=off); connect to the one that does';
-      return this.#error({ code: 'unavailable', message, ...about });
+      return this.#error({ code: 'unavailable', message: NO_LEASES, ...about });
     }
     const unknown = instances.filter(
       (instance) => !this.#registrar.renew(this.#caller, instance, this.#instances.get(instance)),

@@ -35,14 +35,22 @@ export class Outbox {
   }
 
   status(tracked: Tracked, status: HealthStatus, reason: string, isProven: boolean): void {
-    const { id, value } = tracked.item;
+    const { id, value, revision } = tracked.item;
     const proven = isProven && provesIdentity(value.check);
-    this.#put(tracked, { op: 'status', id, generation: value.generation, status, reason, proven });
+    this.#put(tracked, status, {
+      op: 'status',
+      id,
+      generation: value.generation,
+      status,
+      reason,
+      proven,
+      seen: revision,
+    });
   }
 
   deregister(tracked: Tracked): void {
     const { id, value } = tracked.item;
-    this.#put(tracked, { op: 'deregister', id, generation: value.generation, ifCritical: true });
+    this.#put(tracked, 'removal', { op: 'deregister', id, generation: value.generation, ifCritical: true });
   }
 
   advise(group: Group, advice: Advice): void {
@@ -59,11 +67,11 @@ export class Outbox {
     for (const batch of batches.values()) void this.#send(batch);
   }
 
-  #put(tracked: Tracked, edit: InstanceEdit): void {
+  #put(tracked: Tracked, asked: Tracked['asked'], edit: InstanceEdit): void {
     const batch = this.#batchOf(tracked.item.value.service);
     batch.edits.push(edit);
     batch.tracked.push({ tracked, before: tracked.item });
-    tracked.inFlight = true;
+    tracked.asked = asked;
   }
 
   #batchOf(service: string): Batch {
@@ -88,7 +96,7 @@ export class Outbox {
       if (worked && group.advice === advice) group.advice = undefined;
     }
     for (const { tracked: each, before } of tracked) {
-      each.inFlight = false;
+      each.asked = undefined;
       each.leaving?.returned(each);
       onAnswer(each, before);
     }

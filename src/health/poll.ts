@@ -56,6 +56,12 @@ export class Poll {
     this.checkAt = this.#countedFrom + this.pace * (1 + random * JITTER);
   }
 
+  /** Something is decided about it. From here on it is checked at its own pace, begun anywhere in it: those that register together do not stay together. */
+  settle(now: number, random: number): void {
+    if (!this.health.decided && this.isIdle) this.checkAt = now + random * this.interval;
+    this.health = { ...this.health, decided: true };
+  }
+
   /** Forgets what was found, and what a check under way will find. */
   startOver(): void {
     this.health = unknownHealth(this.health.decided);

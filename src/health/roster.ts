@@ -142,11 +142,11 @@ export class Roster {
       tracked.leaving?.returned(tracked);
       tracked.group.guard.lost(tracked.item.id, now);
     }
-    if (tracked.poll !== undefined) tracked.poll.health = { ...tracked.poll.health, decided: true };
+    tracked.poll?.settle(now, this.#deps.random());
     if (tracked.lease === undefined) return;
     if (status === 'critical') metrics.expired.inc();
-    // It may be its registration that is the sign of life, perhaps on another node.
-    else if (before === 'critical') tracked.lease.grantedAt = now;
+    // Unless it is what we asked for, its registration is the sign of life, perhaps on another node.
+    else if (before === 'critical' && tracked.asked !== status) tracked.lease.grantedAt = now;
     tracked.remember({ at: clock(), status, reason: statusReason, durationMs: 0 });
   }
 

@@ -37,8 +37,8 @@ export class Tracked implements Due {
   flapping: Flapping | undefined;
   /** The newest first. */
   results: Result[] | undefined;
-  /** A command about it is under way. */
-  inFlight = false;
+  /** What the command about it asks for that is under way. */
+  asked: HealthStatus | 'removal' | undefined;
   /** The group that it is about to leave for being critical. */
   leaving: Group | undefined;
   gone = false;
@@ -59,6 +59,10 @@ export class Tracked implements Due {
     if (kept !== undefined) this.lease?.takeOver(kept);
     this.poll = check.type === 'ttl' ? undefined : new Poll(check, now, decided);
     this.deregisterAfter = milliseconds(check.deregisterAfter);
+  }
+
+  get inFlight(): boolean {
+    return this.asked !== undefined;
   }
 
   get status(): HealthStatus {

@@ -69,7 +69,7 @@ function tokensIn(log: readonly Revision[]): Map<string, { revision: number; nam
   const found = new Map<string, { revision: number; name: string }[]>();
   for (const { revision, changes } of log) {
     for (const { key, value } of changes) {
-      const token = value?.labels['token'];
+      const token = (value as { labels?: Record<string, string> } | undefined)?.labels?.['token'];
       if (token === undefined) continue;
       found.set(token, [...(found.get(token) ?? []), { revision, name: key }]);
     }

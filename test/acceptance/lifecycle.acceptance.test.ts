@@ -42,6 +42,7 @@ async function endOf(options: StartOptions): Promise<{ code: number | null; outp
 }
 
 const PHASES = [
+  'checks stop, and leases stand still',
   'watchers are told to move',
   'no new connections, requests under way are answered',
   'writes that wait are committed',

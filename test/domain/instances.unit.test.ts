@@ -251,7 +251,7 @@ test('a change says to every selector whether an item has come, changed or stopp
       ...pick({}, { version: 'v1' }, { version: 'v2' }),
       ...pick({}, { region: 'eu' }, { region: 'us' }),
       tags: pick({}, { zone: 'a' }, { zone: 'b' }),
-      check: pick({ type: 'ttl' }, HTTP),
+      check: pick<object>({ type: 'ttl' }, HTTP),
     };
     const status = pick('passing', 'warning', 'critical');
     const edit = pick<InstanceEdit>(

@@ -80,7 +80,7 @@ test('PUSH5 a stream that comes back continues after the last event it has seen,
   for (const [query, headers] of ways) {
     const stream = await watch(node, query, headers);
     await stream.next('synced');
-    expect(stream.events.map(({ event }) => event)).toEqual(['welcome', 'subscribed', 'change', 'synced']);
+    expect(stream.events.map(({ event }) => event).slice(0, 4)).toEqual(['welcome', 'subscribed', 'change', 'synced']);
     expect(keysOf(stream)).toEqual(['put regions/r3@3']);
     expect(stream.lastEventId).toBe('e1:3');
   }
@@ -92,7 +92,9 @@ test.each(['other:2', 'e1:99'])('PUSH5 REV4 a stream that comes back from %s sta
   const stream = await watch(node, '', { 'last-event-id': id });
   expect(await stream.next('reset')).toMatchObject({ epoch: 'e1', reason: id === 'e1:99' ? 'future' : 'epoch' });
   await stream.next('synced');
-  expect(stream.events.map(({ event }) => event)).toEqual(['welcome', 'subscribed', 'reset', 'snapshot', 'synced']);
+  // A bookmark may follow at any time.
+  const events = stream.events.map(({ event }) => event).filter((event) => event !== 'bookmark');
+  expect(events).toEqual(['welcome', 'subscribed', 'reset', 'snapshot', 'synced']);
 });
 
 test('PUSH3 the parameters select, and an instance that stops matching is a delete', async () => {

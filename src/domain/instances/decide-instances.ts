@@ -84,10 +84,8 @@ class InstanceDecision {
   /** Registering shows that the instance is there: a lease begins anew, and nobody else's claim to the address holds. */
   #standing(before: Instance | undefined, { check }: Registration): Standing {
     const { revision, time } = this.#at;
-    const keepsStatus =
-      before !== undefined &&
-      JSON.stringify(before.check) === JSON.stringify(check) &&
-      !(check.type === 'ttl' && before.status === 'critical');
+    // What was found out holds until a check, which may be another one now, says otherwise.
+    const keepsStatus = before !== undefined && !(check.type === 'ttl' && before.status === 'critical');
     if (keepsStatus) return { ...standingOf(before), displacedBy: undefined };
     return {
       generation: before?.generation ?? revision,
@@ -109,10 +107,12 @@ class InstanceDecision {
     }
   }
 
-  #setStatus({ id, generation, status, reason, proven }: EditOf<'status'>): void {
+  #setStatus({ id, generation, status, reason, proven, seen }: EditOf<'status'>): void {
     const item = this.#instance(id);
     if (item === undefined || item.value.generation !== generation) return;
-    const displacedBy = proven && status !== 'critical' ? undefined : item.value.displacedBy;
+    // Somebody may have registered at its address after it was last seen there.
+    const isThere = proven && status !== 'critical' && (seen === undefined || seen === item.revision);
+    const displacedBy = isThere ? undefined : item.value.displacedBy;
     if (status === item.value.status && displacedBy === item.value.displacedBy) return;
     const isNews = status !== item.value.status;
     this.#rebuild(item, {

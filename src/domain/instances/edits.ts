@@ -20,7 +20,7 @@ export type InstanceEdit =
     }
   /**
    * What checks have found out about the instance of this generation. `proven`: it was the instance itself that showed it,
-   * and nobody who has its address now (INS6).
+   * and nobody who has its address now (INS6); not if the instance has changed since `seen`, the revision it was at then.
    */
   | {
       readonly op: 'status';
@@ -29,6 +29,7 @@ export type InstanceEdit =
       readonly status: HealthStatus;
       readonly reason: string;
       readonly proven: boolean;
+      readonly seen?: number;
     }
   | { readonly op: 'override'; readonly target: OverrideTarget; readonly override: OverrideBody | undefined }
   /** An advisory begins or changes; without one, it ends. */
