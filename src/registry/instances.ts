@@ -70,9 +70,9 @@ export class InstanceDesk {
     const id = instanceIdOf(registration);
     const verdict = await this.#execute(caller, [{ op: 'register', id, registration, mustBeInCatalog }], options);
     if (!verdict.ok) return verdict;
-    // It is a sign of life whether or not it says anything new.
-    if (options.dryRun !== true) leases.renew(id);
     const outcome = verdict.outcomes[0];
+    // It is a sign of life whether or not it says anything new; a new lease has just begun.
+    if (options.dryRun !== true && outcome?.op !== 'created') leases.renew(id);
     const item = outcome?.after;
     if (item?.kind !== 'instance') throw new Error(`${instanceName(id)} is not there after its registration`);
     return { ok: true, value: { id, created: outcome?.op === 'created', item, revision: verdict.revision } };
