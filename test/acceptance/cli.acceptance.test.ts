@@ -490,7 +490,7 @@ test('REV2: signalbox start serves, says where, and ends in order', async () => 
       `${server.url}/v1`,
       `${server.url}/docs`,
       `ws://127.0.0.1:${port}/v1/watch`,
-      'Development mode',
+      'development mode',
     ]) {
       expect(node.out()).toContain(words);
     }
