@@ -30,6 +30,8 @@ describe('a PostgreSQL that does not do what it is asked', () => {
     return store.commit({ epoch, base, entries: [one(base + 1)] });
   };
   const terminate = async (which: string): Promise<number | null> => {
+    // Within a transaction PostgreSQL shows what it showed at the first look.
+    await admin.query('SELECT pg_stat_clear_snapshot()');
     const { rowCount } = await admin.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND ${which}`,
