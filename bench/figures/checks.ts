@@ -71,7 +71,7 @@ async function rowsOf(bench: Bench, connections: 'keep' | 'close', notes: string
   ];
 }
 
-/** A new instance is checked more often until something is decided about it; then each has its pace. */
+/** A new instance is checked more often until something is decided about it; then its pace begins anywhere in its first interval. */
 async function untilSteady({ port }: Server): Promise<void> {
   const deadline = performance.now() + 3 * INTERVAL_MS;
   for (;;) {
@@ -80,7 +80,7 @@ async function untilSteady({ port }: Server): Promise<void> {
     if (performance.now() > deadline) throw new Error(`not all instances pass: ${JSON.stringify(items)}`);
     await sleep(1000);
   }
-  await sleep(INTERVAL_MS / 2);
+  await sleep(INTERVAL_MS * (1 + JITTER));
 }
 
 async function watched(bench: Bench, { port }: Server, targets: Server) {
