@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isCidr } from './health/egress-addresses.ts';
 
 /** How the text of a setting is read. `expects` ends the sentence "NAME must be ...". */
 export interface Unit<T> {
@@ -46,22 +46,15 @@ export const matching = (expects: string, pattern: RegExp): Unit<string> => ({
   write: String,
 });
 
-/** Networks such as `10.0.0.0/8` or `fd00::/8`, between commas; an address alone is a network of one. */
+/** Networks such as `10.0.0.0/8` or `fd00::/8`, between commas, as the egress policy reads them. */
 export const networks: Unit<readonly string[]> = {
   expects: 'networks such as 10.0.0.0/8 or fd00::/8, several between commas',
   read: (text) => {
     const all = text.split(',').map((network) => network.trim());
-    return all.every(isNetwork) ? all : undefined;
+    return all.every(isCidr) ? all : undefined;
   },
   write: (value) => value.join(','),
 };
-
-function isNetwork(text: string): boolean {
-  const [address = '', prefix, ...rest] = text.split('/');
-  const bits = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : undefined;
-  if (bits === undefined || rest.length > 0) return false;
-  return prefix === undefined || (/^[0-9]{1,3}$/.test(prefix) && Number(prefix) <= bits);
-}
 
 /** A URL with one of the schemes, each written with its colon. */
 export const url = (schemes: readonly string[]): Unit<string> => ({

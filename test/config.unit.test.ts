@@ -44,8 +44,9 @@ test.each<[env: string, text: string, key: keyof Config, value: unknown]>([
   ['HISTORY_MAX_BYTES', '2GiB', 'historyMaxBytes', 2 * 1024 ** 3],
   ['WATCH_MAX_FRAME_BYTES', '2048B', 'watchMaxFrameBytes', 2048],
   ['DATABASE_URL', 'postgresql://u:p@h:5432/d', 'databaseUrl', 'postgresql://u:p@h:5432/d'],
+  ['EGRESS_DENY', '10.0.0.0/8, fd00::/8', 'egressDeny', ['10.0.0.0/8', 'fd00::/8']],
 ])('%s=%s', (env, text, key, value) => {
-  expect(configOf({ [env]: text })[key]).toBe(value);
+  expect(configOf({ [env]: text })[key]).toEqual(value);
 });
 
 test.each<[env: string, text: string, part: string]>([
@@ -70,6 +71,10 @@ test.each<[env: string, text: string, part: string]>([
     'DATABASE_URL must be a URL that begins with postgres:// or postgresql://. Set it so, or leave it out for the embedded database.',
   ],
   ['REDIS_URL', 'not a url', 'REDIS_URL must be a URL'],
+  // What the egress policy could not read would end the start without saying which setting it was.
+  ['EGRESS_DENY', '10.0.0.1', 'EGRESS_DENY must be networks such as 10.0.0.0/8'],
+  ['EGRESS_ALLOW', '10.0.0.0/8, fd00::/129', 'EGRESS_ALLOW must be networks'],
+  ['EGRESS_ALLOW', '10.0.0.0/08', 'EGRESS_ALLOW must be networks'],
 ])('%s=%s is refused with its fix', (env, text, part) => {
   const errors = errorsOf({ [env]: text });
   expect(errors).toHaveLength(1);

@@ -17,7 +17,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   edge: ['domain', 'protocol', 'auth', 'registry', 'feed', 'health/monitoring.ts', 'config.ts'],
   cli: ['domain', 'protocol', 'main.ts'],
   'config.ts': ['config-units.ts', 'auth/issuer.ts'],
-  'config-units.ts': [],
+  'config-units.ts': ['health/egress-addresses.ts'],
   'every.ts': [],
   'shutdown.ts': [],
   'log.ts': ['config.ts'],

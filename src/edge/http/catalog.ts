@@ -7,8 +7,11 @@ import {
   answers,
   BODY_REFUSALS,
   componentOf,
+  ETAG,
   json,
   MIN_REVISION,
+  NO_QUERY,
+  pageOf,
   READ_PROBLEMS,
   ReadHeaders,
   ref,
@@ -20,7 +23,6 @@ import { readOne } from './read-one.ts';
 import { deleteOne, patchOne, putOne, WriteQuery } from './write-one.ts';
 
 const PATCH_TYPES = ['application/merge-patch+json', ...JSON_BODY];
-const NO_QUERY = Type.Object({}, { additionalProperties: false });
 
 const IF_MATCH = {
   'if-match': Type.Optional(Type.String({ description: 'The ETag the resource must have, or * for any.' })),
@@ -28,7 +30,6 @@ const IF_MATCH = {
 const IF_NONE_MATCH = {
   'if-none-match': Type.Optional(Type.String({ description: '* : the resource must not exist.' })),
 };
-const ETAG = { ETag: { type: 'string', description: 'The revision of the resource in double quotes.' } };
 
 /** The eight kinds, from one definition. Each scope takes the bodies that its methods take. */
 export function catalogRoutes(app: FastifyInstance, deps: EdgeDeps): void {
@@ -158,16 +159,6 @@ const resource = (kind: Collection['kind'], description: string) => ({
 const written = (kind: Collection['kind'], description: string) => ({
   ...resource(kind, description),
   headers: { ...ETAG, 'X-Signalbox-Dry-Run': { type: 'string', description: 'true when nothing was written.' } },
-});
-
-const pageOf = (component: string): object => ({
-  type: 'object',
-  required: ['items', 'nextPageToken', 'revision'],
-  properties: {
-    items: { type: 'array', items: ref(component) },
-    nextPageToken: { type: 'string', description: 'For the next page; empty on the last one.' },
-    revision: { type: 'integer', description: 'The revision at which the page was read.' },
-  },
 });
 
 const DELETED = Type.Object({
