@@ -54,7 +54,7 @@ async function inertDeps(): Promise<EdgeDeps> {
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
   return {
     config: loaded.config,
-    access: 'development',
+    access: { development: true },
     registry: { execute: never },
     state: { ready: false, head: { epoch: '', revision: 0, trimmed: 0 }, view: new View(), waitFor: never },
     log: { read: never },

@@ -167,7 +167,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   const tokens = config.oidcIssuers && new Tokens(config.oidcIssuers, { log, now, clock: Date.now });
   const app = await buildApp({
     config,
-    access: tokens ?? 'development',
+    access: tokens === undefined ? { development: true } : { development: false, tokens },
     registry,
     state: tail,
     log: hub.history,

@@ -60,11 +60,16 @@ function parentOf(name: string): string | undefined {
   return serviceName(parts.parent);
 }
 
-type Bearer = Extract<Caller, { kind: 'serviceAccount' | 'person' }>;
+type Bearer = Extract<Caller, { kind: 'serviceAccount' | 'person' | 'registrar' }>;
 type OwnRole = Exclude<Role, 'administrator'>;
 
 /** An account that is no longer in the catalog has no rights left, although its tokens and sockets may live on. */
 function* rolesOf(caller: Bearer, state: Reader): Generator<OwnRole> {
+  if (caller.kind === 'registrar') {
+    yield 'registrar';
+    yield 'stranger';
+    return;
+  }
   if (caller.kind === 'serviceAccount' && state.get(caller.account) !== undefined) yield 'account';
   if (caller.kind === 'person' && caller.reader) yield 'reader';
   if (isOwner(caller.owns)) yield 'owner';
@@ -83,6 +88,7 @@ function covers(caller: Bearer, role: OwnRole, extent: Extent, action: Action, f
     const project = caller.kind === 'serviceAccount' ? parseName(caller.account)?.parent : undefined;
     return project !== undefined && found.project === project;
   }
+  if (caller.kind === 'registrar') return found.service === caller.service;
   if (role !== 'owner' || !isOwner(caller.owns) || found.service === undefined) return false;
   if (found.apiId !== undefined && caller.owns.apiIds.includes(found.apiId)) return true;
   return caller.owns.services.includes(found.service);

@@ -17,7 +17,8 @@ export const STRANGER: Caller = {
 
 /** Who a token's bearer is, as the catalog has it now: service accounts come and go while tokens live. */
 export function callerOf(identity: Identity, state: Reader): CallerFound {
-  const { subject, reader, owns } = identity;
+  const { subject, reader, owns, registers } = identity;
+  if (registers !== undefined) return { ok: true, caller: { kind: 'registrar', subject, service: registers } };
   if (identity.administrator) return { ok: true, caller: { kind: 'administrator', subject } };
   const [account, another] = accountsOf(identity, state);
   if (account === undefined) return { ok: true, caller: { kind: 'person', subject, reader, owns } };

@@ -10,6 +10,8 @@ export interface Identity {
   readonly owns: Owned;
   /** The projects whose service accounts the bearer can be; without them, all. */
   readonly projects?: readonly string[];
+  /** Of a registration token: the service whose instances it registers. Its bearer is nothing else. */
+  readonly registers?: string;
 }
 
 export type Claims = Readonly<Record<string, unknown>>;

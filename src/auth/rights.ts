@@ -6,6 +6,7 @@ export const ROLES = {
   account: 'Service account: its subject and client id are those of a `projects/{project}/service-accounts/{account}`.',
   owner:
     'API owner: the scope `{apiId}.admin` or `{serviceId}/admin`, or a member of a group that `owners` binds to the apiId.',
+  registrar: 'Registration token: given out for one service, for whoever cannot do OAuth (docs/access.md).',
   reader: 'Reader: a member of one of the issuer\'s `readers` groups; with `"readers": "*"`, everyone with a token.',
   stranger: 'Everyone else: without a token, or with one that makes its bearer none of the above.',
 } as const;
@@ -16,7 +17,7 @@ export type Role = keyof typeof ROLES;
 export const EXTENTS = {
   all: 'On everything.',
   theirs:
-    'On what is theirs: a service account’s are the services of its project, an API owner’s those that the token names; with the versions, resources, deployments, instances and overrides of these.',
+    'On what is theirs: a service account’s are the services of its project, an API owner’s those that the token names; a registration token’s its one service; with the versions, resources, deployments, instances and overrides of these.',
   'theirs and new': 'On what is theirs, and on services that do not exist yet: these join its project (CAT2).',
   none: 'Not at all.',
 } as const;
@@ -25,9 +26,9 @@ export type Extent = keyof typeof EXTENTS;
 
 type Row = Readonly<Record<Exclude<Role, 'administrator'>, Extent>>;
 
-const EVERYONE: Row = { account: 'all', owner: 'all', reader: 'all', stranger: 'all' };
-const WHO_BELONGS: Row = { ...EVERYONE, stranger: 'none' };
-const NOBODY: Row = { account: 'none', owner: 'none', reader: 'none', stranger: 'none' };
+const EVERYONE: Row = { account: 'all', owner: 'all', registrar: 'all', reader: 'all', stranger: 'all' };
+const WHO_BELONGS: Row = { ...EVERYONE, registrar: 'none', stranger: 'none' };
+const NOBODY: Row = { account: 'none', owner: 'none', registrar: 'none', reader: 'none', stranger: 'none' };
 const THEIRS: Row = { ...NOBODY, account: 'theirs', owner: 'theirs' };
 
 /** Who may do what, beside administrators, who may do everything. docs/access.md is made of this. */
@@ -38,7 +39,7 @@ export const RIGHTS: Readonly<Record<Action, Row>> = {
   'catalog.apply': { ...THEIRS, account: 'theirs and new' },
   'catalog.export': WHO_BELONGS,
   'instance.read': WHO_BELONGS,
-  'instance.register': THEIRS,
+  'instance.register': { ...THEIRS, registrar: 'theirs' },
   'instance.override': THEIRS,
   'coverage.read': WHO_BELONGS,
   'log.read': WHO_BELONGS,

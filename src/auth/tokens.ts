@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify } from 'jose';
+import type { Grant, Verified, Verifier } from './grant.ts';
 import { identityOf, type Identity } from './identity.ts';
 import { ALGORITHMS, IssuerKeys, type IssuerKey, type KeysDeps } from './issuer-keys.ts';
 import type { Issuer } from './issuer.ts';
@@ -9,10 +10,9 @@ export const SKEW_MS = 10_000;
 /** Tokens that are remembered; those used longest ago are forgotten first. */
 const MAX_REMEMBERED = 10_000;
 
-/** What a verified token is worth. */
-export class Grant {
+/** An access token of an issuer. */
+class TokenGrant implements Grant {
   readonly identity: Identity;
-  /** Milliseconds since 1970. */
   readonly expiresAt: number;
   readonly #key: IssuerKey;
 
@@ -28,11 +28,6 @@ export class Grant {
   }
 }
 
-export type Verified =
-  | { readonly ok: true; readonly grant: Grant }
-  /** `away`: nothing can be said about it now. `detail` begins in lower case and has no full stop. */
-  | { readonly ok: false; readonly away: boolean; readonly detail: string };
-
 export interface TokensDeps extends KeysDeps {
   /** Milliseconds since 1970. */
   readonly clock: () => number;
@@ -40,7 +35,7 @@ export interface TokensDeps extends KeysDeps {
 }
 
 /** Checks access tokens as RFC 9068 asks, and remembers them by a hash until they expire. */
-export class Tokens {
+export class Tokens implements Verifier {
   readonly #issuers: ReadonlyMap<string, { readonly issuer: Issuer; readonly keys: IssuerKeys }>;
   readonly #deps: TokensDeps;
   readonly #grants = new Map<string, Grant>();
@@ -95,7 +90,7 @@ export class Tokens {
       });
       const identity = identityOf(payload, issuer);
       if (typeof identity === 'string') return refuse(identity);
-      const grant = new Grant(identity, (payload.exp ?? 0) * 1000, key);
+      const grant = new TokenGrant(identity, (payload.exp ?? 0) * 1000, key);
       this.#remember(hash, grant);
       return { ok: true, grant };
     } catch (error) {

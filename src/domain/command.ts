@@ -19,6 +19,8 @@ export type Caller =
   | { readonly kind: 'serviceAccount'; readonly subject: string; readonly account: string; readonly owns?: Owned }
   /** Whoever else a token is of. */
   | { readonly kind: 'person'; readonly subject: string; readonly reader: boolean; readonly owns: Owned }
+  /** A registration token: it opens one service, to register and renew its instances. */
+  | { readonly kind: 'registrar'; readonly subject: string; readonly service: string }
   /** Signalbox itself: what its health checks find. */
   | { readonly kind: 'signalbox'; readonly subject: string };
 
@@ -40,8 +42,16 @@ export interface Wish {
 /** Why the caller may not do these things together, in a sentence; `undefined` when they may. */
 export type Permit = (state: Reader, wishes: readonly Wish[]) => string | undefined;
 
+/** Where a command came from, as the audit names it. */
+export interface Origin {
+  /** Of the peer. */
+  readonly address?: string;
+  readonly requestId?: string;
+}
+
 interface Asked {
   readonly caller: Caller;
+  readonly origin?: Origin;
   /**
    * Asked about the very state that the command is decided on, so that nobody else's change comes in between. Without it
    * everything is permitted.

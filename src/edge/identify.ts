@@ -4,13 +4,18 @@ import { authorize } from '../auth/authorize.ts';
 import { callerOf, STRANGER } from '../auth/caller.ts';
 import { resolveDevelopmentCaller } from '../auth/development.ts';
 import type { Target } from '../auth/target.ts';
-import type { Grant, Tokens, Verified } from '../auth/tokens.ts';
+import type { Grant, Verified, Verifier } from '../auth/grant.ts';
 import type { Caller } from '../domain/command.ts';
 import type { Reader } from '../domain/view.ts';
 import { badParameter, Problem } from '../protocol/problem.ts';
 
-/** How callers are known. Development mode is for loopback alone (SEC2). */
-export type Access = 'development' | Pick<Tokens, 'verify'>;
+/** How callers are known; what is left out is not taken. */
+export interface Access {
+  /** Who brings nothing is the administrator, on loopback alone (SEC2). */
+  readonly development: boolean;
+  /** Access tokens of issuers. */
+  readonly tokens?: Verifier;
+}
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -29,14 +34,16 @@ export function identify(access: Access, request: FastifyRequest): Problem | und
   if (url.length > MAX_URL_LENGTH) {
     return new Problem('uri-too-long', `The URL has ${url.length} characters; ${MAX_URL_LENGTH} are taken.`);
   }
-  if (access === 'development') return identifyLocally(request);
-  if (hasToken(url)) return badParameter('access_token', IN_URL);
   request.caller = STRANGER;
+  const refused = access.development ? identifyLocally(request) : undefined;
+  if (refused !== undefined) return refused;
+  if (hasToken(url)) return badParameter('access_token', IN_URL);
   const { authorization } = request.raw.headers;
-  if (authorization === undefined) return undefined;
+  // Where no tokens are known, what a client sends along by habit does no harm.
+  if (authorization === undefined || access.tokens === undefined) return undefined;
   const token = /^bearer +([^\s,]+) *$/i.exec(authorization)?.[1];
   if (token === undefined) return new Problem('unauthenticated', `Authorization has another form; ${HOW}`);
-  const verified = access.verify(token);
+  const verified = access.tokens.verify(token);
   return verified instanceof Promise ? verified.then((late) => take(request, late)) : take(request, verified);
 }
 
@@ -67,7 +74,6 @@ function identifyLocally(request: FastifyRequest): Problem | undefined {
   const { host, origin } = raw.headers;
   const resolution = resolveDevelopmentCaller({ remoteAddress: raw.socket.remoteAddress, host, origin });
   if (!resolution.ok) return new Problem('forbidden', resolution.detail);
-  if (hasToken(raw.url ?? '')) return badParameter('access_token', IN_URL);
   request.caller = resolution.caller;
   return undefined;
 }

@@ -108,7 +108,7 @@ async function openWith(entries: readonly object[], clock: { now: number }): Pro
   const log = { warn: () => {}, info: () => {} };
   const tokens = new Tokens(read.issuers, { log, now: () => clock.now, clock: Date.now });
   const filled = await openFilledEdge();
-  const edge = await openEdge({ access: tokens });
+  const edge = await openEdge({ access: { development: false, tokens } });
   edge.catalog.view.fold(filled.catalog.entries.flatMap(({ changes }) => changes));
   edge.catalog.head = filled.catalog.head;
   closing.push(() => Promise.all([filled.app.close(), edge.app.close()]));

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { createHmac } from 'node:crypto';
 import { exportSPKI, importJWK, type CryptoKey } from 'jose';
-import { Tokens, type TokensDeps, type Verified } from '../../src/auth/tokens.ts';
+import type { Verified } from '../../src/auth/grant.ts';
+import { Tokens, type TokensDeps } from '../../src/auth/tokens.ts';
 import { forge, IssuerServer } from './issuer-server.ts';
 
 let issuer: IssuerServer;

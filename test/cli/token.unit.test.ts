@@ -66,7 +66,7 @@ test('watch shows its token at every connection, as it is then', async () => {
   const issuer = await IssuerServer.open();
   const log = { warn: () => {}, info: () => {} };
   const tokens = new Tokens([issuer.issuer({ readers: '*' })], { log, now: () => performance.now(), clock: Date.now });
-  const node = await LiveNode.open({ access: tokens });
+  const node = await LiveNode.open({ access: { development: false, tokens } });
   // Good for two seconds, since clocks may differ by ten.
   writeFileSync(file, await issuer.mint({ sub: 'first' }, { expiresIn: -8 }));
   const { io, ran } = terminal({ env: { SIGNALBOX_URL: node.url } });

@@ -31,7 +31,7 @@ beforeAll(async () => {
   const { hub, instances, leases, tail } = node;
   const registrar = registrarOf({ instances, monitoring: leases, state: tail, log: logger });
   const plugins = [watchRoute({ hub, registrar, log: logger, maxFrameBytes: 65_536 }), subscribersRoute(hub)];
-  edge = await openEdge({ access: tokens, logger, plugins });
+  edge = await openEdge({ access: { development: false, tokens }, logger, plugins });
   const response = await send(await admin(), 'POST', '/v1/apply', [...MANIFEST]);
   expect([response.statusCode, response.body.slice(0, 300)]).toEqual([200, expect.any(String)]);
 });
@@ -289,7 +289,7 @@ test('while the issuer is away its new keys are answered 503, and what was known
     now: () => performance.now(),
     clock: Date.now,
   });
-  const other = await openEdge({ access: fresh });
+  const other = await openEdge({ access: { development: false, tokens: fresh } });
   const response = await other.app.inject({ url: '/v1/regions', headers: { authorization: `Bearer ${token}` } });
   expect([response.statusCode, response.headers['retry-after'], response.json().type]).toEqual([
     503,

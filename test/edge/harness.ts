@@ -125,7 +125,7 @@ export async function openEdge(more: Partial<EdgeDeps> = {}, { mustBeInCatalog =
   const metrics = new Registry();
   const app = await buildApp({
     config: loaded.config,
-    access: 'development',
+    access: { development: true },
     registry: catalog,
     state: catalog,
     log: catalog,

@@ -140,7 +140,7 @@ export class LiveNode {
     });
   }
 
-  static async open({ limits = {}, env = {}, access = 'development' }: NodeOptions = {}): Promise<LiveNode> {
+  static async open({ limits = {}, env = {}, access = { development: true } }: NodeOptions = {}): Promise<LiveNode> {
     const loaded = loadConfig(env);
     if (!loaded.ok) throw new Error(loaded.errors.join('\n'));
     const node = new LiveNode(limits);

@@ -16,7 +16,7 @@ beforeEach(async () => {
   issuer = await IssuerServer.open();
   const log = { warn: () => {}, info: () => {} };
   tokens = new Tokens([issuer.issuer({ readers: '*' })], { log, now: () => performance.now(), clock: Date.now });
-  node = await LiveNode.open({ access: tokens });
+  node = await LiveNode.open({ access: { development: false, tokens } });
   await node.put('regions/us');
 });
 afterEach(async () => {
