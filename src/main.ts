@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import type { Logger } from 'pino';
 import { permitOf } from './auth/authorize.ts';
+import { sightOf } from './auth/sight.ts';
 import { Tokens } from './auth/tokens.ts';
 import { banner } from './banner.ts';
 import { InProcessNetwork } from './bus/in-process.ts';
@@ -121,7 +122,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     metrics: metrics.commit,
     now,
   });
-  const registry = new Registry(loop, { ledger: tail, validate: validateResource, permitOf });
+  const registry = new Registry(loop, { ledger: tail, validate: validateResource, permitOf, sightOf });
 
   const egress = createEgress({
     // Development mode is on loopback, and so are the instances.

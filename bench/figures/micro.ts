@@ -11,6 +11,7 @@ import { View } from '../../src/domain/view.ts';
 import { Hub } from '../../src/feed/hub.ts';
 import type { WatchSocket } from '../../src/feed/socket.ts';
 import { validateResource } from '../../src/protocol/validate.ts';
+import { testPeer } from '../../test/support/peer.ts';
 
 /** In this process, without a database and without sockets: what one step costs. */
 
@@ -170,11 +171,7 @@ function fanOut(topics: number, watchers: number): () => void {
     const services = [serviceId(0), `topic-${n % topics}.example.com`];
     const socket: WatchSocket = { queued: 0, bytesSent: 0, send: () => {}, ping: () => {}, close: () => {} };
     hub
-      .connect(socket, {
-        transport: 'websocket',
-        remoteAddress: '',
-        caller: { kind: 'administrator', subject: 'bench' },
-      })
+      .connect(socket, testPeer())
       ?.receive(JSON.stringify({ type: 'subscribe', id: 'bench', select: { kind: 'deployment', services } }));
   }
   return () => {

@@ -1,9 +1,11 @@
-import type { Caller, Owned, Permit, Wish } from '../domain/command.ts';
+import type { Caller, Permit, Wish } from '../domain/command.ts';
 import { parseName, serviceName } from '../domain/names.ts';
 import type { Reader } from '../domain/view.ts';
 import type { Action } from './actions.ts';
+import { isOwner } from './caller.ts';
 import { RIGHTS, type Extent, type Role } from './rights.ts';
-import { find, type Found, type Target } from './target.ts';
+import { sightOf } from './sight.ts';
+import { find, isHidden, type Found, type Target } from './target.ts';
 
 /** `detail` tells the caller, and nothing that the caller may not see. */
 export type Verdict = { readonly allowed: true } | { readonly allowed: false; readonly detail: string };
@@ -23,7 +25,7 @@ export function authorize(caller: Caller, action: Action, target: Target | undef
     if (extent === 'all') return ALLOWED;
     if (extent === 'none') continue;
     if (target === undefined) return ALLOWED;
-    found ??= find(target, state);
+    found ??= find(target, sightOf(caller), state);
     // What is no name is nobody's, and is answered as the mistake that it is.
     if (found === undefined || covers(caller, role, extent, action, found)) return ALLOWED;
   }
@@ -33,11 +35,14 @@ export function authorize(caller: Caller, action: Action, target: Target | undef
 /** What a caller may change, for `Registry` to ask at the moment of the change; `undefined`: everything. */
 export function permitOf(caller: Caller): Permit | undefined {
   if (caller.kind === 'administrator' || caller.kind === 'signalbox') return undefined;
+  const sight = sightOf(caller);
   return (state, wishes) => {
     const created = createdBy(caller, wishes, state);
     for (const wish of wishes) {
       if (created.size > 0 && created.has(parentOf(wish.name) ?? '')) continue;
       const verdict = authorize(caller, wish.action, wish, state);
+      // A command is decided on a state without what is hidden from its caller. Should one ever not be, it is refused.
+      if (isHidden(wish.name, sight, state)) return whyNot(caller, wish.action, wish);
       if (!verdict.allowed) return verdict.detail;
     }
     return undefined;
@@ -72,12 +77,9 @@ function* rolesOf(caller: Bearer, state: Reader): Generator<OwnRole> {
   }
   if (caller.kind === 'serviceAccount' && state.get(caller.account) !== undefined) yield 'account';
   if (caller.kind === 'person' && caller.reader) yield 'reader';
-  if (isOwner(caller.owns)) yield 'owner';
+  if (isOwner(caller.owns, state)) yield 'owner';
   yield 'stranger';
 }
-
-const isOwner = (owns: Owned | undefined): owns is Owned =>
-  owns !== undefined && (owns.apiIds.length > 0 || owns.services.length > 0);
 
 function covers(caller: Bearer, role: OwnRole, extent: Extent, action: Action, found: Found): boolean {
   // Deleting what is not there changes nothing, and is answered with 404.
@@ -89,9 +91,10 @@ function covers(caller: Bearer, role: OwnRole, extent: Extent, action: Action, f
     return project !== undefined && found.project === project;
   }
   if (caller.kind === 'registrar') return found.service === caller.service;
-  if (role !== 'owner' || !isOwner(caller.owns) || found.service === undefined) return false;
+  if (role !== 'owner' || caller.owns === undefined || found.service === undefined) return false;
   if (found.apiId !== undefined && caller.owns.apiIds.includes(found.apiId)) return true;
-  return caller.owns.services.includes(found.service);
+  const { groups, services } = caller.owns;
+  return services.includes(found.service) || (found.owners ?? []).some((group) => groups.includes(group));
 }
 
 /** An instance that is not there has no service; whoever may do this to some may hear that it is not there. */

@@ -1,6 +1,7 @@
-import type { Caller } from '../domain/command.ts';
-import { byClient, bySubject } from '../domain/indexes.ts';
+import type { Caller, Owned } from '../domain/command.ts';
+import { byClient, bySubject, ownedBy } from '../domain/indexes.ts';
 import type { Item } from '../domain/item.ts';
+import { isEmpty } from '../domain/lookup.ts';
 import type { Reader } from '../domain/view.ts';
 import type { Identity } from './identity.ts';
 
@@ -12,7 +13,7 @@ export const STRANGER: Caller = {
   kind: 'person',
   subject: 'anonymous',
   reader: false,
-  owns: { apiIds: [], services: [] },
+  owns: { apiIds: [], services: [], groups: [] },
 };
 
 /** Who a token's bearer is, as the catalog has it now: service accounts come and go while tokens live. */
@@ -46,7 +47,13 @@ function accountsOf({ subject, clientId, projects }: Identity, state: Reader): I
 }
 
 /** Whether a caller is anybody here; who is not is told nothing about what there is. */
-export function belongs(caller: Caller): boolean {
-  if (caller.kind !== 'person') return true;
-  return caller.reader || caller.owns.apiIds.length > 0 || caller.owns.services.length > 0;
+export function belongs(caller: Caller, state: Reader): boolean {
+  return caller.kind !== 'person' || caller.reader || isOwner(caller.owns, state);
+}
+
+/** Whether someone with these owns anything at all. Groups count once a service lists them. */
+export function isOwner(owns: Owned | undefined, state: Reader): owns is Owned {
+  if (owns === undefined) return false;
+  if (owns.apiIds.length > 0 || owns.services.length > 0) return true;
+  return owns.groups.some((group) => !isEmpty(state.bucket(ownedBy(group))));
 }

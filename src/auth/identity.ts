@@ -40,6 +40,7 @@ export function identityOf(claims: Claims, issuer: Issuer): Identity | string {
     owns: {
       apiIds: [...new Set([...bound, ...endingWith(scopes, OF_API)])],
       services: [...new Set(endingWith(scopes, OF_SERVICE))],
+      groups: [...groups],
     },
     ...(projects !== undefined && { projects }),
   };

@@ -1,5 +1,6 @@
 import { checkBundle, checkOneBundle } from './bundles.ts';
 import { inOrder } from './checks.ts';
+import { checkAllConsent } from './consent.ts';
 import { checkCoverageOf } from './coverage.ts';
 import { checkAllCycles } from './cycles.ts';
 import type { Violation } from './errors.ts';
@@ -19,6 +20,7 @@ export function violationsOf(state: Reader): Violation[] {
     checkOwner(service, found);
     checkPrimaryRegion(state, service, found);
   }
+  checkAllConsent(state, found);
   for (const deployment of allOf(state, 'deployment')) checkCoverageOf(state, deployment, found);
   checkAllCycles(state, found);
   const members = new Set<string>();

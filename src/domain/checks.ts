@@ -1,4 +1,5 @@
 import { checkBundles } from './bundles.ts';
+import { checkConsent } from './consent.ts';
 import { checkCoverage } from './coverage.ts';
 import { checkCycles } from './cycles.ts';
 import type { Delta } from './delta.ts';
@@ -11,13 +12,14 @@ export function check(delta: Delta): readonly Finding[] {
   const found: Finding[] = [];
   checkReferences(delta, found);
   checkServices(delta, found);
+  checkConsent(delta, found);
   checkCoverage(delta, found);
   checkCycles(delta, found);
   checkBundles(delta, found);
   return inOrder(found);
 }
 
-const RULES = ['REF1', 'CAT1', 'CAT2', 'CAT3', 'COV1', 'COV3', 'COV4'];
+const RULES = ['REF1', 'CAT1', 'CAT2', 'CAT3', 'CAT4', 'COV1', 'COV3', 'COV4'];
 
 /** The buckets of a state have no order; an answer has one. */
 export function inOrder(found: Finding[]): Finding[] {

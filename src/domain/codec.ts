@@ -2,10 +2,14 @@ import type { RuntimeFacets } from './instances/instance.ts';
 import { makeItem, type Change } from './item.ts';
 import { partsOf } from './names.ts';
 import type { Labels, Value } from './resources.ts';
+import type { Audience } from './visibility.ts';
 
 interface StoredBefore {
   was?: Labels;
   facets?: RuntimeFacets;
+  audience?: Audience;
+  audienceBefore?: Audience | null;
+  retold?: true;
 }
 type StoredChange =
   ({ op: 'put'; value: Value } & StoredBefore) | ({ op: 'delete'; name: string; was: Labels } & StoredBefore);
@@ -17,18 +21,32 @@ export function encodeChanges(changes: readonly Change[]): string {
       change.op === 'delete' ? `"delete","name":${JSON.stringify(change.name)}` : `"put","value":${change.item.json}`;
     const was = change.was === undefined ? '' : `,"was":${JSON.stringify(change.was)}`;
     const facets = change.facets === undefined ? '' : `,"facets":${JSON.stringify(change.facets)}`;
-    return `{"op":${head}${was}${facets}}`;
+    return `{"op":${head}${was}${facets}${encodeAudience(change)}}`;
   });
   return `[${parts.join(',')}]`;
 }
 
+function encodeAudience(change: Change): string {
+  const audience = change.audience === undefined ? '' : `,"audience":${JSON.stringify(change.audience)}`;
+  if (change.op === 'delete' || change.audienceBefore === undefined) return audience;
+  const retold = change.retold === true ? ',"retold":true' : '';
+  return `${audience},"audienceBefore":${JSON.stringify(change.audienceBefore)}${retold}`;
+}
+
 export function decodeChanges(stored: unknown): Change[] {
   return (stored as StoredChange[]).map((change): Change => {
-    const facets = change.facets === undefined ? undefined : { facets: change.facets };
+    const { facets, audience, audienceBefore } = change;
+    const seen = { ...(facets !== undefined && { facets }), ...(audience !== undefined && { audience }) };
     if (change.op === 'delete') {
-      return { op: 'delete', kind: partsOf(change.name).kind, name: change.name, was: change.was, ...facets };
+      return { op: 'delete', kind: partsOf(change.name).kind, name: change.name, was: change.was, ...seen };
     }
-    const item = makeItem(change.value);
-    return change.was === undefined ? { op: 'put', item, ...facets } : { op: 'put', item, was: change.was, ...facets };
+    return {
+      op: 'put',
+      item: makeItem(change.value),
+      ...(change.was !== undefined && { was: change.was }),
+      ...seen,
+      ...(audienceBefore !== undefined && { audienceBefore }),
+      ...(change.retold === true && { retold: true }),
+    };
   });
 }

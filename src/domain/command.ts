@@ -3,12 +3,15 @@ import type { AnyItem, Change } from './item.ts';
 import type { InstanceEdit } from './instances/edits.ts';
 import type { Kind, Labels } from './resources.ts';
 import type { Reader } from './view.ts';
+import type { Sight } from './visibility.ts';
 
 /** The services that a token makes its bearer an owner of. */
 export interface Owned {
   readonly apiIds: readonly string[];
   /** Service ids. */
   readonly services: readonly string[];
+  /** Groups that the bearer is in; those of services that list one of them among their `owners`. */
+  readonly groups: readonly string[];
 }
 
 /** Who acts. */
@@ -57,6 +60,8 @@ interface Asked {
    * everything is permitted.
    */
   readonly permit?: Permit;
+  /** What the caller may see; the rest is judged by, but never told of (SEC3). Without it, everything. */
+  readonly sight?: Sight;
 }
 
 export interface CatalogCommand extends Asked {

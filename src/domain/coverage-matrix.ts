@@ -79,14 +79,22 @@ export interface Coverage {
   readonly liveWithoutDeployment: readonly UndeclaredPlace[];
 }
 
-/** All services and regions, unless one is named. Says which of them is unknown: neither in the catalog nor running. */
-export function coverageMatrix(state: Reader, only: Partial<Place> = {}): Coverage | { readonly unknown: keyof Place } {
-  const counts = countInstances(state, only.service);
-  const services = servicesIn(state, only.service);
+/**
+ * All services and regions, unless one is named. Says which of them is unknown: neither in the catalog nor running.
+ * `seen` is the part of the state that is told of; what is covered is so by all of it, named or not (SEC3).
+ */
+export function coverageMatrix(
+  state: Reader,
+  only: Partial<Place> = {},
+  seen: Reader = state,
+): Coverage | { readonly unknown: keyof Place } {
+  const counts = countInstances(seen, only.service);
+  const services = servicesIn(seen, only.service);
   if (services.length === 0 && only.service !== undefined && counts.size === 0) return { unknown: 'service' };
   const regions = regionsIn(state, only.region);
   if (regions.length === 0 && only.region !== undefined && !runsIn(counts, only.region)) return { unknown: 'region' };
-  const rows = services.map((service) => rowOf(state, service, regions, counts.get(service.id)));
+  const states = { all: state, seen };
+  const rows = services.map((service) => rowOf(states, service, regions, counts.get(service.id)));
   return {
     services: rows,
     deployedWithoutLiveInstance: rows.flatMap(lifeless),
@@ -153,45 +161,52 @@ function undeclared(state: Reader, counts: ReadonlyMap<string, Counts>, only: st
   return places;
 }
 
+interface States {
+  readonly all: Reader;
+  readonly seen: Reader;
+}
+
 function rowOf(
-  state: Reader,
+  states: States,
   { id, value }: Item<'service'>,
   regions: readonly string[],
   counts: Counts = NO_COUNTS,
 ): CoverageRow {
-  const versions = [...versionsOf(state, id)].sort((a, b) => compareVersions(b.id, a.id));
+  const versions = [...versionsOf(states.all, id)].sort((a, b) => compareVersions(b.id, a.id));
   const cells = regions.map((region): [string, CoverageCell] => {
     const instances = counts.get(region) ?? NO_INSTANCES;
-    return [region, { ...cellOf(state, id, versions, region), instances, live: instances.passing > 0 }];
+    return [region, { ...cellOf(states, id, versions, region), instances, live: instances.passing > 0 }];
   });
   return { service: id, primaryRegion: value.primaryRegion, regions: Object.fromEntries(cells) };
 }
 
 /** `versions` are newest first. */
 function cellOf(
-  state: Reader,
+  states: States,
   service: string,
   versions: readonly Item<'version'>[],
   region: string,
 ): DeployedCell | UndeployedCell {
-  const deployment = deploymentOf(state, service, region);
+  const deployment = deploymentOf(states.all, service, region);
   if (deployment !== undefined) {
     const { disabled, currentVersion } = deployment.value;
     const served = versions.filter((version) => serves(deployment, version));
-    const imports = served.flatMap((version) => importsIn(state, version, region));
+    const imports = served.flatMap((version) => importsIn(states, version, region));
     return { deployed: true, disabled, currentVersion, covered: imports.every((one) => one.covered), imports };
   }
   const left = versions.filter((version) => !isRetired(version));
-  const missing = left.flatMap((version) => importsIn(state, version, region)).filter((one) => !one.covered);
+  const missing = left.flatMap((version) => importsIn(states, version, region)).filter((one) => !one.covered);
   const newestVersion = left[0]?.id;
   const deployable = newestVersion !== undefined && missing.length === 0;
   return { deployed: false, ...(newestVersion !== undefined && { newestVersion }), deployable, imports: missing };
 }
 
-function importsIn(state: Reader, { id, value }: Item<'version'>, region: string): CoveredImport[] {
+/** What is imported and hidden has no name here. */
+function importsIn({ all, seen }: States, { id, value }: Item<'version'>, region: string): CoveredImport[] {
   return value.imports.map(({ service, version }) => {
-    const reason = importProblem(state, { service, version }, region);
-    const one = { version: id, service, importedVersion: version };
+    const reason = importProblem(all, { service, version }, region);
+    const isNamed = all === seen || serviceOf(seen, service) !== undefined || serviceOf(all, service) === undefined;
+    const one = { version: id, service: isNamed ? service : '-', importedVersion: isNamed ? version : '-' };
     return reason === undefined ? { ...one, covered: true } : { ...one, covered: false, reason };
   });
 }

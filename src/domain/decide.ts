@@ -1,12 +1,15 @@
 import { check } from './checks.ts';
-import type { CatalogCommand, Command, Decision, Outcome, Validate } from './command.ts';
+import type { CatalogCommand, Command, Decision, InstanceCommand, Outcome, Validate } from './command.ts';
 import { changeOf } from './change-of.ts';
 import type { Delta, Touch } from './delta.ts';
 import type { Refusal } from './errors.ts';
 import type { Finding } from './finding.ts';
 import { withFixes } from './fixes.ts';
+import { hiddenInstances, hiddenReferences, hiddenTargets, without, type Hidden } from './hidden.ts';
 import { decideInstances } from './instances/decide-instances.ts';
 import { resolve, type Resolved } from './resolve.ts';
+import { withAudiences } from './retell.ts';
+import { unnamed } from './unnamed.ts';
 import type { Reader } from './view.ts';
 import { warningsOf } from './warnings.ts';
 
@@ -16,13 +19,23 @@ import { warningsOf } from './warnings.ts';
  */
 export function decide(state: Reader, command: Command, revision: number, validate: Validate): Decision {
   return 'instances' in command
-    ? decideInstances(state, command, revision)
+    ? decideInstances(withoutHiddenInstances(state, command), command, revision)
     : decideCatalog(state, command, revision, validate);
 }
 
+/** Instances that are hidden from the caller are not there for what it says about them. */
+function withoutHiddenInstances(state: Reader, command: InstanceCommand): Reader {
+  const hidden = hiddenInstances(state, command);
+  return hidden === undefined ? state : without(state, hidden);
+}
+
 function decideCatalog(state: Reader, command: CatalogCommand, revision: number, validate: Validate): Decision {
+  const targets = hiddenTargets(state, command);
+  if (targets !== undefined) return decideWithout(targets, state, command, revision, validate);
   const resolved = resolve(state, command, revision, validate);
   if ('code' in resolved) return { ok: false, refusal: resolved };
+  const references = hiddenReferences(resolved, command.sight);
+  if (references !== undefined) return decideWithout(references, state, command, revision, validate);
   if (resolved.touches.size > 0) {
     const findings = check(resolved);
     if (findings.length > 0) return { ok: false, refusal: conflict(resolved, findings, command, revision, validate) };
@@ -30,20 +43,34 @@ function decideCatalog(state: Reader, command: CatalogCommand, revision: number,
   const named = command.edits.map((edit) => edit.name);
   return {
     ok: true,
-    changes: Array.from(resolved.touches.values(), changeOf),
+    changes: withAudiences(Array.from(resolved.touches.values(), changeOf), state, resolved.after),
     outcomes: outcomesOf(resolved, named),
     warnings: warningsOf(resolved, named, command.at),
   };
 }
 
+/** As if the hidden were not there (SEC3); but for what would be put in its place, which is taken. */
+function decideWithout(
+  hidden: Hidden,
+  state: Reader,
+  command: CatalogCommand,
+  revision: number,
+  validate: Validate,
+): Decision {
+  const decision = decideCatalog(without(state, hidden), command, revision, validate);
+  if (!decision.ok) return decision;
+  const name = command.edits.find((edit) => state.get(edit.name) !== undefined)?.name ?? 'a name';
+  return { ok: false, refusal: { code: 'forbidden', detail: `${name} cannot be had: choose another id.` } };
+}
+
 function conflict(
   delta: Delta,
   findings: readonly Finding[],
-  { caller, at, edits: named }: CatalogCommand,
+  { caller, at, edits: named, sight }: CatalogCommand,
   revision: number,
   validate: Validate,
 ): Refusal {
-  const violations = withFixes(
+  const all = withFixes(
     delta,
     findings,
     named.map((edit) => edit.name),
@@ -52,6 +79,7 @@ function conflict(
       return !('code' in resolved) && check(resolved).length === 0;
     },
   );
+  const violations = unnamed(all, findings, sight, [delta.before, delta.after]);
   const first = violations[0]?.message ?? '';
   const rest = violations.length - 1;
   return { code: 'conflict', detail: rest === 0 ? first : `${first} And ${rest} more.`, violations };

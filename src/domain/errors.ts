@@ -1,5 +1,5 @@
 /** The rules of docs/rules.md that a change can break. */
-export type RuleId = 'REF1' | 'CAT1' | 'CAT2' | 'CAT3' | 'COV1' | 'COV3' | 'COV4';
+export type RuleId = 'REF1' | 'CAT1' | 'CAT2' | 'CAT3' | 'CAT4' | 'COV1' | 'COV3' | 'COV4';
 
 /** A request under `/v1` that would mend a violation. */
 export interface Fix {

@@ -5,6 +5,7 @@ import type { Finding } from './finding.ts';
 import { foreseeBundle, givenBy, mendBundle } from './mend-bundles.ts';
 import { foreseeCoverage, mendCoverage, mendCycle, mendPrimaryRegion } from './mend-coverage.ts';
 import { mendReference } from './mend-references.ts';
+import { mendConsent } from './mend-consent.ts';
 import { fixOf, type Mend, type Proposal } from './mend.ts';
 import { Planner } from './planner.ts';
 
@@ -81,6 +82,8 @@ function mendsFor(proposal: Proposal, finding: Finding): readonly Mend[] {
       return [];
     case 'CAT3':
       return mendPrimaryRegion(proposal, finding);
+    case 'CAT4':
+      return mendConsent(proposal, finding);
     case 'COV1':
       return mendCoverage(proposal, finding);
     case 'COV3':

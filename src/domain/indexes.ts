@@ -21,6 +21,8 @@ export const bundlesOf = (service: string): string => `member:${service}`;
 export const atAddress = (address: string, port: number): string => `at:${address}:${port}`;
 /** The service with an apiId. */
 export const byApiId = (apiId: string): string => `apiId:${apiId}`;
+/** The services whose API owners are the members of a group. */
+export const ownedBy = (group: string): string => `owner:${group}`;
 /** The service accounts with a subject. */
 export const bySubject = (subject: string): string => `subject:${subject}`;
 /** The service accounts with a client id. */
@@ -32,6 +34,7 @@ export function indexKeys(item: AnyItem): string[] {
   switch (item.kind) {
     case 'service':
       keys.push(byApiId(item.value.apiId));
+      for (const group of item.value.owners ?? []) keys.push(ownedBy(group));
       break;
     case 'serviceAccount': {
       const { subject, clientId } = item.value;
@@ -84,6 +87,7 @@ export function references(item: AnyItem): string[] {
           item.value.creator,
           regionName(item.value.primaryRegion),
           ...item.value.uses.map(serviceName),
+          ...(item.value.importers ?? []).map(projectName),
         ]),
       ];
     case 'version':

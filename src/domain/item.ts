@@ -1,6 +1,7 @@
 import { partsOf } from './names.ts';
 import type { RuntimeFacets } from './instances/instance.ts';
 import type { Kind, Labels, Value, ValueOf } from './resources.ts';
+import type { Audience } from './visibility.ts';
 
 /**
  * A resource as the view holds it. Items are immutable: a change puts a new item in the old one's place, so that a
@@ -25,15 +26,27 @@ export type AnyItem = { [K in Kind]: Item<K> }[Kind];
  * `was` holds the labels before the change, and `facets` what else selectors look at in a resource of a runtime kind:
  * wherever either differs from what it is after the change, and always on a delete. They let a selector tell, from the
  * log alone, that an item has stopped matching.
+ * `audience` is who may see it; of a delete, who could see what is gone.
  */
 export type Change =
-  | { readonly op: 'put'; readonly item: AnyItem; readonly was?: Labels; readonly facets?: RuntimeFacets }
+  | {
+      readonly op: 'put';
+      readonly item: AnyItem;
+      readonly was?: Labels;
+      readonly facets?: RuntimeFacets;
+      readonly audience?: Audience;
+      /** Who could see it before, where those were others; `null` for everyone. */
+      readonly audienceBefore?: Audience | null;
+      /** Nothing has changed but who may see it. */
+      readonly retold?: true;
+    }
   | {
       readonly op: 'delete';
       readonly kind: Kind;
       readonly name: string;
       readonly was: Labels;
       readonly facets?: RuntimeFacets;
+      readonly audience?: Audience;
     };
 
 /** One accepted command in the log (REV1). */

@@ -41,7 +41,14 @@ export function bodyOf(kind: CatalogKind, raw: Raw, identity?: Identity): Body {
       const { displayName, globalEndpoint, primaryRegion } = raw;
       const uses = setOf(raw.uses);
       const own = { displayName, apiId, project, creator, globalEndpoint, primaryRegion, public: raw.public === true };
-      return { ...own, uses, effectiveUses, labels: labelsOf(raw) } as Body;
+      return {
+        ...own,
+        ...filled(raw, 'importers'),
+        ...filled(raw, 'owners'),
+        uses,
+        effectiveUses,
+        labels: labelsOf(raw),
+      } as Body;
     }
     case 'version':
       return { imports: importsOf(raw.imports), lifecycle: lifecycleOf(raw.lifecycle), labels: labelsOf(raw) } as Body;
@@ -133,6 +140,12 @@ function locationOf(raw: Raw): { location?: Location } {
 
 function setOf(raw: unknown): string[] {
   return raw === undefined ? [] : [...new Set(raw as string[])].sort();
+}
+
+/** A set that says as much empty as not at all. */
+function filled(raw: Raw, field: string): Record<string, readonly string[]> {
+  const set = setOf(raw[field]);
+  return set.length === 0 ? {} : { [field]: set };
 }
 
 function importsOf(raw: unknown): Import[] {

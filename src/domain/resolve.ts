@@ -11,6 +11,7 @@ import { parseName, type NameParts } from './names.ts';
 import { bodyOf, contradictions, hasBody, itemOf, type Identity } from './normalise.ts';
 import { CATALOG_KINDS, isCatalogKind, type CatalogKind, type Labels, type Service } from './resources.ts';
 import type { Reader } from './view.ts';
+import { audienceOf, EVERYTHING, sees } from './visibility.ts';
 
 /** What a command comes to when nobody objects: the final state, and what it changes in order. */
 export interface Resolved {
@@ -150,7 +151,10 @@ class Resolution {
     const listed = new Set(this.#command.edits.map((edit) => edit.name));
     const wanted = Object.entries(labels);
     for (const kind of CATALOG_KINDS) {
-      for (const { name, value } of allOf(this.#state, kind)) {
+      for (const item of allOf(this.#state, kind)) {
+        const { name, value } = item;
+        // What is hidden is not there, so it is not what the command means.
+        if (!sees(this.#command.sight ?? EVERYTHING, audienceOf(item as AnyItem, this.#state))) continue;
         if (wanted.every(([key, label]) => value.labels[key] === label) && !listed.has(name)) pruned.push(name);
       }
     }

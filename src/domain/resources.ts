@@ -85,7 +85,12 @@ export interface Service extends Assigned {
   readonly globalEndpoint: string;
   /** A region id (CAT3). */
   readonly primaryRegion: string;
+  /** Whether everyone may see, use and import it; otherwise it is private (SEC3). */
   readonly public: boolean;
+  /** Project ids, sorted: their services may use and import it although it is private, and their accounts see it (CAT4). */
+  readonly importers?: readonly string[];
+  /** Groups of the identity provider whose members are its API owners; sorted. */
+  readonly owners?: readonly string[];
   /** Service ids that the service may call as a client, as its owner declares them; sorted. */
   readonly uses: readonly string[];
   /** Assigned: `uses` and the members of every bundle that everyone uses (COV4); sorted. */

@@ -3,7 +3,8 @@ import type { RuntimeFacets } from './instances/instance.ts';
 import { labelsOf, type AnyItem, type Change } from './item.ts';
 import { deploymentName, partsOf, regionName, serviceName } from './names.ts';
 import { isCatalogKind, type Kind, type Labels } from './resources.ts';
-import type { Reader, View } from './view.ts';
+import type { Catalog, Reader } from './view.ts';
+import { sees, type Audience, type Sight } from './visibility.ts';
 
 /**
  * What a subscription asks for. Every filter given must hold. An item that has no such facet does not match: `services`
@@ -139,18 +140,37 @@ function carries(labels: Labels, wanted: Labels): boolean {
 }
 
 /**
- * What a change is to a subscription, from the log alone: an item that stops matching is a delete, and one that neither
- * matched nor matches is nothing.
+ * What a change is to a subscription, from the log alone: an item that stops matching or being seen is a delete, and one
+ * that was neither and is neither is nothing.
  */
-export function effectOn(selector: Selector, change: Change, facet: Facets): 'put' | 'delete' | undefined {
-  if (change.op === 'put' && matches(selector, facet, labelsOf(change.item))) return 'put';
-  if (change.was === undefined) return undefined;
+export function effectOn(
+  selector: Selector,
+  sight: Sight,
+  change: Change,
+  facet: Facets,
+): 'put' | 'delete' | undefined {
+  if (change.op === 'put' && sees(sight, change.audience) && matches(selector, facet, labelsOf(change.item))) {
+    return change.retold === true && sees(sight, change.audienceBefore ?? undefined) ? undefined : 'put';
+  }
+  return hadBefore(selector, sight, change, facet) ? 'delete' : undefined;
+}
+
+/** Whether the subscription has had what a change replaces or deletes. False where the change takes nothing from anyone. */
+function hadBefore(selector: Selector, sight: Sight, change: Change, facet: Facets): boolean {
+  if (!sees(sight, audienceBeforeOf(change))) return false;
   const before = change.facets === undefined ? facet : runtimeFacets(facet.kind, change.facets);
-  return matches(selector, before, change.was) ? 'delete' : undefined;
+  if (change.was !== undefined) return matches(selector, before, change.was);
+  return change.op === 'put' && change.audienceBefore !== undefined && matches(selector, before, labelsOf(change.item));
+}
+
+/** Who could see what a change replaces or deletes, if there was something. */
+export function audienceBeforeOf(change: Change): Audience | undefined {
+  if (change.op === 'delete' || change.audienceBefore === undefined) return change.audience;
+  return change.audienceBefore ?? undefined;
 }
 
 /** The items that a selector selects, in no particular order, without a scan where an index serves. */
-export function* select(view: Reader & Pick<View, 'all'>, selector: Selector): Iterable<AnyItem> {
+export function* select(view: Reader & Pick<Catalog, 'all'>, selector: Selector): Iterable<AnyItem> {
   for (const item of candidates(view, selector)) {
     if (matches(selector, itemFacets(item), labelsOf(item))) yield item;
   }
@@ -158,7 +178,7 @@ export function* select(view: Reader & Pick<View, 'all'>, selector: Selector): I
 
 const OF_A_SERVICE = ['version', 'resourceType', 'deployment', 'instance', 'override', 'advisory'] as const;
 
-function* candidates(view: Reader & Pick<View, 'all'>, selector: Selector): Iterable<AnyItem> {
+function* candidates(view: Reader & Pick<Catalog, 'all'>, selector: Selector): Iterable<AnyItem> {
   const { kind, services, regions } = selector;
   if (services !== undefined) {
     for (const service of new Set(services)) {

@@ -1,11 +1,21 @@
 import { indexKeys } from './indexes.ts';
 import { changeName, type AnyItem, type Change } from './item.ts';
+import { NONE, SeenView } from './seen-view.ts';
+import { audienceOfService, sameAudience, type Sight } from './visibility.ts';
 
 /** What a decision or a query may ask of a state: the committed view, or a draft over it. */
 export interface Reader {
   get(name: string): AnyItem | undefined;
   /** The items under an index key (see `indexes.ts`), in no particular order. */
   bucket(key: string): Iterable<AnyItem>;
+}
+
+/** What a query may ask of a view, or of the part of it that its caller sees. */
+export interface Catalog extends Reader {
+  readonly size: number;
+  /** The items under a key in order of name; the same array until one of them changes. */
+  sorted(key: string): readonly AnyItem[];
+  all(): Iterable<AnyItem>;
 }
 
 /** A change together with what it replaced. */
@@ -22,16 +32,39 @@ interface Bucket {
   sorted: readonly AnyItem[] | undefined;
 }
 
-const NONE: readonly AnyItem[] = [];
 const NO_KEYS: readonly string[] = [];
+/** Callers with different sights; of more, the one that asked longest ago starts anew. */
+const MAX_SIGHTS = 1000;
 
 /** The state at one revision, in memory. It changes only by `fold`, which is the same everywhere. */
-export class View implements Reader {
+export class View implements Catalog {
   readonly #items = new Map<string, AnyItem>();
   readonly #buckets = new Map<string, Bucket>();
+  readonly #seen = new Map<string, SeenView>();
+  #generation = 0;
 
   get size(): number {
     return this.#items.size;
+  }
+
+  /** Another one whenever a service is seen by others than before. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** What a caller sees of it, now and after every fold. */
+  seenBy(sight: Sight): Catalog {
+    if (sight.keys === 'all') return this;
+    let seen = this.#seen.get(sight.id);
+    if (seen === undefined) {
+      seen = new SeenView(this, sight);
+      const [oldest] = this.#seen.keys();
+      if (this.#seen.size >= MAX_SIGHTS && oldest !== undefined) this.#seen.delete(oldest);
+    } else {
+      this.#seen.delete(sight.id);
+    }
+    this.#seen.set(sight.id, seen);
+    return seen;
   }
 
   get(name: string): AnyItem | undefined {
@@ -62,6 +95,7 @@ export class View implements Reader {
       const before = this.#items.get(name);
       const after = change.op === 'put' ? change.item : undefined;
       this.#index(name, before, after);
+      if (isSeenByOthers(before, after)) this.#generation += 1;
       if (after !== undefined) this.#items.set(name, after);
       else this.#items.delete(name);
       return { change, before };
@@ -96,4 +130,10 @@ export class View implements Reader {
     bucket.sorted = undefined;
     if (bucket.items.size === 0) this.#buckets.delete(key);
   }
+}
+
+function isSeenByOthers(before: AnyItem | undefined, after: AnyItem | undefined): boolean {
+  if (before?.kind !== 'service' && after?.kind !== 'service') return false;
+  if (before?.kind !== 'service' || after?.kind !== 'service') return true;
+  return before !== after && !sameAudience(audienceOfService(before), audienceOfService(after));
 }

@@ -57,7 +57,7 @@ export function admission({ state, config, access }: Admission, action: Action, 
   };
   const answer = (request: FastifyRequest, reply: FastifyReply, done: Done, problem: Problem | undefined): void => {
     if (problem !== undefined) return done(problem);
-    if (state.ready && belongs(request.caller)) reply.header(REVISION_HEADER, state.head.revision);
+    if (state.ready && belongs(request.caller, state.view)) reply.header(REVISION_HEADER, state.head.revision);
     if (request.headers['x-request-id'] !== undefined) reply.header('x-request-id', request.id);
     const seen = reads ? request.headers['x-signalbox-min-revision'] : undefined;
     if (seen === undefined) return done();

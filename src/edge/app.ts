@@ -5,6 +5,7 @@ import { clientErrorHandler } from './client-error.ts';
 import { EdgeLog } from './edge-log.ts';
 import { decide, identify } from './identify.ts';
 import { errorHandler, MAX_PARAM_LENGTH } from './error-handler.ts';
+import { gateOf } from './gate.ts';
 import { advisoryRoutes } from './http/advisories.ts';
 import { catalogRoutes } from './http/catalog.ts';
 import { coverageRoutes } from './http/coverage.ts';
@@ -64,6 +65,7 @@ export async function buildApp(deps: EdgeDeps): Promise<FastifyInstance> {
   });
   const routes = new RouteTable();
   app.decorate('routeTable', routes);
+  app.decorate('gate', gateOf(deps.access, deps.state));
   app.decorateRequest('caller');
   app.decorateRequest('grant');
   app.decorateRequest('arrivedAt', 0);

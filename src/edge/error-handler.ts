@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { belongs } from '../auth/caller.ts';
+import type { Reader } from '../domain/view.ts';
 import { PROBLEMS, type ProblemCode } from '../protocol/problem-catalogue.ts';
 import { Problem } from '../protocol/problem.ts';
 import { RegistryUnavailable } from '../registry/errors.ts';
@@ -7,8 +8,8 @@ import { REVISION_HEADER, sendProblem } from './answers.ts';
 import type { EdgeDeps } from './deps.ts';
 
 /** What cannot be read as a request has never come to its admission. */
-const isKnown = ({ caller }: { readonly caller?: FastifyRequest['caller'] }): boolean =>
-  caller !== undefined && belongs(caller);
+const isKnown = ({ caller }: { readonly caller?: FastifyRequest['caller'] }, view: Reader): boolean =>
+  caller !== undefined && belongs(caller, view);
 
 /** Who is refused like this may be anyone. */
 const UNKNOWN_TO: ReadonlySet<ProblemCode> = new Set([
@@ -28,7 +29,7 @@ export const errorHandler =
     else logger.debug({ ...fields, detail: problem.details.detail }, 'a request was refused');
     // What never reached a route has not passed its admission, which sets these; a stranger is not told the revision.
     reply.header('x-request-id', request.id);
-    if (state.ready && !UNKNOWN_TO.has(problem.code) && isKnown(request))
+    if (state.ready && !UNKNOWN_TO.has(problem.code) && isKnown(request, state.view))
       reply.header(REVISION_HEADER, state.head.revision);
     sendProblem(reply, problem);
   };

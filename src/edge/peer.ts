@@ -1,16 +1,24 @@
 import type { FastifyRequest } from 'fastify';
-import type { Peer, Transport } from '../feed/peer.ts';
+import type { Gate, Peer, Transport } from '../feed/peer.ts';
+import { standingOf } from './gate.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Decides who those are that stay. */
+    readonly gate: Gate;
+  }
+}
 
 const MAX_USER_AGENT = 200;
 
 /** Who is at the other end of a request that stays. */
-export function peerOf({ raw, caller, grant }: FastifyRequest, transport: Transport): Peer {
+export function peerOf({ raw, caller, grant, server }: FastifyRequest, transport: Transport): Peer {
   const userAgent = raw.headers['user-agent'];
   return {
     transport,
     remoteAddress: raw.socket.remoteAddress ?? '',
-    caller,
-    ...(grant !== undefined && { grant }),
+    standing: standingOf(caller, grant),
+    gate: server.gate,
     ...(userAgent !== undefined && { userAgent: cut(userAgent) }),
   };
 }

@@ -1,11 +1,12 @@
+import type { Caller } from '../domain/command.ts';
 import { since as sinceHead, type Position, type ResetReason } from '../domain/position.ts';
 import { topicOf, type Selector } from '../domain/selector.ts';
 import { CLOSE } from '../protocol/close-codes.ts';
-import type { ClientFrame, ErrorFrame, ServerFrame, SubscribeFrame } from '../protocol/frames.ts';
+import type { ClientFrame, ErrorFrame, ReauthFrame, ServerFrame, SubscribeFrame } from '../protocol/frames.ts';
 import { parseClientFrame } from '../protocol/parse-frame.ts';
 import { Frame } from './frame.ts';
 import type { Hub } from './hub.ts';
-import type { Peer } from './peer.ts';
+import type { Peer, Standing } from './peer.ts';
 import type { Registrar, SignsOfLife } from './registrar.ts';
 import { Registrations, type RegistrationFrame } from './registrations.ts';
 import type { WatchSocket } from './socket.ts';
@@ -14,6 +15,8 @@ import { bookmarkFrame } from './topic-group.ts';
 
 /** After so many frames that the protocol does not know, the client is not one of ours. */
 const MAX_BAD_FRAMES = 16;
+/** A client is asked for another token so long before the one that it has expires. */
+const REAUTH_MS = 60_000;
 const PONG = new Frame('{"type":"pong"}');
 
 /** What a connection is, beside the socket that it goes over. */
@@ -37,7 +40,10 @@ export class Connection implements SignsOfLife {
   readonly #subscriptions: Subscription[] = [];
   /** There once it is needed: hardly any watcher registers. */
   #registrations: Registrations | undefined;
+  #standing: Standing;
   #badFrames = 0;
+  /** It has been asked for another token, and has not brought one yet. */
+  #asked = false;
   #closed = false;
   /** When the queue went over its bound; undefined while it is below. */
   #blockedSince: number | undefined;
@@ -47,12 +53,18 @@ export class Connection implements SignsOfLife {
     this.hub = hub;
     this.id = id;
     this.peer = peer;
+    this.#standing = peer.standing;
     this.since = hub.clock();
     this.#socket = socket;
     this.#registrar = registrar;
     this.#heardAt = hub.now();
     const { epoch } = hub.head;
     this.#socket.send(hub.welcome(epoch));
+  }
+
+  /** Who it is now. */
+  get caller(): Caller {
+    return this.#standing.caller;
   }
 
   get subscriptions(): readonly Subscription[] {
@@ -119,9 +131,10 @@ export class Connection implements SignsOfLife {
   /** Called once a heartbeat: is the client there, does it read, and where it stands (PUSH6, PUSH8). */
   heartbeat(): void {
     if (this.#closed) return;
-    if (this.peer.grant?.holds(this.hub.clock()) === false) {
+    if (this.#standing.grant?.holds(this.hub.clock()) === false) {
       return this.close(CLOSE.tokenEnded, 'the token holds no longer; connect again with a new one');
     }
+    this.#askForToken();
     // A poll has a time of its own, at which it is answered.
     if (this.peer.transport === 'poll') return;
     const { heartbeatMs, stallTimeoutMs } = this.hub.limits;
@@ -137,6 +150,60 @@ export class Connection implements SignsOfLife {
     const frame = this.#bookmark();
     if (frame !== undefined) this.#socket.send(frame);
     this.#socket.ping();
+  }
+
+  /**
+   * The catalog says something else about who may do what. Whether it sees other things from now on: then nothing is
+   * delivered to it before `startAnew`.
+   */
+  lookAgain(): boolean {
+    const standing = this.peer.gate.look(this.#standing);
+    if (standing === undefined) {
+      this.close(CLOSE.accessEnded, 'this caller may not watch any more');
+      return false;
+    }
+    const isOther = standing.sight.id !== this.#standing.sight.id;
+    this.#standing = standing;
+    if (isOther) for (const subscription of this.#subscriptions) subscription.group.live.delete(subscription);
+    return isOther;
+  }
+
+  /** What was sent before says nothing about what it sees now. */
+  startAnew(): void {
+    const { sight } = this.#standing;
+    for (const subscription of this.#subscriptions) {
+      subscription.seeAs(this.hub.join(subscription.group.selector, sight));
+    }
+  }
+
+  /** In good time, so that its subscriptions outlive the token. Streams and polls cannot answer: they connect anew. */
+  #askForToken(): void {
+    const { grant } = this.#standing;
+    if (grant === undefined || this.#asked || this.peer.transport !== 'websocket') return;
+    const { clock, limits } = this.hub;
+    const expiresIn = grant.expiresAt - clock();
+    if (expiresIn > Math.max(REAUTH_MS, 2 * limits.heartbeatMs)) return;
+    this.#asked = true;
+    this.#send({ type: 'reauth', expiresIn: Math.max(0, Math.round(expiresIn)) });
+  }
+
+  #reauth({ token }: ReauthFrame): void {
+    void this.peer.gate.admit(token).then((standing) => {
+      if (this.#closed) return;
+      const { caller } = this.#standing;
+      if (typeof standing === 'string') {
+        this.#error({ code: 'invalid-token', message: `the token is not taken: ${standing}` });
+      } else if (standing.caller.subject !== caller.subject) {
+        this.#error({ code: 'invalid-token', message: 'the token is of somebody else; open another socket with it' });
+      } else {
+        this.#asked = false;
+        this.hub.flush();
+        const { id } = this.#standing.sight;
+        this.#standing = standing;
+        if (standing.sight.id !== id) this.startAnew();
+        this.#send({ type: 'reauthed' });
+      }
+    });
   }
 
   /** The view was loaded anew: what was sent before says nothing about it. */
@@ -163,7 +230,7 @@ export class Connection implements SignsOfLife {
     const topic = topicOf(select);
     const refusal = this.#whyNot(id, topic);
     if (refusal !== undefined) return this.#error({ id, ...refusal });
-    const subscription = this.#join(id, topic, select);
+    const subscription = this.#join(id, select);
     subscription.group.keepDigest(this.hub.view);
     this.#send({ type: 'subscribed', id, topic });
     const answer = since === undefined ? undefined : sinceHead(this.hub.head, since);
@@ -174,7 +241,7 @@ export class Connection implements SignsOfLife {
 
   /** Changes alone, or a reset: no snapshot, no digest, and no word that there is nothing. For who waits for one answer. */
   follow(select: Selector, since: Position): void {
-    const subscription = this.#join('', topicOf(select), select);
+    const subscription = this.#join('', select);
     const answer = sinceHead(this.hub.head, since);
     if (answer.kind === 'startOver') subscription.startOver(answer.reason);
     else subscription.follow(since.revision, true);
@@ -187,6 +254,9 @@ export class Connection implements SignsOfLife {
         return;
       case 'subscribe':
         this.subscribe(frame);
+        return;
+      case 'reauth':
+        this.#reauth(frame);
         return;
       case 'register':
       case 'renew':
@@ -214,7 +284,7 @@ export class Connection implements SignsOfLife {
       const id = frame.id === undefined ? {} : { id: frame.id };
       return this.#error({ code: 'unavailable', message: 'instances cannot be registered here', ...id });
     }
-    this.#registrations ??= new Registrations(this.#registrar, this.peer.caller, this, (answer) => this.#send(answer));
+    this.#registrations ??= new Registrations(this.#registrar, this, (answer) => this.#send(answer));
     this.#registrations.handle(frame);
   }
 
@@ -231,10 +301,10 @@ export class Connection implements SignsOfLife {
     return { code: 'too-many-subscriptions', message: `a socket holds at most ${max} subscriptions` };
   }
 
-  #join(id: string, topic: string, select: Selector): Subscription {
+  #join(id: string, select: Selector): Subscription {
     // Nothing may be pending when a place in the history is decided on: what is sent from here on continues it.
     this.hub.flush();
-    const subscription = new Subscription(this, id, this.hub.join(topic, select));
+    const subscription = new Subscription(this, id, this.hub.join(select, this.#standing.sight));
     this.#subscriptions.push(subscription);
     return subscription;
   }

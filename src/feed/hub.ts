@@ -1,8 +1,10 @@
 import type { Counter } from 'prom-client';
 import type { Logger } from 'pino';
 import type { Head, ResetReason } from '../domain/position.ts';
-import { routesOfFacets, type Selector } from '../domain/selector.ts';
+import { changeKind } from '../domain/item.ts';
+import { routesOfFacets, topicOf, type Selector } from '../domain/selector.ts';
 import type { View } from '../domain/view.ts';
+import type { Sight } from '../domain/visibility.ts';
 import { CLOSE } from '../protocol/close-codes.ts';
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
 import { Connection } from './connection.ts';
@@ -16,7 +18,7 @@ import type { Snapshot } from './snapshot.ts';
 import type { WatchSocket } from './socket.ts';
 import type { Subscription } from './subscription.ts';
 import type { FoldedEntry, Tail, TailListener } from './tail.ts';
-import { Offer, TopicGroup, type Stretch } from './topic-group.ts';
+import { Offer, PublicSnapshots, SharedFrames, TopicGroup, type Stretch } from './topic-group.ts';
 import type { FeedPosition } from './watcher.ts';
 import type { Store } from '../store/port.ts';
 
@@ -74,6 +76,7 @@ export class Hub implements TailListener {
   readonly #groups = new Map<string, TopicGroup<Subscription>>();
   readonly #routes = new Map<string, Set<TopicGroup<Subscription>>>();
   readonly #roster = new Roster();
+  readonly #publicSnapshots = new PublicSnapshots();
   readonly #history: History;
   #beatAt = Number.POSITIVE_INFINITY;
   #ring: Ring;
@@ -187,11 +190,14 @@ export class Hub implements TailListener {
     this.#pending = [];
     const before = this.#flushed;
     const touched = new Set<TopicGroup<Subscription>>();
+    let ordinal = 0;
+    let looksAgain = false;
     for (const { news } of pending) {
       const { entry, folded } = news;
       this.#ring.push(entry);
       for (const { change, before: replaced } of folded) {
-        const offer = new Offer(entry.revision, change, replaced);
+        const offer = new Offer(ordinal++, entry.revision, change, replaced);
+        if (changeKind(change) === 'serviceAccount') looksAgain = true;
         for (const route of routesOfFacets(offer.facets)) {
           const groups = this.#routes.get(route);
           if (groups === undefined) continue;
@@ -200,7 +206,11 @@ export class Hub implements TailListener {
       }
       this.#flushed = entry.revision;
     }
-    for (const group of touched) this.#deliver(group, before);
+    // Before anything is delivered: whoever is nobody from now on is told no more, and who sees other things starts over.
+    const moved = looksAgain ? [...this.#roster].filter((connection) => connection.lookAgain()) : [];
+    const shared = new SharedFrames();
+    for (const group of touched) this.#deliver(group, before, shared);
+    for (const connection of moved) connection.startAnew();
     const now = this.now();
     for (const { at } of pending) this.metrics.flushDelay.observe((now - at) / 1000);
   }
@@ -211,8 +221,8 @@ export class Hub implements TailListener {
     this.#ring = new Ring(this.limits.ringBytes, this.#flushed);
   }
 
-  #deliver(group: TopicGroup<Subscription>, before: number): void {
-    const frames = group.take();
+  #deliver(group: TopicGroup<Subscription>, before: number, shared: SharedFrames): void {
+    const frames = group.take(shared);
     this.metrics.frames.inc(frames.length * group.live.size);
     for (const subscription of group.live) subscription.deliver(frames, before);
   }
@@ -269,10 +279,12 @@ export class Hub implements TailListener {
     return this.#welcome.frame;
   }
 
-  join(topic: string, selector: Selector): TopicGroup<Subscription> {
-    let group = this.#groups.get(topic);
+  join(selector: Selector, sight: Sight): TopicGroup<Subscription> {
+    const topic = topicOf(selector);
+    const key = keyOf(topic, sight);
+    let group = this.#groups.get(key);
     if (group === undefined) {
-      this.#groups.set(topic, (group = new TopicGroup<Subscription>(topic, selector)));
+      this.#groups.set(key, (group = new TopicGroup<Subscription>(topic, selector, sight)));
       for (const route of group.routes) {
         const groups = this.#routes.get(route);
         if (groups === undefined) this.#routes.set(route, new Set([group]));
@@ -286,7 +298,7 @@ export class Hub implements TailListener {
   leave(group: TopicGroup<Subscription>): void {
     group.members -= 1;
     if (group.members > 0) return;
-    this.#groups.delete(group.topic);
+    this.#groups.delete(keyOf(group.topic, group.sight));
     for (const route of group.routes) {
       const groups = this.#routes.get(route);
       groups?.delete(group);
@@ -295,7 +307,7 @@ export class Hub implements TailListener {
   }
 
   snapshotOf(group: TopicGroup<Subscription>): Snapshot {
-    return group.snapshot(this.#tail.view, this.#flushed);
+    return group.snapshot(this.#tail.view, this.#flushed, this.#publicSnapshots);
   }
 
   /** The next stretch from the ring after `from`, which the ring covers. */
@@ -311,3 +323,6 @@ export class Hub implements TailListener {
     return JSON.stringify({ retryAfterMs: Math.round(this.#random() * spreadMs) });
   }
 }
+
+/** A topic has no spaces, so this is one key for each topic and sight. */
+const keyOf = (topic: string, sight: Sight): string => `${topic} ${sight.id}`;

@@ -11,11 +11,15 @@ const NO_LEASES = 'this node keeps no leases (HEALTH_CHECKS=off); connect to the
 
 export type RegistrationFrame = RegisterFrame | RenewFrame | DeregisterFrame;
 
+/** Who registers over it, as far as is known now. */
+export interface Registering extends SignsOfLife {
+  readonly caller: Caller;
+}
+
 /** The instances that were registered over one socket, which keeps their leases for as long as it is heard. */
 export class Registrations {
   readonly #registrar: Registrar;
-  readonly #caller: Caller;
-  readonly #life: SignsOfLife;
+  readonly #life: Registering;
   readonly #send: (frame: ServerFrame) => void;
   /** Generations by id, so that this socket does not keep alive what has taken the place of its own (INS6). */
   readonly #instances = new Map<string, number>();
@@ -25,9 +29,8 @@ export class Registrations {
   #lastAnswer: Promise<void> = Promise.resolve();
   #ended = false;
 
-  constructor(registrar: Registrar, caller: Caller, life: SignsOfLife, send: (frame: ServerFrame) => void) {
+  constructor(registrar: Registrar, life: Registering, send: (frame: ServerFrame) => void) {
     this.#registrar = registrar;
-    this.#caller = caller;
     this.#life = life;
     this.#send = send;
   }
@@ -61,7 +64,7 @@ export class Registrations {
       return this.#error({ code: 'too-many-registrations', id, message });
     }
     this.#arriving += 1;
-    this.#inTurn(this.#registrar.register(this.#caller, instance), (answer) => {
+    this.#inTurn(this.#registrar.register(this.#life.caller, instance), (answer) => {
       this.#arriving -= 1;
       if (!answer.ok) return this.#error({ ...answer.error, id });
       const { instance: registered, revision } = answer.value;
@@ -73,7 +76,7 @@ export class Registrations {
 
   #deregister({ id, instance }: DeregisterFrame): void {
     const generation = this.#instances.get(instance);
-    this.#inTurn(this.#registrar.deregister(this.#caller, instance, generation), (answer) => {
+    this.#inTurn(this.#registrar.deregister(this.#life.caller, instance, generation), (answer) => {
       if (!answer.ok) return this.#error({ ...answer.error, id });
       if (this.#instances.delete(instance)) this.#registrar.detach(instance, this.#life);
       this.#send({ type: 'deregistered', id, instance, revision: answer.value.revision });
@@ -86,7 +89,7 @@ export class Registrations {
       return this.#error({ code: 'unavailable', message: NO_LEASES, ...about });
     }
     const unknown = instances.filter(
-      (instance) => !this.#registrar.renew(this.#caller, instance, this.#instances.get(instance)),
+      (instance) => !this.#registrar.renew(this.#life.caller, instance, this.#instances.get(instance)),
     );
     this.#send({ type: 'renewed', ...about, renewed: instances.length - unknown.length, unknown });
   }

@@ -12,7 +12,7 @@ export class Subscription {
   readonly connection: Connection;
   /** The client's own; empty where there can be only one. */
   readonly id: string;
-  readonly group: TopicGroup<Subscription>;
+  group: TopicGroup<Subscription>;
   state: WatcherState = { phase: 'closed' };
   /** What a `snapshot` state is served from. */
   #snapshot: Snapshot | undefined;
@@ -54,6 +54,16 @@ export class Subscription {
     const reset: ResetFrame = { type: 'reset', topic: this.group.topic, epoch: hub.head.epoch, reason };
     this.connection.write(new Frame(JSON.stringify(reset)));
     if (wantsState) this.serveSnapshot();
+  }
+
+  /** Who it is for sees other things from now on: what was sent before says nothing about those. */
+  seeAs(group: TopicGroup<Subscription>): void {
+    const { hub } = this.connection;
+    this.group.live.delete(this);
+    hub.leave(this.group);
+    this.group = group;
+    group.keepDigest(hub.view);
+    this.startOver('access');
   }
 
   serveSnapshot(): void {

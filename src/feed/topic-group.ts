@@ -1,6 +1,7 @@
 import { addTo, digestHex, emptyDigest, removeFrom, type Digest } from '../domain/digest.ts';
 import { changeKind, changeName, labelsOf, type AnyItem, type Change, type Entry } from '../domain/item.ts';
 import {
+  audienceBeforeOf,
   changeFacets,
   effectOn,
   itemFacets,
@@ -11,6 +12,7 @@ import {
   type Selector,
 } from '../domain/selector.ts';
 import type { View } from '../domain/view.ts';
+import { audienceOf, sees, type Sight } from '../domain/visibility.ts';
 import { encodeDelete, encodePut } from '../protocol/change.ts';
 import { Frame } from './frame.ts';
 import { encodeSelected } from './selected.ts';
@@ -21,6 +23,8 @@ const MESSAGE_BYTES = 256 * 1024;
 
 /** One change on its way to every group that may want it; its encodings are made once, when the first group asks. */
 export class Offer {
+  /** Among those of one flush. */
+  readonly ordinal: number;
   readonly revision: number;
   readonly change: Change;
   readonly before: AnyItem | undefined;
@@ -28,7 +32,8 @@ export class Offer {
   #put: string | undefined;
   #delete: string | undefined;
 
-  constructor(revision: number, change: Change, before: AnyItem | undefined) {
+  constructor(ordinal: number, revision: number, change: Change, before: AnyItem | undefined) {
+    this.ordinal = ordinal;
     this.revision = revision;
     this.change = change;
     this.before = before;
@@ -38,6 +43,20 @@ export class Offer {
   encoded(op: 'put' | 'delete'): string {
     if (op === 'put' && this.change.op === 'put') return (this.#put ??= encodePut(this.change.item));
     return (this.#delete ??= encodeDelete(changeKind(this.change), changeName(this.change), this.revision));
+  }
+}
+
+/** Snapshots in which there is nothing that only some may see: who sees no more than that is served from one. */
+export class PublicSnapshots {
+  readonly #snapshots = new Map<string, Snapshot>();
+  #revision = -1;
+
+  get(topic: string, revision: number, make: () => Snapshot): Snapshot {
+    if (this.#revision !== revision) this.#snapshots.clear();
+    this.#revision = revision;
+    let snapshot = this.#snapshots.get(topic);
+    if (snapshot === undefined) this.#snapshots.set(topic, (snapshot = make()));
+    return snapshot;
   }
 }
 
@@ -77,6 +96,12 @@ class FrameBuilder {
     return frames;
   }
 
+  clear(): void {
+    this.#frames = [];
+    this.#parts = [];
+    this.#length = 0;
+  }
+
   #close(): void {
     if (this.#parts.length === 0) return;
     const text = `${this.#head}${this.#revision},"changes":[${this.#parts.join(',')}]}`;
@@ -86,19 +111,35 @@ class FrameBuilder {
   }
 }
 
+/** What groups of one topic have in common although their members see different things: as long as they see the same. */
+export class SharedFrames {
+  readonly #frames = new Map<string, Frame[]>();
+
+  /** `of` says what the frames are made of. */
+  get(of: string, make: () => Frame[]): Frame[] {
+    let frames = this.#frames.get(of);
+    if (frames === undefined) this.#frames.set(of, (frames = make()));
+    return frames;
+  }
+}
+
 /**
- * All subscriptions that select alike: one filter evaluation, one encoding, one digest (PUSH8, PUSH10). `M` is the
- * member type, so that the group knows nothing of sockets.
+ * All subscriptions that select alike and see alike: one filter evaluation, one encoding, one digest (PUSH8, PUSH10). `M`
+ * is the member type, so that the group knows nothing of sockets.
  */
 export class TopicGroup<M> {
+  /** What its members are told; groups of other sights have the same. */
   readonly topic: string;
   readonly selector: Selector;
+  readonly sight: Sight;
   readonly routes: readonly string[];
   /** Those who get the group's bytes as they come. */
   readonly live = new Set<M>();
   /** All subscriptions of the topic, live or on the way. */
   members = 0;
   readonly #pending: FrameBuilder;
+  /** What `#pending` is made of. */
+  #taken = '';
   /** Kept once somebody is to be told it: to begin with it costs a walk over the whole topic. */
   #digest: Digest | undefined;
   #snapshot: Snapshot | undefined;
@@ -106,9 +147,10 @@ export class TopicGroup<M> {
   /** Stretches of catch-up frames by the revision they start after; good for as long as the feed stands at `at`. */
   readonly #catchUps = { at: -1, stretches: new Map<number, Stretch>() };
 
-  constructor(topic: string, selector: Selector) {
+  constructor(topic: string, selector: Selector, sight: Sight) {
     this.topic = topic;
     this.selector = selector;
+    this.sight = sight;
     this.routes = routesOf(selector);
     this.#pending = new FrameBuilder(topic);
   }
@@ -125,6 +167,7 @@ export class TopicGroup<M> {
     this.#bookmark = undefined;
     this.#catchUps.at = -1;
     this.#pending.take();
+    this.#taken = '';
   }
 
   get digest(): string {
@@ -134,16 +177,20 @@ export class TopicGroup<M> {
 
   /** Takes in one change; whether it concerns the topic. */
   offer(offer: Offer): boolean {
-    const effect = effectOn(this.selector, offer.change, offer.facets);
+    const effect = effectOn(this.selector, this.sight, offer.change, offer.facets);
     if (effect === undefined) return false;
     if (this.#digest !== undefined) this.#keepUp(this.#digest, offer, effect);
     // Those who are not live are caught up from the ring or the log.
-    if (this.live.size > 0) this.#pending.add(offer.revision, offer.encoded(effect));
+    if (this.live.size > 0) {
+      this.#pending.add(offer.revision, offer.encoded(effect));
+      this.#taken += effect === 'put' ? `${offer.ordinal},` : `-${offer.ordinal},`;
+    }
     return true;
   }
 
   #keepUp(digest: Digest, { before, change }: Offer, effect: 'put' | 'delete'): void {
-    if (before !== undefined && matches(this.selector, itemFacets(before), labelsOf(before))) {
+    const had = before !== undefined && sees(this.sight, audienceBeforeOf(change));
+    if (had && matches(this.selector, itemFacets(before), labelsOf(before))) {
       removeFrom(digest, before.name, before.revision);
     }
     if (effect === 'put' && change.op === 'put') addTo(digest, change.item.name, change.item.revision);
@@ -151,19 +198,27 @@ export class TopicGroup<M> {
 
   #digestOf(view: View): Digest {
     const digest = emptyDigest();
-    for (const item of select(view, this.selector)) addTo(digest, item.name, item.revision);
+    for (const item of select(view.seenBy(this.sight), this.selector)) addTo(digest, item.name, item.revision);
     return digest;
   }
 
   /** The frames of everything offered since the last call. */
-  take(): Frame[] {
-    return this.#pending.empty ? [] : this.#pending.take();
+  take(shared: SharedFrames): Frame[] {
+    if (this.#pending.empty) return [];
+    const of = `${this.topic} ${this.#taken}`;
+    this.#taken = '';
+    const frames = shared.get(of, () => this.#pending.take());
+    this.#pending.clear();
+    return frames;
   }
 
   /** The state of the topic at `revision`, which is the view's; the same object for all who ask at that revision. */
-  snapshot(view: View, revision: number): Snapshot {
+  snapshot(view: View, revision: number, publicOnes: PublicSnapshots): Snapshot {
     if (this.#snapshot?.revision !== revision) {
-      this.#snapshot = new Snapshot(this.topic, revision, this.digest, [...select(view, this.selector)]);
+      const items = [...select(view.seenBy(this.sight), this.selector)];
+      const make = (): Snapshot => new Snapshot(this.topic, revision, this.digest, items);
+      const isPublic = items.every((item) => audienceOf(item, view) === undefined);
+      this.#snapshot = isPublic ? publicOnes.get(this.topic, revision, make) : make();
     }
     return this.#snapshot;
   }
@@ -188,7 +243,7 @@ export class TopicGroup<M> {
     const builder = new FrameBuilder(this.topic);
     for (const entry of entries) {
       for (const change of entry.changes) {
-        const encoded = encodeSelected(this.selector, change, entry.revision);
+        const encoded = encodeSelected(this.selector, this.sight, change, entry.revision);
         if (encoded !== undefined) builder.add(entry.revision, encoded);
       }
     }

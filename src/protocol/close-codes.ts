@@ -14,6 +14,8 @@ export const CLOSE = {
   full: 4003,
   /** The token that the socket was opened with holds no longer: it has expired, or its key was withdrawn. Connect with a new one. */
   tokenEnded: 4004,
+  /** The caller may not watch any more, such as a service account that was deleted. Connect as somebody who may. */
+  accessEnded: 4501,
   /** The client keeps sending frames that the protocol does not know. */
   protocolError: 4500,
 } as const;

@@ -107,6 +107,16 @@ export const ClientFrames = {
     { type: Type.Literal('deregister'), id: Id, instance: InstanceId },
     { additionalProperties: false, description: 'Removes an instance; one that is not there is gone already.' },
   ),
+  reauth: Type.Object(
+    {
+      type: Type.Literal('reauth'),
+      token: Type.String({ minLength: 1, maxLength: 16_384, description: 'An access token of the same subject.' }),
+    },
+    {
+      additionalProperties: false,
+      description: 'A token in place of the one that the socket was opened with; answered by reauthed, or an error.',
+    },
+  ),
   ping: Type.Object(
     { type: Type.Literal('ping') },
     { additionalProperties: false, description: 'Answered by a pong.' },
@@ -180,7 +190,7 @@ export const ServerFrames = {
       type: Type.Literal('reset'),
       topic: Topic,
       epoch: Type.String({ description: 'The history that the snapshot belongs to.' }),
-      reason: Type.Enum(['epoch', 'future', 'trimmed', 'resync', 'unavailable']),
+      reason: Type.Enum(['epoch', 'future', 'trimmed', 'resync', 'unavailable', 'access']),
     },
     { additionalProperties: false, description: 'Forget what you hold of this topic: a new snapshot follows.' },
   ),
@@ -219,6 +229,17 @@ export const ServerFrames = {
     { type: Type.Literal('deregistered'), id: Id, instance: InstanceId, revision: Revision },
     { additionalProperties: false, description: 'The instance is gone, at the revision at the latest.' },
   ),
+  reauth: Type.Object(
+    {
+      type: Type.Literal('reauth'),
+      expiresIn: Type.Integer({ minimum: 0, description: 'Milliseconds until the token expires that the server has.' }),
+    },
+    { additionalProperties: false, description: 'Send a reauth with a new token, or the socket is closed with 4004.' },
+  ),
+  reauthed: Type.Object(
+    { type: Type.Literal('reauthed') },
+    { additionalProperties: false, description: 'The new token is taken.' },
+  ),
   pong: Type.Object({ type: Type.Literal('pong') }, { additionalProperties: false, description: 'Answers a ping.' }),
   error: Type.Object(
     {
@@ -236,6 +257,7 @@ export const ServerFrames = {
         'unavailable',
         'too-many-registrations',
         'too-many-requests',
+        'invalid-token',
       ]),
       message: Type.String(),
       errors: Type.Optional(
@@ -262,6 +284,7 @@ export type ServerFrame = {
 export type SubscribeFrame = Static<typeof ClientFrames.subscribe>;
 export type RegisterFrame = Static<typeof ClientFrames.register>;
 export type RenewFrame = Static<typeof ClientFrames.renew>;
+export type ReauthFrame = Static<typeof ClientFrames.reauth>;
 export type DeregisterFrame = Static<typeof ClientFrames.deregister>;
 export type RegisteredFrame = Static<typeof ServerFrames.registered>;
 export type ErrorFrame = Static<typeof ServerFrames.error>;

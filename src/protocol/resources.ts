@@ -137,7 +137,22 @@ export const RESOURCES: Readonly<Record<Kind, TObject>> = {
         description: 'A region id; one where the service is deployed, once it is anywhere (CAT3).',
         examples: ['eu-central'],
       }),
-      public: flag('Whether other projects may see and import the service.'),
+      public: flag(
+        'Whether everyone may see, use and import the service. A private one is seen by the service accounts of its project and of `importers`, and by its API owners; for all others it is not there (SEC3).',
+      ),
+      importers: optional(
+        Type.Array(id('project', { description: 'A project id.', examples: ['shop'] }), {
+          maxItems: 512,
+          description:
+            'Projects whose services may use and import this one although it is private, and whose service accounts see it (CAT4).',
+        }),
+      ),
+      owners: optional(
+        Type.Array(text(255, { description: 'A group, as tokens name it.', examples: ['team-iam'] }), {
+          maxItems: 64,
+          description: 'Groups of the identity provider whose members are API owners of the service.',
+        }),
+      ),
       uses: optional(serviceIds('Services that this one may call as a client.', { default: [] })),
       effectiveUses: optional(
         serviceIds('`uses` and the members of the bundles that everyone uses (COV4).', {

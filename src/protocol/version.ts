@@ -5,4 +5,4 @@
 export const PROTOCOL = 'signalbox.v1';
 export const PROTOCOL_VERSION = 1;
 /** SHA-256 of the frame schemas (see `test/protocol/frames.unit.test.ts`), so that none changes unnoticed. */
-export const PROTOCOL_HASH = '846be39e9e2ec38eac6e1b623339b1e2561c972e743dd88a17ff605020dbb8cc';
+export const PROTOCOL_HASH = 'ce3aff8814cc345ded55cb057bcbf939aa21c9785d228e516466e473a0174e94';

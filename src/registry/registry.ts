@@ -1,21 +1,27 @@
 import type { Caller, Command, Permit } from '../domain/command.ts';
 import { decide } from '../domain/decide.ts';
+import { withoutHidden } from '../domain/unnamed.ts';
+import type { Reader } from '../domain/view.ts';
+import { audienceOf, sees, type Sight } from '../domain/visibility.ts';
 import type { CommitLoop, CommitLoopDeps, Verdict } from './commit-loop.ts';
 import { RegistryUnavailable } from './errors.ts';
 
 export type { Accepted, Verdict } from './commit-loop.ts';
 
-export interface RegistryDeps extends Pick<CommitLoopDeps, 'ledger' | 'validate'> {
+export interface RegistryDeps extends Pick<CommitLoopDeps, 'validate'> {
+  readonly ledger: Pick<CommitLoopDeps['ledger'], 'ready' | 'view' | 'head'>;
   /** What a caller may change; `undefined` for one who may change everything. */
   readonly permitOf: (caller: Caller) => Permit | undefined;
+  /** What a caller may see. */
+  readonly sightOf: (caller: Caller) => Sight;
 }
 
 /** The one way to change anything, and so the one place that nobody changes anything past (SEC1). */
 export class Registry {
-  readonly #loop: CommitLoop;
+  readonly #loop: Pick<CommitLoop, 'execute'>;
   readonly #deps: RegistryDeps;
 
-  constructor(loop: CommitLoop, deps: RegistryDeps) {
+  constructor(loop: Pick<CommitLoop, 'execute'>, deps: RegistryDeps) {
     this.#loop = loop;
     this.#deps = deps;
   }
@@ -25,14 +31,29 @@ export class Registry {
    * it cannot be decided or committed now. A dry run is the same decision on the present state, not committed (COV5).
    */
   async execute(wanted: Command, options: { readonly dryRun?: boolean } = {}): Promise<Verdict> {
-    const { ledger, validate, permitOf } = this.#deps;
+    const { ledger, validate, permitOf, sightOf } = this.#deps;
+    const sight = sightOf(wanted.caller);
     const permit = permitOf(wanted.caller);
-    const command = permit === undefined ? wanted : { ...wanted, permit };
-    if (options.dryRun !== true) return this.#loop.execute(command);
+    const command = { ...wanted, sight, ...(permit !== undefined && { permit }) };
+    if (options.dryRun !== true) return asSeen(await this.#loop.execute(command), sight, ledger.view);
     if (!ledger.ready) throw new RegistryUnavailable('not-ready', 1);
     const { revision } = ledger.head;
     const decision = decide(ledger.view, command, revision + 1, validate);
     if (!decision.ok) return decision;
-    return { ...decision, revision: decision.changes.length === 0 ? revision : revision + 1 };
+    return asSeen(
+      { ...decision, revision: decision.changes.length === 0 ? revision : revision + 1 },
+      sight,
+      ledger.view,
+    );
   }
+}
+
+/** What became of resources that the caller may not see is not told (SEC3). */
+function asSeen(verdict: Verdict, sight: Sight, state: Reader): Verdict {
+  if (sight.keys === 'all' || !verdict.ok) return verdict;
+  const outcomes = verdict.outcomes.filter(({ before, after }) => {
+    const item = after ?? before;
+    return item === undefined || sees(sight, audienceOf(item, state));
+  });
+  return { ...verdict, outcomes, warnings: withoutHidden(verdict.warnings, sight, state) };
 }

@@ -39,7 +39,7 @@ test('a good token is taken, and its claims are read', async () => {
     clientId: 'console',
     administrator: false,
     reader: true,
-    owns: { apiIds: ['iam', 'idp', 'shop'], services: ['bill.test'] },
+    owns: { apiIds: ['iam', 'idp', 'shop'], services: ['bill.test'], groups: ['staff', 'Team IAM'] },
   });
 });
 

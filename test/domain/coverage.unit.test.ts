@@ -212,11 +212,12 @@ describe('COV2: what is imported does not go away', () => {
 
   test('a fix that comes first brings along what only the command creates', () => {
     const world = pair();
+    world.must([patch('services/b.test', { public: true })]);
     const account = 'projects/new/service-accounts/deployer';
     const created = [
       { name: 'projects/new', title: 'New' },
       { name: account },
-      service('n.test', { creator: account }),
+      service('n.test', { creator: account, public: true }),
       version('n.test', 'v1', { 'b.test': 'v2' }),
       version('a.test', 'v1', { 'n.test': 'v1' }),
     ];

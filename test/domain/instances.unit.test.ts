@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { EVERYTHING } from '../../src/domain/visibility.ts';
 import { decodeChanges, encodeChanges } from '../../src/domain/codec.ts';
 import type { Decision, InstanceCommand } from '../../src/domain/command.ts';
 import { decide } from '../../src/domain/decide.ts';
@@ -272,7 +273,7 @@ test('a change says to every selector whether an item has come, changed or stopp
       const was = before[i] ?? new Set();
       const is = new Set(Array.from(select(world.view, selector), ({ name }) => name));
       const told = new Map(
-        changes.map((change) => [changeName(change), effectOn(selector, change, changeFacets(change))]),
+        changes.map((change) => [changeName(change), effectOn(selector, EVERYTHING, change, changeFacets(change))]),
       );
       for (const name of [...was, ...is]) {
         const change = told.get(name);

@@ -189,8 +189,14 @@ test("SEC1 leases: only of those that are the bearer's, alone or in bulk", async
     check: { type: 'ttl', ttl: '30s' },
   });
   const { id } = registered.json() as { id: string };
-  expect((await send(await owner(), 'POST', `/v1/instances/${id}/renew`)).statusCode).toBe(403);
-  expect((await send(await owner(), 'DELETE', `/v1/instances/${id}`)).statusCode).toBe(403);
+  const others = async (): Promise<number[]> => [
+    (await send(await owner(), 'POST', `/v1/instances/${id}/renew`)).statusCode,
+    (await send(await owner(), 'DELETE', `/v1/instances/${id}`)).statusCode,
+  ];
+  // A private service's instances are not there for others; those of a public one are, and are not theirs.
+  expect(await others()).toEqual([404, 404]);
+  await send(await account(), 'PATCH', '/v1/services/shop.test', { public: true });
+  expect(await others()).toEqual([403, 403]);
   expect((await send(await owner(), 'POST', '/v1/instances/renew', { instances: [id] })).json()).toEqual({
     renewed: 0,
     unknown: [id],

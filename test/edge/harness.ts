@@ -1,9 +1,10 @@
 import { pino } from 'pino';
-import { Registry } from 'prom-client';
+import { Registry as MetricsRegistry } from 'prom-client';
 import type { FastifyInstance } from 'fastify';
 import { loadConfig } from '../../src/config.ts';
 import { permitOf } from '../../src/auth/authorize.ts';
-import type { Caller, Command, Permit } from '../../src/domain/command.ts';
+import { sightOf } from '../../src/auth/sight.ts';
+import type { Command } from '../../src/domain/command.ts';
 import { decide } from '../../src/domain/decide.ts';
 import type { Entry } from '../../src/domain/item.ts';
 import { instanceName } from '../../src/domain/names.ts';
@@ -19,6 +20,7 @@ import {
   validateResource,
 } from '../../src/protocol/validate.ts';
 import { InstanceDesk } from '../../src/registry/instances.ts';
+import { Registry } from '../../src/registry/registry.ts';
 
 /** The real view, the real decisions and the real schemas, without a database: commits are folds. */
 export class Catalog {
@@ -28,21 +30,27 @@ export class Catalog {
   ready = true;
   /** What `execute` rejects with. */
   failure: Error | undefined;
+  readonly #registry = new Registry(
+    { execute: (command) => Promise.resolve(this.#commit(command)) },
+    { ledger: this, validate: validateResource, permitOf, sightOf },
+  );
   #waiters: (() => void)[] = [];
 
-  async execute(command: Command, { dryRun = false }: { dryRun?: boolean } = {}): Promise<Result> {
+  async execute(command: Command, options: { dryRun?: boolean } = {}): Promise<Result> {
     await Promise.resolve();
     if (this.failure !== undefined) throw this.failure;
+    return this.#registry.execute(command, options);
+  }
+
+  #commit(command: Command): Result {
     const revision = this.head.revision + 1;
-    const decision = decide(this.view, { ...command, ...permitFor(command.caller) }, revision, validateResource);
+    const decision = decide(this.view, command, revision, validateResource);
     if (!decision.ok) return decision;
     if (decision.changes.length === 0) return { ...decision, revision: revision - 1 };
-    if (!dryRun) {
-      this.view.fold(decision.changes);
-      this.entries.push({ revision, at: command.at, author: command.caller.subject, changes: decision.changes });
-      this.head = { ...this.head, revision };
-      for (const wake of this.#waiters.splice(0)) wake();
-    }
+    this.view.fold(decision.changes);
+    this.entries.push({ revision, at: command.at, author: command.caller.subject, changes: decision.changes });
+    this.head = { ...this.head, revision };
+    for (const wake of this.#waiters.splice(0)) wake();
     return { ...decision, revision };
   }
 
@@ -70,11 +78,6 @@ export class Catalog {
     return true;
   }
 }
-
-const permitFor = (caller: Caller): { permit?: Permit } => {
-  const permit = permitOf(caller);
-  return permit === undefined ? {} : { permit };
-};
 
 /** Leases that never run out: whoever is in the view has one. */
 export class Leases implements Monitoring {
@@ -112,7 +115,7 @@ export interface Edge {
   readonly app: FastifyInstance;
   readonly catalog: Catalog;
   readonly leases: Leases;
-  readonly metrics: Registry;
+  readonly metrics: MetricsRegistry;
 }
 
 export const AT = Date.UTC(2026, 0, 15);
@@ -122,7 +125,7 @@ export async function openEdge(more: Partial<EdgeDeps> = {}, { mustBeInCatalog =
   if (!loaded.ok) throw new Error(loaded.errors.join('\n'));
   const catalog = new Catalog();
   const leases = new Leases(catalog.view);
-  const metrics = new Registry();
+  const metrics = new MetricsRegistry();
   const app = await buildApp({
     config: loaded.config,
     access: { development: true },

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../acceptance/until.ts';
 import { Random } from '../support/random.ts';
 import { LiveNode, type NodeOptions } from '../feed/live-node.ts';
+import { testPeer } from '../support/peer.ts';
 
 const leftovers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -259,8 +260,7 @@ test('PUSH10 thousands who wait for the same cost a revision one encoding, and o
   const node = await open({ limits: { maxSockets: 10_000 } });
   const { poll } = await import('../../src/edge/long-poll.ts');
   const { EventEmitter } = await import('node:events');
-  const caller = { kind: 'administrator', subject: 'test' } as const;
-  const peer = { transport: 'poll', remoteAddress: '127.0.0.1', caller } as const;
+  const peer = testPeer('poll');
   const raw = new EventEmitter();
   raw.setMaxListeners(10_000);
   const reply = { raw } as unknown as Parameters<typeof poll>[1]['reply'];

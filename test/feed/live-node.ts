@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import type { FastifyInstance } from 'fastify';
 import { permitOf } from '../../src/auth/authorize.ts';
+import { sightOf } from '../../src/auth/sight.ts';
 import { InProcessNetwork } from '../../src/bus/in-process.ts';
 import { loadConfig } from '../../src/config.ts';
 import { instanceName } from '../../src/domain/names.ts';
@@ -119,7 +120,7 @@ export class LiveNode {
       metrics: { batch: () => {} },
       now,
     });
-    this.registry = new Registry(loop, { ledger: this.tail, validate: validateResource, permitOf });
+    this.registry = new Registry(loop, { ledger: this.tail, validate: validateResource, permitOf, sightOf });
     this.instances = new InstanceDesk({
       registry: {
         execute: async (command, options) => {

@@ -8,7 +8,6 @@ import { poll } from '../../src/edge/long-poll.ts';
 import type { Connection } from '../../src/feed/connection.ts';
 import type { Frame } from '../../src/feed/frame.ts';
 import { Hub } from '../../src/feed/hub.ts';
-import type { Peer } from '../../src/feed/peer.ts';
 import type { WatchSocket } from '../../src/feed/socket.ts';
 import { Tail } from '../../src/feed/tail.ts';
 import { CLOSE } from '../../src/protocol/close-codes.ts';
@@ -18,9 +17,9 @@ import { Random } from '../support/random.ts';
 import { inertHubMetrics } from '../support/inert.ts';
 import { CheckedSubscription, Model } from './checked-client.ts';
 import { NAMES, randomItem, SELECTORS } from './random-items.ts';
+import { testPeer } from '../support/peer.ts';
 
-const caller = { kind: 'administrator', subject: 'sim' } as const;
-const PEER: Peer = { transport: 'websocket', remoteAddress: '127.0.0.1', caller };
+const PEER = testPeer();
 
 class SimSocket implements WatchSocket {
   readonly random: Random;

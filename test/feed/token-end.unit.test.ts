@@ -8,6 +8,7 @@ import { until } from '../acceptance/until.ts';
 import { IssuerServer } from '../auth/issuer-server.ts';
 import { EventStream } from './event-stream.ts';
 import { INSTANCE, LiveNode } from './live-node.ts';
+import { instanceName } from '../../src/domain/names.ts';
 
 let issuer: IssuerServer;
 let tokens: Tokens;
@@ -111,9 +112,11 @@ test('SEC1 registrations over a socket are decided one by one', async () => {
     expect.arrayContaining([
       expect.objectContaining({ type: 'registered', id: 'mine' }),
       expect.objectContaining({ type: 'error', id: 'other', code: 'forbidden' }),
-      expect.objectContaining({ type: 'error', id: 'gone', code: 'forbidden' }),
+      // It is not in the catalog, so it is not there for others; what is not there is gone already.
+      expect.objectContaining({ type: 'deregistered', id: 'gone' }),
       expect.objectContaining({ type: 'renewed', id: 'alive', renewed: 0, unknown: [foreign] }),
     ]),
   );
+  expect(node.tail.view.get(instanceName(foreign))).toBeDefined();
   socket.terminate();
 });

@@ -3,6 +3,7 @@ import { InProcessNetwork } from '../../src/bus/in-process.ts';
 import { violationsOf } from '../../src/domain/audit-state.ts';
 import { View } from '../../src/domain/view.ts';
 import { Tail } from '../../src/feed/tail.ts';
+import { EVERYTHING } from '../../src/domain/visibility.ts';
 import { CommitLoop, type Verdict } from '../../src/registry/commit-loop.ts';
 import type { RegistryUnavailable } from '../../src/registry/errors.ts';
 import { Registry } from '../../src/registry/registry.ts';
@@ -29,7 +30,7 @@ async function node(
   const batches: number[] = [];
   const metrics = { batch: (_: number, revisions: number): number => batches.push(revisions) };
   const loop = new CommitLoop({ store, ledger: tail, bus, validate, limits, metrics, now: () => performance.now() });
-  return { tail, loop, registry: new Registry(loop, { ledger: tail, validate, permitOf: () => undefined }), batches };
+  return { tail, loop, registry: new Registry(loop, { ledger: tail, validate, permitOf: () => undefined, sightOf: () => EVERYTHING }), batches };
 }
 
 async function twoNodes(): Promise<{ store: MemoryStore; a: Node; b: Node }> {

@@ -8,6 +8,7 @@ import type { AnyItem, Item } from '../item.ts';
 import { deploymentOf, serviceOf } from '../lookup.ts';
 import { advisoryName, instanceName, instanceOverrideName, partsOf, regionOverrideName } from '../names.ts';
 import { hasBody, itemOf } from '../normalise.ts';
+import { withAudiences } from '../retell.ts';
 import type { Reader } from '../view.ts';
 import { buildInstance, registrationOf, regionOf, standingOf, type Standing } from './build.ts';
 import type { InstanceEdit } from './edits.ts';
@@ -44,7 +45,8 @@ class InstanceDecision {
       if (refusal !== undefined) return { ok: false, refusal };
     }
     const touches = [...this.#touches.values()];
-    return { ok: true, changes: touches.map(changeOf), outcomes: this.#outcomes(named, touches), warnings: [] };
+    const changes = withAudiences(touches.map(changeOf), this.#before, this.#after);
+    return { ok: true, changes, outcomes: this.#outcomes(named, touches), warnings: [] };
   }
 
   #carryOut(edit: InstanceEdit): Refusal | undefined {
@@ -102,9 +104,17 @@ class InstanceDecision {
       if (other.kind !== 'instance' || other.name === name) continue;
       const { service, environment, displacedBy } = other.value;
       const isAlike = service === value.service && environment === value.environment;
-      if (isAlike || displacedBy === name) continue;
+      if (isAlike || displacedBy === name || !this.#mayDisplace(other, value.address)) continue;
       this.#rebuild(other, { displacedBy: name });
     }
+  }
+
+  /** Nobody takes another owner's instance out of service but by being where it was. */
+  #mayDisplace(other: Item<'instance'>, address: string): boolean {
+    const { permit, origin } = this.#command;
+    if (permit === undefined || origin?.address === address) return true;
+    const wish = { action: 'instance.register', name: other.name, service: other.value.service } as const;
+    return permit(this.#before, [wish]) === undefined;
   }
 
   #setStatus({ id, generation, status, reason, proven, seen }: EditOf<'status'>): void {

@@ -4,6 +4,7 @@ import { coverageMatrix } from '../../domain/coverage-matrix.ts';
 import { Problem } from '../../protocol/problem.ts';
 import { sendJson } from '../answers.ts';
 import type { EdgeDeps } from '../deps.ts';
+import { seenBy } from '../seen.ts';
 import { answers, json, READ_PROBLEMS, ReadHeaders } from '../openapi.ts';
 
 const CoverageQuery = Type.Object(
@@ -21,7 +22,7 @@ function coverage({ state }: Pick<EdgeDeps, 'state'>) {
   return (request: FastifyRequest, reply: FastifyReply): void => {
     const query = request.query as Static<typeof CoverageQuery>;
     const { view, head } = state;
-    const matrix = coverageMatrix(view, query);
+    const matrix = coverageMatrix(view, query, seenBy(request, state));
     if ('unknown' in matrix) {
       throw new Problem('not-found', `There is no ${matrix.unknown} ${JSON.stringify(query[matrix.unknown])}.`);
     }
@@ -72,7 +73,7 @@ const CELL = Type.Object(
     imports: Type.Array(
       Type.Object({
         version: Type.String({ description: "The importing service's own version." }),
-        service: Type.String(),
+        service: Type.String({ description: '`-` for one that the caller may not see.' }),
         importedVersion: Type.String(),
         covered: Type.Boolean(),
         reason: Type.Optional(Type.String({ description: 'Why it is not covered.' })),

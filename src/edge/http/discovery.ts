@@ -11,6 +11,7 @@ import { API_ID, BUILD, id, PATTERN_IN_WORDS, PROTOCOL_NAME } from '../../protoc
 import { sendJson } from '../answers.ts';
 import type { EdgeDeps } from '../deps.ts';
 import { answers, json, LIST_PROBLEMS, ReadHeaders, ref } from '../openapi.ts';
+import { seenBy } from '../seen.ts';
 import { checkId, type PathParams } from './collections.ts';
 import { KeptAnswers } from './kept-answers.ts';
 import { parseLabels } from './labels-parameter.ts';
@@ -47,7 +48,7 @@ function discover({ state }: Pick<EdgeDeps, 'state'>) {
   return (request: FastifyRequest, reply: FastifyReply): void => {
     const { service = '' } = request.params as PathParams;
     checkId('service', 'service', request.params as PathParams);
-    const items = state.view.sorted(children('instance', service));
+    const items = seenBy(request, state).sorted(children('instance', service));
     const { url } = request;
     const question = url.indexOf('?');
     const key = question === -1 ? '' : url.slice(question);

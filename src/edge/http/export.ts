@@ -8,10 +8,11 @@ import { labelsOf, type AnyItem } from '../../domain/item.ts';
 import { serviceName } from '../../domain/names.ts';
 import type { Kind, Labels } from '../../domain/resources.ts';
 import { compareVersions } from '../../domain/versions.ts';
-import type { View } from '../../domain/view.ts';
+import type { Catalog } from '../../domain/view.ts';
 import { Problem } from '../../protocol/problem.ts';
 import { JSON_TYPE } from '../answers.ts';
 import type { EdgeDeps } from '../deps.ts';
+import { seenBy } from '../seen.ts';
 import { LABELS_EXAMPLE, parseLabels } from './labels-parameter.ts';
 
 export const ExportQuery = Type.Object(
@@ -77,7 +78,7 @@ export function exportManifest({ state }: Pick<EdgeDeps, 'state'>) {
     const { service, labels } = request.query as Static<typeof ExportQuery>;
     const format = formatOf(request.headers.accept);
     const wanted = labels === undefined ? {} : parseLabels('labels', labels);
-    const items = readingOrder(state.view, service).filter((item) => carries(item, wanted));
+    const items = readingOrder(seenBy(request, state), service).filter((item) => carries(item, wanted));
     reply
       .header('content-type', format.type)
       .header('vary', 'accept')
@@ -102,7 +103,7 @@ function formatOf(accept: string | undefined): Format {
 }
 
 /** What things are in comes before what is in it: regions, projects and their accounts, each service with all it has, bundles. */
-function readingOrder(view: View, service: string | undefined): AnyItem[] {
+function readingOrder(view: Catalog, service: string | undefined): AnyItem[] {
   if (service !== undefined) {
     const item = view.get(serviceName(service));
     if (item?.kind !== 'service') throw new Problem('not-found', `There is no service ${JSON.stringify(service)}.`);
@@ -117,7 +118,7 @@ function readingOrder(view: View, service: string | undefined): AnyItem[] {
   ];
 }
 
-function withChildren(view: View, service: AnyItem): AnyItem[] {
+function withChildren(view: Catalog, service: AnyItem): AnyItem[] {
   const versions = view.sorted(children('version', service.id)).toSorted((a, b) => compareVersions(a.id, b.id));
   return [
     service,

@@ -1,3 +1,4 @@
+import { seenBy } from '../seen.ts';
 import type { FastifyInstance } from 'fastify';
 import { belongs } from '../../auth/caller.ts';
 import { sendJson } from '../answers.ts';
@@ -35,8 +36,12 @@ export function healthRoutes(app: FastifyInstance, { state, metrics }: Pick<Edge
     handler: (request, reply) => {
       const { ready, head, view } = state;
       if (!ready) sendJson(reply.code(503).header('retry-after', 1), '{"ready":false}');
-      else if (!belongs(request.caller)) sendJson(reply, '{"ready":true}');
-      else sendJson(reply, JSON.stringify({ ready, epoch: head.epoch, revision: head.revision, resources: view.size }));
+      else if (!belongs(request.caller, view)) sendJson(reply, '{"ready":true}');
+      else
+        sendJson(
+          reply,
+          JSON.stringify({ ready, epoch: head.epoch, revision: head.revision, resources: seenBy(request, state).size }),
+        );
     },
   });
   app.route({

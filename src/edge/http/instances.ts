@@ -23,6 +23,7 @@ import {
   ref,
   RUNTIME_REFUSALS,
 } from '../openapi.ts';
+import { seenBy } from '../seen.ts';
 import { DEPLOYMENT, GUARD, REPORT } from './instance-report.ts';
 import { checkIds, INSTANCES, type PathParams } from './collections.ts';
 import { list, ListQuery } from './list.ts';
@@ -79,7 +80,7 @@ function deregister({ instances }: Pick<EdgeDeps, 'instances'>) {
 function read({ state, monitoring }: Pick<EdgeDeps, 'state' | 'monitoring'>) {
   return (request: FastifyRequest, reply: FastifyReply): void => {
     const { instance } = request.params as InstanceParams;
-    const item = state.view.get(instanceName(instance));
+    const item = seenBy(request, state).get(instanceName(instance));
     if (item?.kind !== 'instance') {
       throw new Problem('not-found', `There is no instance ${JSON.stringify(instance.slice(0, 80))}.`);
     }

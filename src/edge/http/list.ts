@@ -7,10 +7,12 @@ import { parseFilter, type Filter } from '../../domain/filter.ts';
 import { BY_NAME, parseOrderBy, type Order, type SortKey } from '../../domain/order-by.ts';
 import { pageOf, type Page } from '../../domain/page.ts';
 import { decodePageToken, encodePageToken, type TokenQuery } from '../../domain/page-token.ts';
+import type { Catalog } from '../../domain/view.ts';
 import { FIELDS } from '../../protocol/fields.ts';
 import { badParameter, Problem } from '../../protocol/problem.ts';
 import { sendJson } from '../answers.ts';
-import type { EdgeDeps, EdgeState } from '../deps.ts';
+import type { EdgeDeps } from '../deps.ts';
+import { seenBy } from '../seen.ts';
 import type { Collection, PathParams } from './collections.ts';
 
 const DEFAULT_PAGE_SIZE = 100;
@@ -56,7 +58,7 @@ export function list({ state }: Pick<EdgeDeps, 'state'>, collection: Collection)
     const query = request.query as Query;
     const parent =
       collection.parent === undefined ? undefined : (request.params as PathParams)[collection.parent.param];
-    const items = itemsOf(state, collection, parent);
+    const items = itemsOf(seenBy(request, state), collection, parent);
     const isPlain = query.filter === undefined && query.orderBy === undefined && query.pageToken === undefined;
     const size = query.pageSize ?? DEFAULT_PAGE_SIZE;
     const { revision } = state.head;
@@ -67,12 +69,12 @@ export function list({ state }: Pick<EdgeDeps, 'state'>, collection: Collection)
   };
 }
 
-function itemsOf(state: EdgeState, { kind, parent }: Collection, id: string | undefined): readonly AnyItem[] {
-  if (parent === undefined || id === undefined || id === '-') return state.view.sorted(byKind(kind));
-  const items = state.view.sorted(children(kind, id));
+function itemsOf(view: Catalog, { kind, parent }: Collection, id: string | undefined): readonly AnyItem[] {
+  if (parent === undefined || id === undefined || id === '-') return view.sorted(byKind(kind));
+  const items = view.sorted(children(kind, id));
   if (items.length > 0) return items;
   const name = nameOf(parent.kind, id);
-  if (state.view.get(name)?.kind === parent.kind) return items;
+  if (view.get(name)?.kind === parent.kind) return items;
   throw new Problem('not-found', `There is no ${parent.kind} ${JSON.stringify(name.slice(0, 400))}.`);
 }
 

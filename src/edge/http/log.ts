@@ -1,8 +1,10 @@
 import { Type, type Static } from 'typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { sightOf } from '../../auth/sight.ts';
 import { DURATION, parseDuration } from '../../domain/duration.ts';
 import type { Entry } from '../../domain/item.ts';
 import type { Position } from '../../domain/position.ts';
+import type { Sight } from '../../domain/visibility.ts';
 import { encodeSelected } from '../../feed/selected.ts';
 import { encodeEntry } from '../../protocol/change.ts';
 import type { ResetFrame, Select } from '../../protocol/frames.ts';
@@ -12,6 +14,7 @@ import type { EdgeDeps } from '../deps.ts';
 import { poll, type PollHub } from '../long-poll.ts';
 import { answers, json, READ_PROBLEMS, ReadHeaders } from '../openapi.ts';
 import { peerOf } from '../peer.ts';
+import { seenBy } from '../seen.ts';
 import { selectOf, selectParameters } from '../selection.ts';
 
 const ChangesQuery = Type.Object(
@@ -56,7 +59,14 @@ const REASONS: Readonly<Record<Exclude<ResetFrame['reason'], 'unavailable'>, str
   epoch: 'it belongs to another epoch',
   future: 'it lies in the future',
   resync: 'the state was read anew',
+  access: 'the caller may see other things now',
 };
+
+/** What is asked for, and what of it may be told. */
+interface Wanted {
+  readonly select: Select | undefined;
+  readonly sight: Sight;
+}
 
 /** The member `changes` of an answer, and the revision that it leads up to. */
 interface Found {
@@ -75,7 +85,8 @@ function changes(deps: LogDeps) {
     const select = selectOf(query);
     const waitMs = waitOf(query);
     const position = { epoch: query.epoch ?? state.head.epoch, revision: query.since };
-    const found = await find(deps, position, select, query.limit ?? 100);
+    const sight = sightOf(request.caller);
+    const found = await find(deps, position, { select, sight }, query.limit ?? 100);
     const mayWait = waitMs > 0 && found.empty && found.atHead && feed !== undefined;
     const last = mayWait ? await wait(deps, feed, { request, reply, select, waitMs, from: position, found }) : found;
     const { head } = state;
@@ -92,20 +103,21 @@ function waitOf({ wait: text }: Query): number {
 }
 
 /** What the log has: one read of it, or with a selection, as many as it takes to find something, within bounds. */
-async function find(deps: LogDeps, from: Position, select: Select | undefined, limit: number): Promise<Found> {
+async function find(deps: LogDeps, from: Position, { select, sight }: Wanted, limit: number): Promise<Found> {
   const { epoch } = from;
   let to = from.revision;
   const parts: string[] = [];
   let bytes = 0;
   let atHead = false;
+  const isAll = select === undefined && sight.keys === 'all';
   for (let reads = 0; reads < SCAN.reads && parts.length === 0 && !atHead; reads++) {
-    const entries = select === undefined ? limit : SCAN.entries;
+    const entries = isAll ? limit : SCAN.entries;
     const read = await deps.log.read({ epoch, revision: to }, { entries, bytes: MAX_BYTES });
     if (read.kind === 'startOver') throw startOver(deps, from.revision, read.reason);
     atHead = read.entries.length === 0;
     for (const entry of read.entries) {
       if (parts.length === limit || bytes > MAX_BYTES) break;
-      const encoded = select === undefined ? encodeEntry(entry) : selected(select, entry);
+      const encoded = isAll ? encodeEntry(entry) : selected(select ?? ALL, sight, entry);
       if (encoded !== '') parts.push(encoded);
       bytes += encoded.length;
       to = entry.revision;
@@ -114,9 +126,11 @@ async function find(deps: LogDeps, from: Position, select: Select | undefined, l
   return { to, changes: `"changes":[${parts.join(',')}]`, empty: parts.length === 0, atHead };
 }
 
-const selected = (select: Select, { changes: all, revision }: Entry): string =>
+const ALL: Select = { kind: '*' };
+
+const selected = (select: Select, sight: Sight, { changes: all, revision }: Entry): string =>
   all
-    .map((change) => encodeSelected(select, change, revision))
+    .map((change) => encodeSelected(select, sight, change, revision))
     .filter((encoded) => encoded !== undefined)
     .join(',');
 
@@ -130,7 +144,7 @@ interface Waiting {
 }
 
 async function wait(deps: LogDeps, feed: PollHub, waiting: Waiting): Promise<Found> {
-  const { request, reply, select = { kind: '*' }, waitMs, from, found } = waiting;
+  const { request, reply, select = ALL, waitMs, from, found } = waiting;
   // Otherwise the connection would be cut for being idle; Node sets it anew for the next request.
   request.raw.socket.setTimeout(0);
   const began = performance.now();
@@ -169,9 +183,12 @@ function startOver({ state: { head } }: LogDeps, since: number, reason: ResetFra
 
 /** `GET /v1/state`: where the log stands. */
 function readState({ state }: Pick<EdgeDeps, 'state'>) {
-  return (_request: FastifyRequest, reply: FastifyReply): void => {
+  return (request: FastifyRequest, reply: FastifyReply): void => {
     const { epoch, revision, trimmed } = state.head;
-    sendJson(reply, JSON.stringify({ epoch, revision, trimmed, ready: state.ready, resources: state.view.size }));
+    sendJson(
+      reply,
+      JSON.stringify({ epoch, revision, trimmed, ready: state.ready, resources: seenBy(request, state).size }),
+    );
   };
 }
 

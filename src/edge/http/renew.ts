@@ -8,6 +8,7 @@ import { sendJson } from '../answers.ts';
 import { acceptOnly, JSON_BODY, jsonOf } from '../body.ts';
 import type { EdgeDeps } from '../deps.ts';
 import { answers, BODY_REFUSALS, json, NO_QUERY } from '../openapi.ts';
+import { seenBy } from '../seen.ts';
 import { INSTANCE_PARAMS } from './instances.ts';
 
 const MAX_RENEWALS = 10_000;
@@ -16,14 +17,15 @@ const MAX_BYTES = 1024;
 /** Room for so many ids with their generations, however they are indented. */
 const MAX_BULK_BYTES = 2 * 1024 * 1024;
 
-type Monitored = Pick<EdgeDeps, 'monitoring'>;
+type Renewing = Pick<EdgeDeps, 'monitoring' | 'state'>;
 
 /** `POST /v1/instances/{instance}/renew`: every instance sends it all the time, so it does as little as it can. */
-function renew({ monitoring }: Monitored) {
+function renew({ monitoring, state }: Renewing) {
   return (request: FastifyRequest, reply: FastifyReply): void => {
     requireLeases(monitoring);
     const { instance } = request.params as { readonly instance: string };
-    if (!monitoring.renew(instance, hasBody(request) ? generationIn(jsonOf(request), '') : undefined)) {
+    const isThere = seenBy(request, state).get(instanceName(instance)) !== undefined;
+    if (!isThere || !monitoring.renew(instance, hasBody(request) ? generationIn(jsonOf(request), '') : undefined)) {
       throw new Problem('not-found', `There is no instance ${JSON.stringify(instance.slice(0, 80))}, ${AGAIN}`);
     }
     reply.code(204).send();
@@ -33,15 +35,16 @@ function renew({ monitoring }: Monitored) {
 const AGAIN = 'or it is of another generation: register it again with POST /v1/instances.';
 
 /** `POST /v1/instances/renew`: the leases of many, for agents that keep them for others. */
-function renewMany({ monitoring, state }: Pick<EdgeDeps, 'monitoring' | 'state'>) {
+function renewMany({ monitoring, state }: Renewing) {
   return (request: FastifyRequest, reply: FastifyReply): void => {
     requireLeases(monitoring);
     const renewals = renewalsIn(jsonOf(request));
+    const seen = seenBy(request, state);
     const unknown: string[] = [];
     for (const { id, generation } of renewals) {
       const target = { name: instanceName(id) };
       const { allowed } = authorize(request.caller, 'instance.register', target, state.view);
-      if (!allowed || !monitoring.renew(id, generation)) unknown.push(id);
+      if (!allowed || seen.get(target.name) === undefined || !monitoring.renew(id, generation)) unknown.push(id);
     }
     sendJson(reply, JSON.stringify({ renewed: renewals.length - unknown.length, unknown }));
   };
@@ -123,7 +126,7 @@ function acceptNothingAsAnything(scope: FastifyInstance): void {
   });
 }
 
-function renewRoute(app: FastifyInstance, deps: Monitored): void {
+function renewRoute(app: FastifyInstance, deps: Renewing): void {
   app.route({
     method: 'POST',
     url: '/v1/instances/:instance/renew',

@@ -85,12 +85,12 @@ function passes({ peer, subscriptions }: Connection, { service, transport }: Que
 }
 
 function describe(connection: Connection, head: number): object {
-  const { id, peer, since, subscriptions, queuedBytes, bytesSent, instances } = connection;
+  const { id, peer, caller, since, subscriptions, queuedBytes, bytesSent, instances } = connection;
   return {
     id: String(id),
     transport: peer.transport,
     remoteAddress: peer.remoteAddress,
-    subject: peer.caller.subject,
+    subject: caller.subject,
     since: new Date(since).toISOString(),
     userAgent: peer.userAgent,
     subscriptions: subscriptions.map((subscription) => describeSubscription(subscription, peer.transport, head)),

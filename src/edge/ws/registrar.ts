@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { authorize } from '../../auth/authorize.ts';
+import { sightOf } from '../../auth/sight.ts';
 import type { Target } from '../../auth/target.ts';
 import type { Caller } from '../../domain/command.ts';
 import type { Refusal } from '../../domain/errors.ts';
@@ -45,6 +46,7 @@ export function registrarOf({ instances, monitoring, state, log }: RegistrarDeps
         return { ok: true, value: { revision: outcome.value.revision } };
       }),
     renew: (caller, id, generation) =>
+      state.view.seenBy(sightOf(caller)).get(instanceName(id)) !== undefined &&
       authorize(caller, 'instance.register', { name: instanceName(id) }, state.view).allowed &&
       monitoring.renew(id, generation),
     attach: (id, life) => monitoring.attach(id, life),
