@@ -77,6 +77,7 @@ function* rolesOf(caller: Bearer, state: Reader): Generator<OwnRole> {
   }
   if (caller.kind === 'serviceAccount' && state.get(caller.account) !== undefined) yield 'account';
   if (caller.kind === 'person' && caller.reader) yield 'reader';
+  if (caller.monitor === true) yield 'monitor';
   if (isOwner(caller.owns, state)) yield 'owner';
   yield 'stranger';
 }
@@ -115,7 +116,7 @@ function whyNot({ subject }: Caller, action: Action, target: Target | undefined)
 function whoMay(action: Action, target: Target | undefined): string {
   const row = RIGHTS[action];
   if (row.account === 'all') return 'administrators, service accounts, API owners and readers';
-  if (row.reader === 'all') return 'administrators and readers';
+  if (row.monitor === 'all') return 'administrators and monitoring';
   const ofService = target === undefined || isServices(target);
   return ofService && row.account !== 'none' ? `administrators, ${WHO[row.account]}` : 'administrators';
 }

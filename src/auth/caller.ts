@@ -19,15 +19,16 @@ export const STRANGER: Caller = {
 /** Who a token's bearer is, as the catalog has it now: service accounts come and go while tokens live. */
 export function callerOf(identity: Identity, state: Reader): CallerFound {
   const { subject, reader, owns, registers } = identity;
+  const monitor = identity.monitor === true && ({ monitor: true } as const);
   if (registers !== undefined) return { ok: true, caller: { kind: 'registrar', subject, service: registers } };
   if (identity.administrator) return { ok: true, caller: { kind: 'administrator', subject } };
   const [account, another] = accountsOf(identity, state);
-  if (account === undefined) return { ok: true, caller: { kind: 'person', subject, reader, owns } };
+  if (account === undefined) return { ok: true, caller: { kind: 'person', subject, reader, owns, ...monitor } };
   if (another !== undefined) {
     const detail = `Several service accounts are ${subject}: an administrator has to leave one of them its subject and client id.`;
     return { ok: false, detail };
   }
-  return { ok: true, caller: { kind: 'serviceAccount', subject, account: account.name, owns } };
+  return { ok: true, caller: { kind: 'serviceAccount', subject, account: account.name, owns, ...monitor } };
 }
 
 /** An account that names both a subject and a client id is only whoever has both. */

@@ -7,6 +7,8 @@ export interface Identity {
   readonly clientId?: string;
   readonly administrator: boolean;
   readonly reader: boolean;
+  /** Whether the bearer reads the metrics. */
+  readonly monitor?: true;
   readonly owns: Owned;
   /** The projects whose service accounts the bearer can be; without them, all. */
   readonly projects?: readonly string[];
@@ -17,12 +19,13 @@ export interface Identity {
 export type Claims = Readonly<Record<string, unknown>>;
 
 const ADMIN = 'admin';
+const METRICS = 'metrics';
 const OF_API = '.admin';
 const OF_SERVICE = '/admin';
 
 /** Reads the claims of a token that was verified; a text says why they cannot be taken. */
 export function identityOf(claims: Claims, issuer: Issuer): Identity | string {
-  const { claims: paths, admins, readers, owners, projects } = issuer;
+  const { claims: paths, admins, readers, monitors, owners, projects } = issuer;
   const subject = at(claims, paths.subject);
   if (typeof subject !== 'string' || subject === '') return `the token has no ${paths.subject}`;
   if (usesGroups(issuer) && isOverage(claims, issuer)) return OVERAGE;
@@ -37,6 +40,7 @@ export function identityOf(claims: Claims, issuer: Issuer): Identity | string {
     ...(clientId !== undefined && { clientId: clientId as string }),
     administrator: scopes.includes(ADMIN) || isIn(admins),
     reader: readers === '*' || isIn(readers),
+    ...((scopes.includes(METRICS) || isIn(monitors)) && { monitor: true }),
     owns: {
       apiIds: [...new Set([...bound, ...endingWith(scopes, OF_API)])],
       services: [...new Set(endingWith(scopes, OF_SERVICE))],
@@ -79,5 +83,5 @@ function isOverage(claims: Claims, { claims: paths }: Issuer): boolean {
   return paths.groups.some((path) => Object.hasOwn(elsewhere, path.replace(/^\//, '').split('/')[0] ?? ''));
 }
 
-const usesGroups = ({ admins, readers, owners }: Issuer): boolean =>
-  admins.length > 0 || (readers !== '*' && readers.length > 0) || Object.keys(owners).length > 0;
+const usesGroups = ({ admins, readers, monitors, owners }: Issuer): boolean =>
+  admins.length > 0 || monitors.length > 0 || (readers !== '*' && readers.length > 0) || Object.keys(owners).length > 0;

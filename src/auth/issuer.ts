@@ -10,6 +10,7 @@ export interface Issuer {
   readonly claims: ClaimPaths;
   readonly admins: readonly string[];
   readonly readers: readonly string[] | '*';
+  readonly monitors: readonly string[];
   /** Groups, each with the apiIds that its members own. */
   readonly owners: Readonly<Record<string, readonly string[]>>;
   readonly projects?: readonly string[];
@@ -35,6 +36,8 @@ export const ISSUER_FIELDS = {
     'Where things stand in its tokens: `subject` (`"sub"`), `clientId` (`["client_id", "azp"]`), `groups` (`["groups"]`) and `scopes` (`["scope", "scp"]`). A claim by its name, or by a JSON pointer: `"/realm_access/roles"`.',
   admins: 'Groups whose members are platform administrators.',
   readers: 'Groups whose members are readers, or `"*"`: everyone with a token of this issuer reads.',
+  monitors:
+    'Groups whose members may read the metrics, such as the client of Prometheus; the scope `metrics` does the same.',
   owners: 'For groups, the apiIds that their members own: `{"team-iam": ["iam"]}`.',
   projects: 'The projects whose service accounts its tokens can be; left out, all; `[]`, none.',
 } as const;
@@ -90,6 +93,7 @@ function issuerOf(value: unknown, where: string): Issuer {
     claims: claimsAt(raw['claims'] ?? {}, `${where}/claims`),
     admins: listAt(raw['admins'] ?? [], `${where}/admins`),
     readers: raw['readers'] === '*' ? '*' : listAt(raw['readers'] ?? [], `${where}/readers`),
+    monitors: listAt(raw['monitors'] ?? [], `${where}/monitors`),
     owners: ownersAt(raw['owners'] ?? {}, `${where}/owners`),
     ...(projects !== undefined && { projects: listAt(projects, `${where}/projects`) }),
   };

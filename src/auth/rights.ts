@@ -8,6 +8,7 @@ export const ROLES = {
     'API owner: the scope `{apiId}.admin` or `{serviceId}/admin`, or a member of a group that `owners` binds to the apiId.',
   registrar: 'Registration token: given out for one service, for whoever cannot do OAuth (docs/access.md).',
   reader: 'Reader: a member of one of the issuer\'s `readers` groups; with `"readers": "*"`, everyone with a token.',
+  monitor: "Monitoring: the scope `metrics`, or a member of one of the issuer's `monitors` groups.",
   stranger: 'Everyone else: without a token, or with one that makes its bearer none of the above.',
 } as const;
 
@@ -26,9 +27,23 @@ export type Extent = keyof typeof EXTENTS;
 
 type Row = Readonly<Record<Exclude<Role, 'administrator'>, Extent>>;
 
-const EVERYONE: Row = { account: 'all', owner: 'all', registrar: 'all', reader: 'all', stranger: 'all' };
-const WHO_BELONGS: Row = { ...EVERYONE, registrar: 'none', stranger: 'none' };
-const NOBODY: Row = { account: 'none', owner: 'none', registrar: 'none', reader: 'none', stranger: 'none' };
+const EVERYONE: Row = {
+  account: 'all',
+  owner: 'all',
+  registrar: 'all',
+  reader: 'all',
+  monitor: 'all',
+  stranger: 'all',
+};
+const WHO_BELONGS: Row = { ...EVERYONE, registrar: 'none', monitor: 'none', stranger: 'none' };
+const NOBODY: Row = {
+  account: 'none',
+  owner: 'none',
+  registrar: 'none',
+  reader: 'none',
+  monitor: 'none',
+  stranger: 'none',
+};
 const THEIRS: Row = { ...NOBODY, account: 'theirs', owner: 'theirs' };
 
 /** Who may do what, beside administrators, who may do everything. docs/access.md is made of this. */
@@ -48,6 +63,7 @@ export const RIGHTS: Readonly<Record<Action, Row>> = {
   'feed.subscribers': NOBODY,
   // Whoever restarts a process has no token to show.
   'health.read': EVERYONE,
-  'metrics.read': { ...NOBODY, reader: 'all' },
+  // They count what is private too.
+  'metrics.read': { ...NOBODY, monitor: 'all' },
   'docs.read': EVERYONE,
 };

@@ -19,9 +19,21 @@ export type Caller =
   /** May name the project and the creator of a service (CAT2). */
   | { readonly kind: 'administrator'; readonly subject: string }
   /** `account` is the name of the resource, which says the project too. */
-  | { readonly kind: 'serviceAccount'; readonly subject: string; readonly account: string; readonly owns?: Owned }
+  | {
+      readonly kind: 'serviceAccount';
+      readonly subject: string;
+      readonly account: string;
+      readonly owns?: Owned;
+      readonly monitor?: true;
+    }
   /** Whoever else a token is of. */
-  | { readonly kind: 'person'; readonly subject: string; readonly reader: boolean; readonly owns: Owned }
+  | {
+      readonly kind: 'person';
+      readonly subject: string;
+      readonly reader: boolean;
+      readonly owns: Owned;
+      readonly monitor?: true;
+    }
   /** A registration token: it opens one service, to register and renew its instances. */
   | { readonly kind: 'registrar'; readonly subject: string; readonly service: string }
   /** Signalbox itself: what its health checks find. */

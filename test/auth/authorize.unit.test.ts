@@ -40,7 +40,8 @@ const SERVICE_OWNER: Caller = {
   owns: { apiIds: [], services: ['iam.test', 'loose.test'], groups: [] },
 };
 const NOBODY: Caller = { kind: 'person', subject: 'nils', reader: false, owns: OWNS_NOTHING };
-const CALLERS = { ADMIN, IAM_BOT, SHOP_BOT, GONE_BOT, READER, OWNER, SERVICE_OWNER, NOBODY };
+const MONITOR: Caller = { ...NOBODY, subject: 'mona', monitor: true };
+const CALLERS = { ADMIN, IAM_BOT, SHOP_BOT, GONE_BOT, READER, MONITOR, OWNER, SERVICE_OWNER, NOBODY };
 type Who = keyof typeof CALLERS;
 
 const INSTANCE = '0'.repeat(24);
@@ -111,7 +112,8 @@ const READS: Action[] = ['catalog.read', 'catalog.export', 'instance.read', 'cov
 
 test.each<[who: Who, allowed: Action[]]>([
   ['ADMIN', Object.keys(ACTIONS) as Action[]],
-  ['READER', [...READS, 'metrics.read', 'health.read', 'docs.read']],
+  ['READER', [...READS, 'health.read', 'docs.read']],
+  ['MONITOR', ['metrics.read', 'health.read', 'docs.read']],
   [
     'OWNER',
     [
@@ -306,7 +308,7 @@ test('who belongs', () => {
     Object.entries({ ...CALLERS, STRANGER })
       .filter(([, caller]) => !belongs(caller, view))
       .map(([who]) => who),
-  ).toEqual(['NOBODY', 'STRANGER']);
+  ).toEqual(['MONITOR', 'NOBODY', 'STRANGER']);
 });
 
 test('docs/access.md has every action', () => {

@@ -18,6 +18,7 @@ test('an issuer needs an URL and an audience, and everything else has a default'
         claims: { subject: 'sub', clientId: ['client_id', 'azp'], groups: ['groups'], scopes: ['scope', 'scp'] },
         admins: [],
         readers: [],
+        monitors: [],
         owners: {},
       },
     ],

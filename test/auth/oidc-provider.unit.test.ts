@@ -173,7 +173,7 @@ test('SEC1 a second provider with other names for everything is a matter of conf
     types: ['JWT'],
     claims: { clientId: 'azp', groups: ['/realm_access/roles', 'https://claims.example/groups'] },
     admins: ['Signalbox Admins'],
-    readers: ['monitoring'],
+    monitors: ['monitoring'],
   };
   const { edge } = await openWith([{ issuer: first.url, audience: AUDIENCE }, configured], { now: 0 });
   expect(await status(edge, await other.token('platform'), '/v1/regions/jp', { title: 'Japan' })).toBe(201);
