@@ -1,6 +1,7 @@
 import type { Caller } from '../domain/command.ts';
 import { byClient, bySubject } from '../domain/indexes.ts';
 import type { Item } from '../domain/item.ts';
+import { serviceOf } from '../domain/lookup.ts';
 import type { Reader } from '../domain/view.ts';
 import type { Identity } from './identity.ts';
 
@@ -18,7 +19,7 @@ export const STRANGER: Caller = {
 /** Who a token's bearer is, as the catalog has it now: service accounts come and go while tokens live. */
 export function callerOf(identity: Identity, state: Reader): CallerFound {
   const { subject, reader, owns, registers } = identity;
-  if (registers !== undefined) return { ok: true, caller: { kind: 'registrar', subject, service: registers } };
+  if (registers !== undefined) return { ok: true, caller: registrarOf(identity, registers, state) };
   if (identity.administrator) return { ok: true, caller: { kind: 'administrator', subject } };
   const [account, another] = accountsOf(identity, state);
   if (account === undefined) return { ok: true, caller: { kind: 'person', subject, reader, owns } };
@@ -27,6 +28,13 @@ export function callerOf(identity: Identity, state: Reader): CallerFound {
     return { ok: false, detail };
   }
   return { ok: true, caller: { kind: 'serviceAccount', subject, account: account.name, owns } };
+}
+
+/** A token ends with its service: whoever creates one of the same name later has not given it out. */
+function registrarOf({ subject, owns, givenOutAt = 0 }: Identity, service: string, state: Reader): Caller {
+  const item = serviceOf(state, service);
+  const isSame = item !== undefined && Date.parse(item.value.createTime) <= givenOutAt;
+  return isSame ? { kind: 'registrar', subject, service } : { kind: 'person', subject, reader: false, owns };
 }
 
 /** An account that names both a subject and a client id is only whoever has both. */
