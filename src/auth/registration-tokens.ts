@@ -5,7 +5,7 @@ import type { Grant, Verified, Verifier } from './grant.ts';
 import type { Identity } from './identity.ts';
 
 /** So long what was read of a token counts: a revocation at another node is noticed within this time. */
-const FRESH_MS = 3000;
+export const FRESH_MS = 3000;
 /** So long an id that nobody has is not looked up again. */
 const MISSING_MS = 10_000;
 /** Those used longest ago are forgotten first. */

@@ -33,7 +33,13 @@ beforeEach(() => {
 describe('signalbox tokens', () => {
   test('create prints the token alone, so that it can be kept in a file', async () => {
     const { code, out, err } = await server.signalbox([
-      ...['tokens', 'create', 'orders.example.com', '--title', 'the old farm', '--ttl', '720h'],
+      'tokens',
+      'create',
+      'orders.example.com',
+      '--title',
+      'the old farm',
+      '--ttl',
+      '720h',
     ]);
     expect([code, out]).toEqual([0, `${TEXT}\n`]);
     expect(err).toContain(`${ID} of orders.example.com, good until 2026-04-15 00:00:00Z`);
