@@ -87,7 +87,7 @@ curl -s -X POST localhost:4400/v1/services/orders.example.com/registration-token
 It is told once, in that answer. Signalbox keeps the SHA-256 of its secret, so nobody can look it up again; \`GET\` lists the tokens of a service
 without them. It is shown like any other, \`Authorization: Bearer sbr_...\`, and its bearer registers, renews and deregisters instances
 of that one service over HTTP, and does nothing else: it reads nothing, and the socket of the feed, where others register too, is closed to it.
-Of other services' instances a renewal of many says what it says of those that are not there. In development mode it counts as well:
+To it, instances of other services are not there (404). In development mode it counts as well:
 whoever shows one is the registrar, not the administrator. \`SIGNALBOX_TOKEN=sbr_... signalbox register\` works as with any token.
 
 - It is good for ${DEFAULT_LIFE_MS / DAY_MS} days, or for \`ttl\` or until \`expireTime\`, and never longer than REGISTRATION_TOKEN_MAX_AGE. A service has ${MAX_LIVE_TOKENS} at most that are

@@ -3,6 +3,7 @@ import type { Action } from '../auth/actions.ts';
 import { authorize } from '../auth/authorize.ts';
 import { callerOf, STRANGER } from '../auth/caller.ts';
 import { resolveDevelopmentCaller } from '../auth/development.ts';
+import { isAbsentFor } from '../auth/registrar.ts';
 import type { Target } from '../auth/target.ts';
 import type { Grant, Verified, Verifier } from '../auth/grant.ts';
 import type { Caller } from '../domain/command.ts';
@@ -76,12 +77,15 @@ export function decide(
     if (!found.ok) return new Problem('forbidden', found.detail);
     request.caller = found.caller;
   }
+  if (isAbsentFor(request.caller, action, target, state)) return new Problem('not-found', NOT_YOURS);
   const verdict = authorize(request.caller, action, target, state);
   if (verdict.allowed) return undefined;
   if (request.caller === STRANGER) return new Problem('unauthenticated', `This needs a token; ${HOW}`);
   return new Problem('forbidden', verdict.detail);
 }
 
+const NOT_YOURS =
+  'The service of this registration token has no such instance: if it runs, register it with POST /v1/instances.';
 const HOW = 'send the header "Authorization: Bearer TOKEN".';
 const IN_URL = 'is not taken: URLs are written to logs and histories. Send the header "Authorization: Bearer TOKEN"';
 

@@ -331,9 +331,17 @@ test('SEC1 a registrar does nothing to another service, alone or among others', 
   expect((await send(token, 'POST', '/v1/instances', instance('shop.test', 83))).statusCode).toBe(403);
   expect((await send(token, 'POST', '/v1/instances?dryRun=true', instance('shop.test', 83))).statusCode).toBe(403);
   expect((await send(token, 'POST', '/v1/instances', instance('loose.test', 83))).statusCode).toBe(403);
-  expect((await send(token, 'POST', `/v1/instances/${other}/renew`)).statusCode).not.toBe(204);
-  expect((await send(token, 'DELETE', `/v1/instances/${other}`)).statusCode).not.toBe(200);
   const gone = 'f'.repeat(24);
+  // SEC3: what is another's is as what is nobody's.
+  for (const [method, end] of [
+    ['POST', '/renew'],
+    ['DELETE', ''],
+  ] as const) {
+    const answers = await Promise.all([other, gone].map((id) => send(token, method, `/v1/instances/${id}${end}`)));
+    const [of, none] = answers.map((answer) => ({ ...answer.json<object>(), requestId: '' }));
+    expect(of).toMatchObject({ status: 404, type: '/problems/not-found' });
+    expect(of).toEqual(none);
+  }
   const many = await send(token, 'POST', '/v1/instances/renew', { instances: [other, own, gone] });
   expect(many.json()).toEqual({ renewed: 1, unknown: [other, gone] });
   expect(edge.leases.renewed.slice(renewedBefore)).toEqual([own]);
