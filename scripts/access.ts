@@ -6,9 +6,13 @@ import { ACTIONS, type Action } from '../src/auth/actions.ts';
 import { ALGORITHMS } from '../src/auth/issuer-keys.ts';
 import { ISSUER_FIELDS } from '../src/auth/issuer.ts';
 import { EXTENTS, RIGHTS, ROLES, type Extent, type Role } from '../src/auth/rights.ts';
+import { FRESH_MS } from '../src/auth/registration-tokens.ts';
 import { SKEW_MS } from '../src/auth/tokens.ts';
+import { DEFAULT_LIFE_MS } from '../src/domain/registration-token.ts';
+import { MAX_LIVE_TOKENS } from '../src/registry/registration-tokens.ts';
 
 const FILE = join(import.meta.dirname, '..', 'docs', 'access.md');
+const DAY_MS = 24 * 3_600_000;
 const CELLS: Readonly<Record<Extent, string>> = {
   all: 'all',
   theirs: 'theirs',
@@ -70,6 +74,31 @@ publishes (\`kid\`), of a configured issuer (\`iss\`), for a configured audience
 ${SKEW_MS / 1000} s for clocks that differ). Keys are read every JWKS_REFRESH, and when a token names one that is not known; while they cannot be
 read, those that are known stay good. A token is refused once its key is no longer published. Entra ID leaves the groups out of
 tokens of people who are in very many (groups overage): such a token is refused, where groups matter, with what to do.
+
+## Registration tokens
+
+For services that cannot do OAuth, whoever manages a service makes it a token of its own, with \`signalbox tokens create SERVICE\` or
+
+\`\`\`sh
+curl -s -X POST localhost:4400/v1/services/orders.example.com/registration-tokens \\
+  -H 'content-type: application/json' -d '{"title": "the old farm", "ttl": "720h"}'
+\`\`\`
+
+It is told once, in that answer. Signalbox keeps the SHA-256 of its secret, so nobody can look it up again; \`GET\` lists the tokens of a service
+without them. It is shown like any other, \`Authorization: Bearer sbr_...\`, and its bearer registers, renews and deregisters instances
+of that one service over HTTP, and does nothing else: it reads nothing, and the socket of the feed, where others register too, is closed to it.
+To it, instances of other services are not there (404). In development mode it counts as well:
+whoever shows one is the registrar, not the administrator. \`SIGNALBOX_TOKEN=sbr_... signalbox register\` works as with any token.
+
+- It is good for ${DEFAULT_LIFE_MS / DAY_MS} days, or for \`ttl\` or until \`expireTime\`, and never longer than REGISTRATION_TOKEN_MAX_AGE. A service has ${MAX_LIVE_TOKENS} at most that are
+  neither revoked nor expired, so that one can be replaced by the next while both are good.
+- \`DELETE /v1/services/{service}/registration-tokens/{id}\` (\`signalbox tokens revoke\`) ends it: at once at that node, within ${FRESH_MS / 1000} s at the
+  others. Instances that it registered stay until their leases run out, or somebody deregisters them.
+- It ends with its service: when that is deleted, and when another of the same name is created.
+- While the database is away, tokens that a node has seen stay good until they expire; without the database instances can only renew
+  their leases. Others are answered with 503.
+- \`sbr_\`, 24 hexadecimal digits (its id), \`_\`, 64 more (its secret) and 8 (the CRC-32 of all before them): a scanner for leaked
+  secrets finds it by \`sbr_[0-9a-f]{24}_[0-9a-f]{72}\`, and by the checksum knows that it is one. What looks like it is never logged.
 
 ## OIDC_ISSUERS
 

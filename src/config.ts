@@ -63,6 +63,12 @@ export const SETTINGS = {
     description:
       'How often the keys of issuers are read anew. Tokens that were signed with a withdrawn key are refused after this; a new key is looked for at once.',
   }),
+  registrationTokenMaxAge: required({
+    env: 'REGISTRATION_TOKEN_MAX_AGE',
+    unit: duration('1h', '87600h'),
+    default: 365 * 24 * 3600 * S,
+    description: 'The longest that a registration token of a service may be good (docs/access.md).',
+  }),
   dataDir: required({
     env: 'DATA_DIR',
     unit: matching('a path', /^[^\0]+$/),

@@ -12,12 +12,16 @@ const AT = ['', '*.', '*.*.', '*.*.*.'];
 /** What every log is made with, wherever it is written: no token ever is. */
 export const LOG_SAFETY = {
   redact: { paths: AT.flatMap((at) => SECRETS.map((name) => at + name)), censor: '[redacted]' },
-  serializers: { url: withoutTokens },
+  serializers: { url: withoutTokens, detail: withoutTokens },
 };
 
-/** Nobody may send a token in a URL, and who does is refused; the URL is logged all the same. */
+/**
+ * Nobody may send a token in a URL, and who does is refused; the URL is logged all the same. A registration token is known
+ * by its look, wherever it stands.
+ */
 export function withoutTokens(url: unknown): unknown {
-  return typeof url === 'string' ? url.replaceAll(/((?:token|%74oken)=)[^&#]*/gi, '$1[redacted]') : url;
+  if (typeof url !== 'string') return url;
+  return url.replaceAll(/((?:token|%74oken)=)[^&#]*/gi, '$1[redacted]').replaceAll(/sbr_[\w%]+/gi, 'sbr_[redacted]');
 }
 
 /** The log, and what resolves when all of it is written, which takes no time unless nobody reads it. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -5,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import type { Logger } from 'pino';
 import { permitOf } from './auth/authorize.ts';
 import { sightOf } from './auth/sight.ts';
+import { RegistrationTokens } from './auth/registration-tokens.ts';
 import { Tokens } from './auth/tokens.ts';
 import { banner } from './banner.ts';
 import { InProcessNetwork } from './bus/in-process.ts';
@@ -12,6 +14,7 @@ import { openRedisBus } from './bus/redis.ts';
 import type { Bus } from './bus/port.ts';
 import { loadConfig, type Config } from './config.ts';
 import { buildApp } from './edge/app.ts';
+import { registrationTokenRoutes } from './edge/http/registration-tokens.ts';
 import { subscribersRoute } from './edge/http/subscribers.ts';
 import { registrarOf } from './edge/ws/registrar.ts';
 import { watchRoute } from './edge/ws/watch.ts';
@@ -32,6 +35,7 @@ import {
 } from './protocol/validate.ts';
 import { CommitLoop } from './registry/commit-loop.ts';
 import { InstanceDesk } from './registry/instances.ts';
+import { TokenDesk } from './registry/registration-tokens.ts';
 import { Registry } from './registry/registry.ts';
 import { trimHistory } from './registry/trim-history.ts';
 import { gracefulClose, shutDown } from './shutdown.ts';
@@ -41,6 +45,7 @@ import { openPostgres } from './store/postgres.ts';
 
 const WARM_UP = { entries: 2000, bytes: 16 * 1024 * 1024 };
 const TRIM_PAUSE_MS = 60_000;
+const TIDY_PAUSE_MS = 3_600_000;
 /** Watchers of a node that stops come back within this time, each at a moment of its own. */
 const DRAIN_SPREAD_MS = 2000;
 const now = (): number => performance.now();
@@ -166,9 +171,20 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   metrics.watch({ tail, hub, loop, monitor });
 
   const tokens = config.oidcIssuers && new Tokens(config.oidcIssuers, { log, now, clock: Date.now });
+  const registrationTokens = new RegistrationTokens({
+    find: (ids) => store.registrationTokens.find(ids),
+    clock: Date.now,
+    now,
+  });
+  const tokenDesk = new TokenDesk({
+    store: store.registrationTokens,
+    onRevoked: (id) => registrationTokens.revoked(id),
+    random: (bytes) => randomBytes(bytes).toString('hex'),
+    clock: Date.now,
+  });
   const app = await buildApp({
     config,
-    access: tokens === undefined ? { development: true } : { development: false, tokens },
+    access: { development: tokens === undefined, ...(tokens && { tokens }), registrationTokens },
     registry,
     state: tail,
     log: hub.history,
@@ -187,6 +203,12 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
         maxFrameBytes: config.watchMaxFrameBytes,
       }),
       subscribersRoute(hub),
+      registrationTokenRoutes({
+        desk: tokenDesk,
+        state: tail,
+        maxLifeMs: config.registrationTokenMaxAge,
+        clock: Date.now,
+      }),
     ],
   });
   const finish = gracefulClose(app.server);
@@ -207,14 +229,17 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
       (head) => tail.trimmed(head),
       away.failed,
     );
+  const tidyTokens = (): Promise<void> => tokenDesk.tidy().catch(away.failed);
   // At once too: a node that is restarted often would otherwise never come to it.
   void trim().catch(failed);
+  void tidyTokens().catch(failed);
   // At once as well, without waiting for it: an issuer that is away is no reason not to start.
   void tokens?.refresh();
   const jobs = [
     ...(tokens === undefined ? [] : [every(config.jwksRefresh, () => tokens.refresh(), failed)]),
     every(config.tailInterval, () => tail.catchUp().then(away.worked, away.failed), failed),
     every(TRIM_PAUSE_MS, trim, failed),
+    every(TIDY_PAUSE_MS, tidyTokens, failed),
     every(config.watchHeartbeat / HEARTBEAT_SLICES, () => hub.heartbeat(), failed),
     every(TICK_MS, () => monitor.tick(), failed),
   ];

@@ -8,6 +8,7 @@ export const ACTIONS = {
   'instance.read': 'Find instances, and ask how they are',
   'instance.register': 'Register an instance, renew its lease and deregister it',
   'instance.override': 'Drain instances, take them out of service, and set their weight',
+  'token.manage': 'Make, list and revoke the registration tokens of a service',
   'coverage.read': 'Read which services are covered where',
   'log.read': 'Read the revision log and its head',
   'feed.watch': 'Subscribe to changes',

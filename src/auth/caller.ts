@@ -1,7 +1,7 @@
 import type { Caller, Owned } from '../domain/command.ts';
 import { byClient, bySubject, ownedBy } from '../domain/indexes.ts';
 import type { Item } from '../domain/item.ts';
-import { isEmpty } from '../domain/lookup.ts';
+import { isEmpty, serviceOf } from '../domain/lookup.ts';
 import type { Reader } from '../domain/view.ts';
 import type { Identity } from './identity.ts';
 
@@ -20,7 +20,7 @@ export const STRANGER: Caller = {
 export function callerOf(identity: Identity, state: Reader): CallerFound {
   const { subject, reader, owns, registers } = identity;
   const monitor = identity.monitor === true && ({ monitor: true } as const);
-  if (registers !== undefined) return { ok: true, caller: { kind: 'registrar', subject, service: registers } };
+  if (registers !== undefined) return { ok: true, caller: registrarOf(identity, registers, state) };
   if (identity.administrator) return { ok: true, caller: { kind: 'administrator', subject } };
   const [account, another] = accountsOf(identity, state);
   if (account === undefined) return { ok: true, caller: { kind: 'person', subject, reader, owns, ...monitor } };
@@ -29,6 +29,13 @@ export function callerOf(identity: Identity, state: Reader): CallerFound {
     return { ok: false, detail };
   }
   return { ok: true, caller: { kind: 'serviceAccount', subject, account: account.name, owns, ...monitor } };
+}
+
+/** A token ends with its service: whoever creates one of the same name later has not given it out. */
+function registrarOf({ subject, owns, givenOutAt = 0 }: Identity, service: string, state: Reader): Caller {
+  const item = serviceOf(state, service);
+  const isSame = item !== undefined && Date.parse(item.value.createTime) <= givenOutAt;
+  return isSame ? { kind: 'registrar', subject, service } : { kind: 'person', subject, reader: false, owns };
 }
 
 /** An account that names both a subject and a client id is only whoever has both. */

@@ -14,6 +14,8 @@ export interface Identity {
   readonly projects?: readonly string[];
   /** Of a registration token: the service whose instances it registers. Its bearer is nothing else. */
   readonly registers?: string;
+  /** Of a registration token: milliseconds since 1970. A service that was created later is another one. */
+  readonly givenOutAt?: number;
 }
 
 export type Claims = Readonly<Record<string, unknown>>;

@@ -56,6 +56,7 @@ export const RIGHTS: Readonly<Record<Action, Row>> = {
   'instance.read': WHO_BELONGS,
   'instance.register': { ...THEIRS, registrar: 'theirs' },
   'instance.override': THEIRS,
+  'token.manage': THEIRS,
   'coverage.read': WHO_BELONGS,
   'log.read': WHO_BELONGS,
   'feed.watch': WHO_BELONGS,

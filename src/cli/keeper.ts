@@ -135,15 +135,20 @@ export class Keeper {
     if (this.#registered === undefined) return { type: 'gone' };
     const { id, generation, lease } = this.#registered;
     const signal = this.#abort.signal;
-    if (lease === undefined) {
-      await api.call('GET', `/v1/instances/${id}`, { signal });
-    } else {
-      const body = JSON.stringify({ generation });
+    const body = JSON.stringify({ generation });
+    try {
+      // Without a lease it renews nothing and says whether the instance is there, also to those who may not read.
       await api.call('POST', `/v1/instances/${id}/renew`, { body, contentType: 'application/json', signal });
+    } catch (error) {
+      if (lease !== undefined || !keepsNoLeases(error)) throw error;
+      await api.call('GET', `/v1/instances/${id}`, { signal });
     }
     return { type: 'renewed' };
   }
 }
+
+const keepsNoLeases = (error: unknown): boolean =>
+  error instanceof CliError && error.problem.type === '/problems/health-checks-off';
 
 function whatItMeans({ problem: { status, retryAfter } }: CliError, action: Action): Happened {
   if (status === 404 && action === 'renew') return { type: 'gone' };

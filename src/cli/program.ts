@@ -13,6 +13,7 @@ import { addRegister } from './register.ts';
 import { addStart } from './start.ts';
 import { addStatus } from './status.ts';
 import { addSubscribers } from './subscribers.ts';
+import { addTokens } from './tokens.ts';
 import { addWatch } from './watch.ts';
 
 function createProgram(io: Io): Command {
@@ -60,6 +61,7 @@ Examples:
   addRegister(program, io);
   addDrain(program, io);
   addUndrain(program, io);
+  addTokens(program, io);
   addSubscribers(program, io);
   addStatus(program, io);
   return program;

@@ -34,6 +34,7 @@ const WRITES: ReadonlySet<Action> = new Set([
   'catalog.apply',
   'instance.register',
   'instance.override',
+  'token.manage',
 ]);
 
 /** So long the loading of a catalog usually takes at most; what a client is told to wait. */

@@ -3,9 +3,11 @@ import type { Action } from '../auth/actions.ts';
 import { authorize } from '../auth/authorize.ts';
 import { callerOf, STRANGER } from '../auth/caller.ts';
 import { resolveDevelopmentCaller } from '../auth/development.ts';
+import { isAbsentFor } from '../auth/registrar.ts';
 import type { Target } from '../auth/target.ts';
 import type { Grant, Verified, Verifier } from '../auth/grant.ts';
 import type { Caller } from '../domain/command.ts';
+import { REGISTRATION_TOKEN_PREFIX } from '../domain/registration-token.ts';
 import type { Reader } from '../domain/view.ts';
 import { badParameter, Problem } from '../protocol/problem.ts';
 
@@ -15,6 +17,8 @@ export interface Access {
   readonly development: boolean;
   /** Access tokens of issuers. */
   readonly tokens?: Verifier;
+  /** Registration tokens, in development mode too. */
+  readonly registrationTokens?: Verifier;
 }
 
 declare module 'fastify' {
@@ -39,11 +43,24 @@ export function identify(access: Access, request: FastifyRequest): Problem | und
   if (refused !== undefined) return refused;
   if (hasToken(url)) return badParameter('access_token', IN_URL);
   const { authorization } = request.raw.headers;
+  const token = /^bearer +([^\s,]+) *$/i.exec(authorization ?? '')?.[1];
+  if (access.registrationTokens !== undefined && token?.startsWith(REGISTRATION_TOKEN_PREFIX) === true) {
+    // In development mode as well its bearer is the registrar and nobody else.
+    request.caller = STRANGER;
+    return verify(access.registrationTokens, request, token);
+  }
   // Where no tokens are known, what a client sends along by habit does no harm.
   if (authorization === undefined || access.tokens === undefined) return undefined;
-  const token = /^bearer +([^\s,]+) *$/i.exec(authorization)?.[1];
   if (token === undefined) return new Problem('unauthenticated', `Authorization has another form; ${HOW}`);
-  const verified = access.tokens.verify(token);
+  return verify(access.tokens, request, token);
+}
+
+function verify(
+  verifier: Verifier,
+  request: FastifyRequest,
+  token: string,
+): Problem | undefined | Promise<Problem | undefined> {
+  const verified = verifier.verify(token);
   return verified instanceof Promise ? verified.then((late) => take(request, late)) : take(request, verified);
 }
 
@@ -60,12 +77,15 @@ export function decide(
     if (!found.ok) return new Problem('forbidden', found.detail);
     request.caller = found.caller;
   }
+  if (isAbsentFor(request.caller, action, target, state)) return new Problem('not-found', NOT_YOURS);
   const verdict = authorize(request.caller, action, target, state);
   if (verdict.allowed) return undefined;
   if (request.caller === STRANGER) return new Problem('unauthenticated', `This needs a token; ${HOW}`);
   return new Problem('forbidden', verdict.detail);
 }
 
+const NOT_YOURS =
+  'The service of this registration token has no such instance: if it runs, register it with POST /v1/instances.';
 const HOW = 'send the header "Authorization: Bearer TOKEN".';
 const IN_URL = 'is not taken: URLs are written to logs and histories. Send the header "Authorization: Bearer TOKEN"';
 

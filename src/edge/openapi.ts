@@ -165,7 +165,7 @@ const COMPONENTS: Readonly<Record<string, TSchema>> = {
 };
 
 /** Where the body may be left out; the plugin takes every body to be required. */
-const BODILESS_PATHS = ['/v1/instances/{instance}/renew'];
+const BODILESS_PATHS = ['/v1/instances/{instance}/renew', '/v1/services/{service}/registration-tokens'];
 
 /** Tells the documentation what the routes registered after it share. */
 export async function documentRoutes(app: FastifyInstance, version: string): Promise<void> {
@@ -231,6 +231,7 @@ const TAGS = [
     description:
       'What runs. Services register where they are and how it is seen that they live; operators drain them, take them out of service and set their weight.',
   },
+  { name: 'tokens', description: 'Registration tokens of services, for what cannot do OAuth.' },
   { name: 'discovery', description: 'Where a service can be called now.' },
   { name: 'coverage', description: 'Which services are covered where, and whether they run there.' },
   { name: 'log', description: 'The revision log.' },

@@ -34,7 +34,7 @@ export const PROBLEMS = {
     status: 401,
     title: 'The token is not accepted',
     meaning:
-      'The token is malformed, has expired, is of another issuer or for another audience, or its signature is not right; the detail says which. Get a new one from the issuer.',
+      'The token is malformed, has expired, is of another issuer or for another audience, or its signature is not right, or it is a registration token that was revoked; the detail says which. Get a new one from whoever gave it out.',
   },
   forbidden: {
     status: 403,
@@ -72,6 +72,12 @@ export const PROBLEMS = {
     title: 'The change would break a rule',
     meaning:
       'The catalog as it would be after the change breaks rules of docs/rules.md. `violations` lists every one: `code`, `rule`, `resource`, where it applies `importer`, `importerVersion`, `imported`, `importedVersion` and `region`, a `message`, and a `fix`: the request that would mend it. Nothing was changed.',
+  },
+  'too-many-tokens': {
+    status: 409,
+    title: 'The service has too many registration tokens',
+    meaning:
+      'So many registration tokens of the service are neither revoked nor expired that no other is made. Revoke one that is no longer used; `GET /v1/services/{service}/registration-tokens` lists them.',
   },
   'start-over': {
     status: 410,
@@ -149,7 +155,7 @@ export const PROBLEMS = {
     status: 503,
     title: 'The token cannot be verified now',
     meaning:
-      'The keys of the issuer that the token names cannot be read, and it is signed with none that is known. Try again after `retryAfter` seconds.',
+      'The keys of the issuer that the token names cannot be read, and it is signed with none that is known; or it is a registration token, and the database is away. Try again after `retryAfter` seconds.',
   },
   'health-checks-off': {
     status: 503,

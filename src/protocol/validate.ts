@@ -4,6 +4,7 @@ import type { FieldError } from '../domain/errors.ts';
 import { KINDS, type Kind } from '../domain/resources.ts';
 import { toFieldErrors } from './field-errors.ts';
 import { addFormats } from './formats.ts';
+import { NewRegistrationTokenSchema } from './registration-token.ts';
 import { InstanceOverrideSchema, RegionOverrideSchema, RegistrationSchema } from './registration.ts';
 import { RESOURCES } from './resources.ts';
 
@@ -38,5 +39,6 @@ const checkOf = (schema: object) => {
 export const validateRegistration = checkOf(RegistrationSchema);
 export const validateInstanceOverride = checkOf(InstanceOverrideSchema);
 export const validateRegionOverride = checkOf(RegionOverrideSchema);
+export const validateNewRegistrationToken = checkOf(NewRegistrationTokenSchema);
 
 const NONE: readonly FieldError[] = [];

@@ -87,6 +87,6 @@ function lastStates(changes: readonly Change[]): { items: AnyItem[]; gone: strin
 }
 
 /** PostgreSQL's text has no NUL; one in a name that a token carries must not fail the other commands of the batch. */
-function storable(text: string): string {
+export function storable(text: string): string {
   return text.includes('\0') ? text.replaceAll('\0', '\uFFFD') : text;
 }

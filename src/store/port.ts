@@ -1,5 +1,6 @@
 import type { AnyItem, Entry } from '../domain/item.ts';
 import type { Head } from '../domain/position.ts';
+import type { RegistrationToken } from '../domain/registration-token.ts';
 
 /** Entries to commit: `entries[i].revision` is `base + 1 + i`. */
 export interface Batch {
@@ -36,7 +37,25 @@ export interface Store {
   trim(policy: TrimPolicy): Promise<Head>;
   /** Starts a new history at the same revision (REV4). */
   newEpoch(): Promise<Head>;
+  readonly registrationTokens: RegistrationTokens;
   close(): Promise<void>;
+}
+
+/** Registration tokens, which are no part of the history. */
+export interface RegistrationTokens {
+  /** `false`: the service has `limit` tokens that are neither revoked nor expired; nothing was written. */
+  insert(token: RegistrationToken, limit: number): Promise<boolean>;
+  /** Those of these ids that there are, in any order, revoked and expired ones too. */
+  find(ids: readonly string[]): Promise<RegistrationToken[]>;
+  /** Of a service, in order of `createdAt` and then of the id, after the one that is named. */
+  list(
+    service: string,
+    page: { readonly limit: number; readonly after?: Pick<RegistrationToken, 'createdAt' | 'id'> },
+  ): Promise<RegistrationToken[]>;
+  /** Revokes a token of the service and answers it; one that is revoked stays as it was. `undefined`: there is none. */
+  revoke(service: string, id: string, at: number): Promise<RegistrationToken | undefined>;
+  /** Removes those that expired or were revoked before a time; answers how many. */
+  deleteEnded(before: number): Promise<number>;
 }
 
 /** The database is away. `outcomeUnknown` when a commit may or may not have happened. */

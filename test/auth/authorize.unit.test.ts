@@ -123,6 +123,7 @@ test.each<[who: Who, allowed: Action[]]>([
       'catalog.apply',
       'instance.register',
       'instance.override',
+      'token.manage',
       'health.read',
       'docs.read',
     ],
@@ -136,6 +137,7 @@ test.each<[who: Who, allowed: Action[]]>([
       'catalog.apply',
       'instance.register',
       'instance.override',
+      'token.manage',
       'health.read',
       'docs.read',
     ],
@@ -300,6 +302,23 @@ test('whoever is several accounts is none', () => {
   expect(callerOf(identity({ clientId: 'twice' }), view)).toMatchObject({
     ok: false,
     detail: expect.stringContaining('Several'),
+  });
+});
+
+test('SEC1 a registration token makes a registrar as long as its service is the one it was made for', () => {
+  const more = { registers: 'iam.test', administrator: true, reader: true, clientId: 'iam-bot' };
+  const kindAt = (givenOutAt: number, registers = 'iam.test'): unknown => {
+    const found = callerOf(identity({ ...more, registers, givenOutAt }), view);
+    return found.ok && found.caller.kind;
+  };
+  expect([kindAt(at), kindAt(at + 1), kindAt(at - 1), kindAt(at, 'gone.test')]).toEqual([
+    'registrar',
+    'registrar',
+    'person',
+    'person',
+  ]);
+  expect(callerOf(identity({ ...more, registers: 'gone.test' }), view)).toMatchObject({
+    caller: { kind: 'person', reader: false, owns: OWNS_NOTHING },
   });
 });
 

@@ -1,17 +1,20 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createHmac } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { exportSPKI, importJWK, type CryptoKey, type JWTPayload } from 'jose';
 import { pino } from 'pino';
 import type { InjectOptions } from 'fastify';
 import type { Action } from '../../src/auth/actions.ts';
 import { RIGHTS } from '../../src/auth/rights.ts';
 import { Tokens } from '../../src/auth/tokens.ts';
+import { registrationTokenRoutes } from '../../src/edge/http/registration-tokens.ts';
 import { subscribersRoute } from '../../src/edge/http/subscribers.ts';
 import { registrarOf } from '../../src/edge/ws/registrar.ts';
 import { watchRoute } from '../../src/edge/ws/watch.ts';
 import { LOG_SAFETY } from '../../src/log.ts';
+import { TokenDesk } from '../../src/registry/registration-tokens.ts';
 import { forge, IssuerServer } from '../auth/issuer-server.ts';
 import { LiveNode } from '../feed/live-node.ts';
+import { MemoryRegistrationTokens } from '../support/memory-registration-tokens.ts';
 import { MANIFEST, openEdge, type Edge } from './harness.ts';
 
 let issuer: IssuerServer;
@@ -30,7 +33,17 @@ beforeAll(async () => {
   node = await LiveNode.open();
   const { hub, instances, leases, tail } = node;
   const registrar = registrarOf({ instances, monitoring: leases, state: tail, log: logger });
-  const plugins = [watchRoute({ hub, registrar, log: logger, maxFrameBytes: 65_536 }), subscribersRoute(hub)];
+  const desk = new TokenDesk({
+    store: new MemoryRegistrationTokens(),
+    onRevoked: () => {},
+    random: (bytes) => randomBytes(bytes).toString('hex'),
+    clock: Date.now,
+  });
+  const plugins = [
+    watchRoute({ hub, registrar, log: logger, maxFrameBytes: 65_536 }),
+    subscribersRoute(hub),
+    registrationTokenRoutes({ desk, state: tail, maxLifeMs: 3_600_000, clock: Date.now }),
+  ];
   edge = await openEdge({ access: { development: false, tokens }, logger, plugins });
   const response = await send(await admin(), 'POST', '/v1/apply', [...MANIFEST]);
   expect([response.statusCode, response.body.slice(0, 300)]).toEqual([200, expect.any(String)]);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from '@jest/globals';
 import type { Store } from '../../src/store/port.ts';
 import { commitContract } from './contract-commits.ts';
 import { historyContract } from './contract-history.ts';
+import { registrationTokenContract } from './contract-registration-tokens.ts';
 
 export interface Subject {
   /** Opens the same data again; only after a close where `exclusive`. */
@@ -46,5 +47,13 @@ export function storeContract(adapter: string, create: () => Promise<Subject>): 
     });
     commitContract(db);
     historyContract(db);
+    registrationTokenContract({
+      get store() {
+        return db.store.registrationTokens;
+      },
+      get peer() {
+        return db.peer.registrationTokens;
+      },
+    });
   });
 }
