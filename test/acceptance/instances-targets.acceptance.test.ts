@@ -98,7 +98,7 @@ describe('targets that do as they like', () => {
       expect(since.length).toBeGreaterThan((0.85 * FOR_MS) / 525);
       const gaps = since.slice(1).map((at, i) => at - (since[i] ?? 0));
       // 525 ms and what a busy machine takes; the bound of each of them has a second for that.
-      expect(Math.max(...gaps)).toBeLessThan(1000);
+      expect(Math.max(...gaps)).toBeLessThan(525 + 1000);
     }
     for (let i = 0; i < good.length; i++) {
       expect(await passingOf(node.url, `good-${i}.example.com`)).toHaveLength(1);
