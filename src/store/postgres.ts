@@ -45,6 +45,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
         // Not only when the store is opened: behind one address, a standby can take over from a primary at any time.
         // oxlint-disable-next-line typescript/no-misused-promises -- pg-pool waits for it; its types do not say so.
         onConnect: async (client) => {
+          // Prisma writes times without their zone, and the server would read them in its own.
+          await client.query(`SET TIME ZONE 'UTC'`);
           if (birthplace !== undefined) await renewEpochIfMoved(client, birthplace, log);
         },
       },

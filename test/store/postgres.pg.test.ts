@@ -35,6 +35,17 @@ describe('the PostgreSQL store where the server is set up in another way', () =>
     await store.close();
   });
 
+  test('REV4 in another time zone the log is trimmed by the same age', async () => {
+    await admin.query(`ALTER DATABASE ${new URL(database.url).pathname.slice(1)} SET TimeZone = 'Asia/Tokyo'`);
+    const store = await openPostgres({ url: database.url });
+    const now = Date.now();
+    for (const hoursAgo of [3, 2, 1]) {
+      await append(store, (r) => ({ ...entry(r, [put('there', r)]), at: now - hoursAgo * 3_600_000 }));
+    }
+    expect(await store.trim({ before: now - 2.5 * 3_600_000, maxBytes: Infinity })).toMatchObject({ trimmed: 1 });
+    await store.close();
+  });
+
   test('REV2 a server that may lose acknowledged writes is warned about', async () => {
     await admin.query(`ALTER DATABASE ${new URL(database.url).pathname.slice(1)} SET synchronous_commit = off`);
     const warnings: string[] = [];
