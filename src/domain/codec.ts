@@ -9,7 +9,6 @@ interface StoredBefore {
   facets?: RuntimeFacets;
   audience?: Audience;
   audienceBefore?: Audience | null;
-  retold?: true;
 }
 type StoredChange =
   ({ op: 'put'; value: Value } & StoredBefore) | ({ op: 'delete'; name: string; was: Labels } & StoredBefore);
@@ -29,8 +28,7 @@ export function encodeChanges(changes: readonly Change[]): string {
 function encodeAudience(change: Change): string {
   const audience = change.audience === undefined ? '' : `,"audience":${JSON.stringify(change.audience)}`;
   if (change.op === 'delete' || change.audienceBefore === undefined) return audience;
-  const retold = change.retold === true ? ',"retold":true' : '';
-  return `${audience},"audienceBefore":${JSON.stringify(change.audienceBefore)}${retold}`;
+  return `${audience},"audienceBefore":${JSON.stringify(change.audienceBefore)}`;
 }
 
 export function decodeChanges(stored: unknown): Change[] {
@@ -46,7 +44,6 @@ export function decodeChanges(stored: unknown): Change[] {
       ...(change.was !== undefined && { was: change.was }),
       ...seen,
       ...(audienceBefore !== undefined && { audienceBefore }),
-      ...(change.retold === true && { retold: true }),
     };
   });
 }

@@ -8,7 +8,7 @@ import { withFixes } from './fixes.ts';
 import { hiddenInstances, hiddenReferences, hiddenTargets, without, type Hidden } from './hidden.ts';
 import { decideInstances } from './instances/decide-instances.ts';
 import { resolve, type Resolved } from './resolve.ts';
-import { withAudiences } from './retell.ts';
+import { withAudiences } from './audiences.ts';
 import { unnamed } from './unnamed.ts';
 import type { Reader } from './view.ts';
 import { warningsOf } from './warnings.ts';
@@ -43,7 +43,10 @@ function decideCatalog(state: Reader, command: CatalogCommand, revision: number,
   const named = command.edits.map((edit) => edit.name);
   return {
     ok: true,
-    changes: withAudiences(Array.from(resolved.touches.values(), changeOf), state, resolved.after),
+    changes: withAudiences(Array.from(resolved.touches.values(), changeOf), state, resolved.after, {
+      revision,
+      time: new Date(command.at).toISOString(),
+    }),
     outcomes: outcomesOf(resolved, named),
     warnings: warningsOf(resolved, named, command.at),
   };

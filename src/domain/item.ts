@@ -37,8 +37,6 @@ export type Change =
       readonly audience?: Audience;
       /** Who could see it before, where those were others; `null` for everyone. */
       readonly audienceBefore?: Audience | null;
-      /** Nothing has changed but who may see it. */
-      readonly retold?: true;
     }
   | {
       readonly op: 'delete';

@@ -149,9 +149,8 @@ export function effectOn(
   change: Change,
   facet: Facets,
 ): 'put' | 'delete' | undefined {
-  if (change.op === 'put' && sees(sight, change.audience) && matches(selector, facet, labelsOf(change.item))) {
-    return change.retold === true && sees(sight, change.audienceBefore ?? undefined) ? undefined : 'put';
-  }
+  if (change.op === 'put' && sees(sight, change.audience) && matches(selector, facet, labelsOf(change.item)))
+    return 'put';
   return hadBefore(selector, sight, change, facet) ? 'delete' : undefined;
 }
 

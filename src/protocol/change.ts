@@ -12,9 +12,5 @@ export const encodeDelete = (kind: Kind, name: string, revision: number): string
 export const encodeChange = (change: Change, revision: number): string =>
   change.op === 'put' ? encodePut(change.item) : encodeDelete(change.kind, change.name, revision);
 
-/** For who sees everything: to them, what is only told once more is no news. */
 export const encodeEntry = ({ changes, revision }: Entry): string =>
-  changes
-    .filter((change) => change.op === 'delete' || change.retold !== true)
-    .map((change) => encodeChange(change, revision))
-    .join(',');
+  changes.map((change) => encodeChange(change, revision)).join(',');

@@ -74,9 +74,7 @@ function encode({ epoch, base, entries }: Batch): QueryConfig {
 /** A statement may touch a row once, so of several changes to one name only the last goes into `resource`. */
 function lastStates(changes: readonly Change[]): { items: AnyItem[]; gone: string[] } {
   const last = new Map<string, Change>();
-  // What is only told once more stands there already, or an earlier change of the batch puts it.
-  for (const change of changes)
-    if (!(change.op === 'put' && change.retold === true)) last.set(changeName(change), change);
+  for (const change of changes) last.set(changeName(change), change);
   const items: AnyItem[] = [];
   const gone: string[] = [];
   for (const [name, change] of last) {

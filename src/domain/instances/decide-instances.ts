@@ -8,7 +8,7 @@ import type { AnyItem, Item } from '../item.ts';
 import { deploymentOf, serviceOf } from '../lookup.ts';
 import { advisoryName, instanceName, instanceOverrideName, partsOf, regionOverrideName } from '../names.ts';
 import { hasBody, itemOf } from '../normalise.ts';
-import { withAudiences } from '../retell.ts';
+import { withAudiences } from '../audiences.ts';
 import type { Reader } from '../view.ts';
 import { buildInstance, registrationOf, regionOf, standingOf, type Standing } from './build.ts';
 import type { InstanceEdit } from './edits.ts';
@@ -45,7 +45,7 @@ class InstanceDecision {
       if (refusal !== undefined) return { ok: false, refusal };
     }
     const touches = [...this.#touches.values()];
-    const changes = withAudiences(touches.map(changeOf), this.#before, this.#after);
+    const changes = withAudiences(touches.map(changeOf), this.#before, this.#after, this.#at);
     return { ok: true, changes, outcomes: this.#outcomes(named, touches), warnings: [] };
   }
 

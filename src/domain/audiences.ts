@@ -1,13 +1,20 @@
-import { changeName, type Change } from './item.ts';
+import { changeName, type AnyItem, type Change } from './item.ts';
 import { audienceOf, audienceOfServiceId, followersOf, sameAudience, type Audience } from './visibility.ts';
 import type { Reader } from './view.ts';
 
+/** Of the command. */
+export interface Stamp {
+  readonly revision: number;
+  /** RFC 3339, UTC. */
+  readonly time: string;
+}
+
 /**
  * Writes into the changes of one command who may see each of them, and who could see what was there before. Where a
- * service is seen by others than before, what belongs to it is told once more although nothing else about it changes:
- * for those who see it from now on it is news, and for those who do not any more it is gone (SEC3).
+ * service is seen by others than before, all that belongs to it changes with it: for those who see it from now on it is
+ * news, and for those who do not any more it is gone (SEC3).
  */
-export function withAudiences(changes: readonly Change[], before: Reader, after: Reader): readonly Change[] {
+export function withAudiences(changes: readonly Change[], before: Reader, after: Reader, at: Stamp): readonly Change[] {
   let told: Change[] | undefined;
   changes.forEach((change, i) => {
     const seen = withAudience(change, before, after);
@@ -15,8 +22,8 @@ export function withAudiences(changes: readonly Change[], before: Reader, after:
     told ??= [...changes];
     told[i] = seen;
   });
-  const retold = retell(changes, before, after);
-  return retold.length === 0 ? (told ?? changes) : [...(told ?? changes), ...retold];
+  const followers = followersSeenByOthers(changes, before, after, at);
+  return followers.length === 0 ? (told ?? changes) : [...(told ?? changes), ...followers];
 }
 
 function withAudience(change: Change, before: Reader, after: Reader): Change {
@@ -32,7 +39,7 @@ function audiences(audience: Audience | undefined, changed: boolean, was: Audien
   return { ...(audience !== undefined && { audience }), ...(changed && { audienceBefore: was ?? null }) };
 }
 
-function retell(changes: readonly Change[], before: Reader, after: Reader): Change[] {
+function followersSeenByOthers(changes: readonly Change[], before: Reader, after: Reader, at: Stamp): Change[] {
   const services = new Set<string>();
   for (const change of changes) {
     const service = serviceIn(change);
@@ -41,7 +48,7 @@ function retell(changes: readonly Change[], before: Reader, after: Reader): Chan
   }
   if (services.size === 0) return [];
   const told = new Set(changes.map(changeName));
-  const retold: Change[] = [];
+  const followers: Change[] = [];
   for (const service of services) {
     for (const item of followersOf(service, after)) {
       if (told.has(item.name)) continue;
@@ -49,10 +56,16 @@ function retell(changes: readonly Change[], before: Reader, after: Reader): Chan
       const was = audienceOf(item, before);
       const audience = audienceOf(item, after);
       if (sameAudience(was, audience)) continue;
-      retold.push({ op: 'put', item, retold: true, ...audiences(audience, true, was) });
+      followers.push({ op: 'put', item: touched(item, at), ...audiences(audience, true, was) });
     }
   }
-  return retold;
+  return followers;
+}
+
+/** Who sees it is part of what a resource is, so it changes at this revision. */
+function touched(item: AnyItem, { revision, time }: Stamp): AnyItem {
+  const value = { ...item.value, revision, updateTime: time };
+  return { ...item, revision, value, json: JSON.stringify(value) } as AnyItem;
 }
 
 function serviceIn(change: Change): string | undefined {
