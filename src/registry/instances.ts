@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Caller, InstanceCommand } from '../domain/command.ts';
+import type { Caller, InstanceCommand, Origin } from '../domain/command.ts';
 import { detectionBound, type Check } from '../domain/instances/check.ts';
 import { canonicalAddress, readOverride, readRegistration } from '../domain/instances/registration.ts';
 import type { OverrideTarget } from '../domain/instances/edits.ts';
@@ -23,6 +23,12 @@ export interface InstanceDeskDeps {
   readonly mustBeInCatalog: boolean;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
+}
+
+/** How a use case is asked for, beside what it is about. */
+export interface Asking {
+  readonly dryRun?: boolean;
+  readonly origin?: Origin;
 }
 
 /** The answer to a registration. */
@@ -54,7 +60,7 @@ export class InstanceDesk {
   async register(
     caller: Caller,
     body: unknown,
-    options: { readonly dryRun?: boolean } = {},
+    options: Asking = {},
   ): Promise<Outcome<Registered>> {
     const { validate, deniedAddress, mustBeInCatalog, leases } = this.#deps;
     const errors = validate.registration(body);
@@ -83,7 +89,7 @@ export class InstanceDesk {
     caller: Caller,
     id: string,
     generation?: number,
-    options: { readonly dryRun?: boolean } = {},
+    options: Asking = {},
   ): Promise<Outcome<Deregistered>> {
     const edit = { op: 'deregister', id, ...(generation !== undefined && { generation }) } as const;
     const verdict = await this.#execute(caller, [edit], options);
@@ -96,9 +102,9 @@ export class InstanceDesk {
     caller: Caller,
     target: OverrideTarget,
     body: unknown,
-    options: { readonly dryRun?: boolean } = {},
+    options: Asking = {},
   ): Promise<Verdict> {
-    const { validate, registry, clock } = this.#deps;
+    const { validate } = this.#deps;
     let override;
     if (body !== undefined) {
       const errors = 'instance' in target ? validate.instanceOverride(body) : validate.regionOverride(body);
@@ -107,16 +113,16 @@ export class InstanceDesk {
       if (!read.ok) return invalid(read.errors);
       override = read.value;
     }
-    const command = { caller, at: clock(), instances: [{ op: 'override', target, override }] } as const;
-    return registry.execute(command, options);
+    return this.#execute(caller, [{ op: 'override', target, override }], options);
   }
 
   #execute(
     caller: Caller,
     instances: InstanceCommand['instances'],
-    options: { readonly dryRun?: boolean },
+    { origin, dryRun }: Asking,
   ): Promise<Verdict> {
-    return this.#deps.registry.execute({ caller, at: this.#deps.clock(), instances }, options);
+    const command = { caller, at: this.#deps.clock(), instances, ...(origin && { origin }) };
+    return this.#deps.registry.execute(command, { dryRun: dryRun === true });
   }
 }
 
