@@ -83,9 +83,11 @@ function never(): Promise<never> {
 async function watchPlugin(): Promise<NonNullable<EdgeDeps['plugins']>> {
   const { watchRoute } = await import('../src/edge/ws/watch.ts');
   const { subscribersRoute } = await import('../src/edge/http/subscribers.ts');
+  const { auditRoute } = await import('../src/edge/http/audit.ts');
   return [
     watchRoute({ maxFrameBytes: 1 } as unknown as Parameters<typeof watchRoute>[0]),
     subscribersRoute(undefined as never),
+    auditRoute(undefined as never),
   ];
 }
 

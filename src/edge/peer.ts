@@ -4,11 +4,12 @@ import type { Peer, Transport } from '../feed/peer.ts';
 const MAX_USER_AGENT = 200;
 
 /** Who is at the other end of a request that stays. */
-export function peerOf({ raw, caller, grant }: FastifyRequest, transport: Transport): Peer {
+export function peerOf({ raw, id, caller, grant }: FastifyRequest, transport: Transport): Peer {
   const userAgent = raw.headers['user-agent'];
   return {
     transport,
     remoteAddress: raw.socket.remoteAddress ?? '',
+    requestId: id,
     caller,
     ...(grant !== undefined && { grant }),
     ...(userAgent !== undefined && { userAgent: cut(userAgent) }),

@@ -214,7 +214,7 @@ export class Connection implements SignsOfLife {
       const id = frame.id === undefined ? {} : { id: frame.id };
       return this.#error({ code: 'unavailable', message: 'instances cannot be registered here', ...id });
     }
-    this.#registrations ??= new Registrations(this.#registrar, this.peer.caller, this, (answer) => this.#send(answer));
+    this.#registrations ??= new Registrations(this.#registrar, this.peer, this, (answer) => this.#send(answer));
     this.#registrations.handle(frame);
   }
 

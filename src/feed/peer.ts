@@ -7,6 +7,8 @@ export type Transport = 'websocket' | 'sse' | 'poll';
 export interface Peer {
   readonly transport: Transport;
   readonly remoteAddress: string;
+  /** Of the request that the connection began with. */
+  readonly requestId?: string;
   readonly caller: Caller;
   /** What it was let in by, where that comes to an end. */
   readonly grant?: { holds(at: number): boolean };

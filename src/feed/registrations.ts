@@ -1,5 +1,6 @@
-import type { Caller } from '../domain/command.ts';
+import type { Caller, Origin } from '../domain/command.ts';
 import type { DeregisterFrame, ErrorFrame, RegisterFrame, RenewFrame, ServerFrame } from '../protocol/frames.ts';
+import type { Peer } from './peer.ts';
 import type { Answer, Registrar, SignsOfLife } from './registrar.ts';
 
 /** Instances on one socket. */
@@ -15,6 +16,7 @@ export type RegistrationFrame = RegisterFrame | RenewFrame | DeregisterFrame;
 export class Registrations {
   readonly #registrar: Registrar;
   readonly #caller: Caller;
+  readonly #origin: Origin;
   readonly #life: SignsOfLife;
   readonly #send: (frame: ServerFrame) => void;
   /** Generations by id, so that this socket does not keep alive what has taken the place of its own (INS6). */
@@ -25,9 +27,15 @@ export class Registrations {
   #lastAnswer: Promise<void> = Promise.resolve();
   #ended = false;
 
-  constructor(registrar: Registrar, caller: Caller, life: SignsOfLife, send: (frame: ServerFrame) => void) {
+  constructor(
+    registrar: Registrar,
+    { caller, remoteAddress, requestId }: Pick<Peer, 'caller' | 'remoteAddress' | 'requestId'>,
+    life: SignsOfLife,
+    send: (frame: ServerFrame) => void,
+  ) {
     this.#registrar = registrar;
     this.#caller = caller;
+    this.#origin = { address: remoteAddress, ...(requestId !== undefined && { requestId }) };
     this.#life = life;
     this.#send = send;
   }
@@ -61,7 +69,7 @@ export class Registrations {
       return this.#error({ code: 'too-many-registrations', id, message });
     }
     this.#arriving += 1;
-    this.#inTurn(this.#registrar.register(this.#caller, instance), (answer) => {
+    this.#inTurn(this.#registrar.register(this.#caller, instance, this.#origin), (answer) => {
       this.#arriving -= 1;
       if (!answer.ok) return this.#error({ ...answer.error, id });
       const { instance: registered, revision } = answer.value;
@@ -73,7 +81,7 @@ export class Registrations {
 
   #deregister({ id, instance }: DeregisterFrame): void {
     const generation = this.#instances.get(instance);
-    this.#inTurn(this.#registrar.deregister(this.#caller, instance, generation), (answer) => {
+    this.#inTurn(this.#registrar.deregister(this.#caller, instance, generation, this.#origin), (answer) => {
       if (!answer.ok) return this.#error({ ...answer.error, id });
       if (this.#instances.delete(instance)) this.#registrar.detach(instance, this.#life);
       this.#send({ type: 'deregistered', id, instance, revision: answer.value.revision });

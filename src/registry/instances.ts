@@ -57,11 +57,7 @@ export class InstanceDesk {
   }
 
   /** Takes an instance in, or says why not. The same content again renews its lease and makes no revision (REV3). */
-  async register(
-    caller: Caller,
-    body: unknown,
-    options: Asking = {},
-  ): Promise<Outcome<Registered>> {
+  async register(caller: Caller, body: unknown, options: Asking = {}): Promise<Outcome<Registered>> {
     const { validate, deniedAddress, mustBeInCatalog, leases } = this.#deps;
     const errors = validate.registration(body);
     if (errors.length > 0) return invalid(errors);
@@ -98,12 +94,7 @@ export class InstanceDesk {
   }
 
   /** Sets or, without a body, lifts an override (INS5). */
-  async override(
-    caller: Caller,
-    target: OverrideTarget,
-    body: unknown,
-    options: Asking = {},
-  ): Promise<Verdict> {
+  async override(caller: Caller, target: OverrideTarget, body: unknown, options: Asking = {}): Promise<Verdict> {
     const { validate } = this.#deps;
     let override;
     if (body !== undefined) {
@@ -116,11 +107,7 @@ export class InstanceDesk {
     return this.#execute(caller, [{ op: 'override', target, override }], options);
   }
 
-  #execute(
-    caller: Caller,
-    instances: InstanceCommand['instances'],
-    { origin, dryRun }: Asking,
-  ): Promise<Verdict> {
+  #execute(caller: Caller, instances: InstanceCommand['instances'], { origin, dryRun }: Asking): Promise<Verdict> {
     const command = { caller, at: this.#deps.clock(), instances, ...(origin && { origin }) };
     return this.#deps.registry.execute(command, { dryRun: dryRun === true });
   }

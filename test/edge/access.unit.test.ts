@@ -6,6 +6,7 @@ import type { InjectOptions } from 'fastify';
 import type { Action } from '../../src/auth/actions.ts';
 import { RIGHTS } from '../../src/auth/rights.ts';
 import { Tokens } from '../../src/auth/tokens.ts';
+import { auditRoute } from '../../src/edge/http/audit.ts';
 import { subscribersRoute } from '../../src/edge/http/subscribers.ts';
 import { registrarOf } from '../../src/edge/ws/registrar.ts';
 import { watchRoute } from '../../src/edge/ws/watch.ts';
@@ -30,7 +31,11 @@ beforeAll(async () => {
   node = await LiveNode.open();
   const { hub, instances, leases, tail } = node;
   const registrar = registrarOf({ instances, monitoring: leases, state: tail, log: logger });
-  const plugins = [watchRoute({ hub, registrar, log: logger, maxFrameBytes: 65_536 }), subscribersRoute(hub)];
+  const plugins = [
+    watchRoute({ hub, registrar, log: logger, maxFrameBytes: 65_536 }),
+    subscribersRoute(hub),
+    auditOf(tail),
+  ];
   edge = await openEdge({ access: { development: false, tokens }, logger, plugins });
   const response = await send(await admin(), 'POST', '/v1/apply', [...MANIFEST]);
   expect([response.statusCode, response.body.slice(0, 300)]).toEqual([200, expect.any(String)]);
@@ -39,6 +44,8 @@ afterAll(async () => {
   await edge.app.close();
   await Promise.all([node.close(), issuer.close(), stranger.close()]);
 });
+
+const auditOf = (state: LiveNode['tail']) => auditRoute({ read: () => Promise.resolve([]), state, clock: Date.now });
 
 type Method = NonNullable<InjectOptions['method']>;
 
@@ -87,7 +94,7 @@ const isOpen = (action: Action): boolean => RIGHTS[action].stranger === 'all';
 
 test('SEC1 the walk goes past the feed too', () => {
   const urls = edge.app.routeTable.entries.map(({ url }) => url);
-  for (const url of ['/v1/watch', '/v1/subscribers', '/v1/changes', '/v1/apply', '/metrics'])
+  for (const url of ['/v1/watch', '/v1/subscribers', '/v1/audit', '/v1/changes', '/v1/apply', '/metrics'])
     expect(urls).toContain(url);
 });
 
