@@ -44,17 +44,31 @@ export function timestampArray(times: readonly number[]): Buffer {
 
 function strings(type: number, texts: readonly (string | undefined)[]): Buffer {
   let size = 0;
-  for (const text of texts) size += text === undefined ? 4 : 4 + Buffer.byteLength(text);
+  let bytes = 0;
+  let last: string | undefined;
+  for (const text of texts) {
+    if (text !== last) bytes = text === undefined ? 0 : Buffer.byteLength(text);
+    last = text;
+    size += 4 + bytes;
+  }
   const buffer = allocate(type, texts.length, size);
   let at = HEADER;
+  // What is said again and again is encoded once.
+  let from = 0;
+  let to = 0;
+  last = undefined;
   for (const text of texts) {
     if (text === undefined) {
       at = writeNull(buffer, at);
-      continue;
+    } else if (text === last) {
+      buffer.copyWithin(at, from, to);
+      at += to - from;
+    } else {
+      from = at;
+      at = to = at + 4 + buffer.write(text, at + 4);
+      buffer.writeInt32BE(to - from - 4, from);
+      last = text;
     }
-    const length = buffer.write(text, at + 4);
-    buffer.writeInt32BE(length, at);
-    at += 4 + length;
   }
   return buffer;
 }

@@ -20,40 +20,42 @@ const COLUMNS = {
   detail: 'text',
 } as const;
 
-/** What `unnest` of `auditValues` makes, in order. */
-export const AUDIT_COLUMNS = Object.keys(COLUMNS).join(', ');
-export const AUDIT_TYPES = Object.values(COLUMNS);
+const NAMES = Object.keys(COLUMNS).join(', ');
+
+/**
+ * The rows of `auditValues`, which are the parameters from `first` on. In the list of what is selected, the arrays go in
+ * step; as a table, each of the fourteen would be written down before it is read.
+ */
+export const insertAudit = (first: number): string => `INSERT INTO audit_entry (${NAMES})
+  SELECT ${Object.values(COLUMNS)
+    .map((type, i) => `unnest($${first + i}::${type}[])`)
+    .join(', ')}`;
 
 /** The entries, column by column. */
 export function auditValues(entries: readonly AuditEntry[]): Buffer[] {
-  const texts = (of: (entry: AuditEntry) => string | undefined): Buffer =>
-    textArray(
-      entries.map((entry) => {
-        const text = of(entry);
-        return text === undefined ? undefined : storable(text);
-      }),
-    );
+  const texts = (field: TextField): Buffer =>
+    textArray(entries.map(({ [field]: text }) => (text === undefined ? undefined : storable(text))));
   return [
     timestampArray(entries.map((entry) => entry.at)),
-    texts((entry) => entry.category),
-    texts((entry) => entry.subject),
-    texts((entry) => entry.account),
-    texts((entry) => entry.project),
-    texts((entry) => entry.action),
-    texts((entry) => entry.target),
-    texts((entry) => entry.service),
+    texts('category'),
+    texts('subject'),
+    texts('account'),
+    texts('project'),
+    texts('action'),
+    texts('target'),
+    texts('service'),
     int8Array(entries.map((entry) => entry.before)),
     int8Array(entries.map((entry) => entry.after)),
-    texts((entry) => entry.result),
-    texts((entry) => entry.address),
-    texts((entry) => entry.requestId),
-    texts((entry) => entry.detail),
+    texts('result'),
+    texts('address'),
+    texts('requestId'),
+    texts('detail'),
   ];
 }
 
-const APPEND = `
-INSERT INTO audit_entry (${AUDIT_COLUMNS})
-SELECT a.* FROM unnest(${AUDIT_TYPES.map((type, i) => `$${i + 1}::${type}[]`).join(', ')}) AS a`;
+type TextField = Exclude<keyof AuditEntry, 'at' | 'before' | 'after'>;
+
+const APPEND = insertAudit(1);
 
 export async function appendAudit({ pool }: Database, entries: readonly AuditEntry[]): Promise<void> {
   if (entries.length === 0) return;
@@ -104,7 +106,7 @@ export function auditQuery(filter: AuditFilter, { before, limit }: AuditPage): {
   const filtered = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
   // Of the millisecond that the page before has ended in, what was given comes first.
   const ofLast = before === undefined ? '' : ` OFFSET ${Math.trunc(before.given)}`;
-  const text = `SELECT ${AUDIT_COLUMNS} FROM audit_entry ${filtered} ORDER BY at DESC, id LIMIT ${Math.trunc(limit)}${ofLast}`;
+  const text = `SELECT ${NAMES} FROM audit_entry ${filtered} ORDER BY at DESC, id LIMIT ${Math.trunc(limit)}${ofLast}`;
   return { text, values };
 }
 

@@ -1,7 +1,7 @@
 import type { QueryConfig } from 'pg';
 import { encodeChanges } from '../domain/codec.ts';
 import { changeName, type AnyItem, type Change } from '../domain/item.ts';
-import { AUDIT_COLUMNS, AUDIT_TYPES, auditValues } from './audit.ts';
+import { auditValues, insertAudit } from './audit.ts';
 import { int4Array, int8Array, jsonArray, textArray, timestampArray } from './array.ts';
 import { storable, withClient, type Database } from './database.ts';
 import { storeError, wasRolledBack } from './failure.ts';
@@ -28,10 +28,8 @@ const remove = (first: number): string => `, removed AS (
 )`;
 
 /** A batch without audit entries does not even plan it. */
-const AUDIT_FIRST = 12;
 const AUDIT = `, audited AS (
-  INSERT INTO audit_entry (${AUDIT_COLUMNS})
-  SELECT a.* FROM moved, unnest(${AUDIT_TYPES.map((type, i) => `$${AUDIT_FIRST + i}::${type}[]`).join(', ')}) AS a
+  ${insertAudit(12)} FROM moved
 )`;
 
 const APPEND = `
