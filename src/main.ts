@@ -200,7 +200,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
         maxFrameBytes: config.watchMaxFrameBytes,
       }),
       subscribersRoute(hub),
-      auditRoute({ read: store.readAudit, state: tail, clock: Date.now }),
+      auditRoute({ store, state: tail, clock: Date.now }),
     ],
   });
   const finish = gracefulClose(app.server);

@@ -29,12 +29,12 @@ beforeAll(async () => {
   const settings = { admins: ['platform'], readers: ['staff'], owners: { 'team-iam': ['iam'] } };
   const tokens = new Tokens([issuer.issuer(settings)], { log: logger, now: () => performance.now(), clock: Date.now });
   node = await LiveNode.open();
-  const { hub, instances, leases, tail } = node;
+  const { hub, instances, leases, store, tail } = node;
   const registrar = registrarOf({ instances, monitoring: leases, state: tail, log: logger });
   const plugins = [
     watchRoute({ hub, registrar, log: logger, maxFrameBytes: 65_536 }),
     subscribersRoute(hub),
-    auditOf(tail),
+    auditRoute({ store, state: tail, clock: Date.now }),
   ];
   edge = await openEdge({ access: { development: false, tokens }, logger, plugins });
   const response = await send(await admin(), 'POST', '/v1/apply', [...MANIFEST]);
@@ -44,8 +44,6 @@ afterAll(async () => {
   await edge.app.close();
   await Promise.all([node.close(), issuer.close(), stranger.close()]);
 });
-
-const auditOf = (state: LiveNode['tail']) => auditRoute({ read: () => Promise.resolve([]), state, clock: Date.now });
 
 type Method = NonNullable<InjectOptions['method']>;
 

@@ -179,7 +179,7 @@ export class LiveNode {
           registrar: registrarOf({ instances, monitoring: leases, state: tail, audit, log }),
         }),
         subscribersRoute(hub),
-        auditRoute({ read: store.readAudit.bind(store), state: tail, clock: Date.now }),
+        auditRoute({ store, state: tail, clock: Date.now }),
       ],
     });
     await tail.open();

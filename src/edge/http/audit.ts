@@ -48,12 +48,16 @@ const AuditQuery = Type.Object(
 
 type Query = Static<typeof AuditQuery>;
 
+interface Page {
+  readonly before?: AuditCursor;
+  readonly limit: number;
+}
+
 export interface AuditDeps {
-  /** The newest first, from the cursor on. */
-  readonly read: (
-    filter: AuditFilter,
-    page: { readonly before?: AuditCursor; readonly limit: number },
-  ) => Promise<AuditEntry[]>;
+  readonly store: {
+    /** The newest first, from the cursor on. */
+    readAudit(filter: AuditFilter, page: Page): Promise<AuditEntry[]>;
+  };
   readonly state: Pick<EdgeState, 'view'>;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
@@ -86,17 +90,17 @@ function audit(deps: AuditDeps) {
 
 /** What is the caller's to read is asked anew for each page, since rights change while an export runs. */
 async function readPage(
-  { read, state }: AuditDeps,
+  { store, state }: AuditDeps,
   { caller }: FastifyRequest,
   filter: AuditFilter,
   service: string | undefined,
-  page: { readonly before?: AuditCursor; readonly limit: number },
+  page: Page,
 ): Promise<AuditEntry[]> {
   const own = servicesOf(caller, state.view);
   const wanted = service === undefined ? undefined : [service];
   const services = own === 'all' ? wanted : (wanted?.filter((id) => own.includes(id)) ?? own);
   if (services?.length === 0) return [];
-  return read(services === undefined ? filter : { ...filter, services }, page);
+  return store.readAudit(services === undefined ? filter : { ...filter, services }, page);
 }
 
 async function* linesFrom(
