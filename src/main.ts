@@ -231,7 +231,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     ...(tokens === undefined ? [] : [every(config.jwksRefresh, () => tokens.refresh(), failed)]),
     every(config.tailInterval, () => tail.catchUp().then(away.worked, away.failed), failed),
     every(TRIM_PAUSE_MS, () => trim().then(trimAudit), failed),
-    every(AUDIT_PAUSE_MS, () => audit.flush().catch(away.failed), failed),
+    every(AUDIT_PAUSE_MS, () => audit.flush(), failed),
     every(config.watchHeartbeat / HEARTBEAT_SLICES, () => hub.heartbeat(), failed),
     every(TICK_MS, () => monitor.tick(), failed),
   ];

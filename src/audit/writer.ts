@@ -30,6 +30,7 @@ export class AuditWriter implements AuditTrail {
   readonly #deps: AuditWriterDeps;
   readonly #throttle: Throttle;
   #waiting: AuditEntry[] = [];
+  #isAway = false;
   #isLosing = false;
 
   constructor(deps: AuditWriterDeps) {
@@ -43,22 +44,22 @@ export class AuditWriter implements AuditTrail {
     this.#add([entry]);
   }
 
-  /** Writes what waits. While the store is away it rejects, and what waited still does. */
+  /** Writes what waits; while the store is away it still waits after this. Never two at once. */
   async flush(): Promise<void> {
     this.#add(this.#throttle.summaries(this.#deps.now()));
-    while (this.#waiting.length > 0) await this.#write(this.#waiting.splice(0, MAX_BATCH));
-    if (this.#isLosing) this.#deps.log.info('audit entries are written again');
+    while (this.#waiting.length > 0) {
+      if (!(await this.#write(this.#waiting.splice(0, MAX_BATCH)))) return;
+    }
+    if (this.#isAway || this.#isLosing) this.#deps.log.info('audit entries are written again');
+    this.#isAway = false;
     this.#isLosing = false;
   }
 
   /** Writes everything there is to say. What cannot be written now is lost, and counted. */
   async close(): Promise<void> {
     this.#add(this.#throttle.summaries(this.#deps.now(), { all: true }));
-    try {
-      await this.flush();
-    } catch (error) {
-      this.#lose(this.#waiting.splice(0).length, error);
-    }
+    await this.flush();
+    this.#lose(this.#waiting.splice(0).length);
   }
 
   #add(entries: readonly AuditEntry[]): void {
@@ -67,19 +68,24 @@ export class AuditWriter implements AuditTrail {
     if (entries.length > room) this.#lose(entries.length - room);
   }
 
-  async #write(batch: AuditEntry[]): Promise<void> {
-    const { store, metrics } = this.#deps;
+  /** Whether the batch is done with. */
+  async #write(batch: AuditEntry[]): Promise<boolean> {
+    const { store, metrics, log } = this.#deps;
     try {
       await store.appendAudit(batch);
     } catch (error) {
-      // Told twice, where nobody knows whether it was written, is better than not told.
-      if (error instanceof StoreUnavailable) {
-        this.#waiting = [...batch, ...this.#waiting];
-        throw error;
+      if (!(error instanceof StoreUnavailable)) {
+        this.#lose(batch.length, error);
+        return true;
       }
-      return this.#lose(batch.length, error);
+      // Told twice, where nobody knows whether it was written, is better than not told.
+      this.#waiting = [...batch, ...this.#waiting];
+      if (!this.#isAway) log.error({ err: error }, 'audit entries wait: the database is away');
+      this.#isAway = true;
+      return false;
     }
     for (const entry of batch) metrics.written(entry);
+    return true;
   }
 
   #lose(count: number, error?: unknown): void {

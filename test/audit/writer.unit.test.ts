@@ -64,15 +64,18 @@ test('SEC5 while the store is away entries wait, up to a bound; what is lost is 
   const { store, writer, written, said, counted } = open({ maxWaiting: 20 });
   store.failing = 'unavailable';
   for (let i = 0; i < 15; i++) writer.note({ ...LOGIN, subject: `s${i}` });
-  await expect(writer.flush()).rejects.toThrow('away');
+  await writer.flush();
   for (let i = 15; i < 50; i++) writer.note({ ...LOGIN, subject: `s${i}` });
-  await expect(writer.flush()).rejects.toThrow('away');
+  await writer.flush();
   expect(counted).toEqual({ written: 0, dropped: 30 });
-  expect(said).toEqual([expect.stringContaining('audit entries are lost')]);
+  expect(said).toEqual([
+    expect.stringContaining('audit entries wait'),
+    expect.stringContaining('audit entries are lost'),
+  ]);
   store.failing = false;
   await writer.flush();
   expect((await written()).map(({ subject }) => subject)).toEqual(Array.from({ length: 20 }, (_, i) => `s${i}`));
-  expect([counted.written, said.length]).toEqual([20, 2]);
+  expect([counted.written, said.length]).toEqual([20, 3]);
 });
 
 test('SEC5 what cannot be stored at all does not stand in the way of the rest', async () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { Tokens } from '../../src/auth/tokens.ts';
 import type { AuditEntry } from '../../src/domain/audit.ts';
+import { encodePageToken } from '../../src/domain/page-token.ts';
 import { PROTOCOL } from '../../src/protocol/version.ts';
 import { until } from '../acceptance/until.ts';
 import { IssuerServer } from '../auth/issuer-server.ts';
@@ -233,6 +234,10 @@ describe('SEC5 who reads it', () => {
       expect([query, await entries('otto', query)]).toEqual([query, []]);
     }
     expect(await entries('otto', '&service=iam.test')).toEqual(await entries('otto'));
+    for (const at of [9e15, -1, 1.5, 'x']) {
+      const forged = encodePageToken({ collection: 'audit', filter: '[]', orderBy: '' }, { values: [at], name: '1' });
+      await status(send('otto', 'GET', `/v1/audit?pageToken=${forged}`), 400);
+    }
     const response = await send('otto', 'GET', '/v1/audit?pageSize=2');
     const { nextPageToken, items } = (await response.json()) as { nextPageToken: string; items: Shown[] };
     // Made of what was on the page: a millisecond, and how many of it were given.
@@ -299,6 +304,15 @@ describe('SEC5 who reads it', () => {
       else expect(new Set(found.map(({ target }) => target)).size).toBeGreaterThan(1203);
       expect(new Set(lines).size).toBe(found.length);
     }
+    const { readAudit } = node.store;
+    let reads = 0;
+    node.store.readAudit = (filter, page) => {
+      reads += 1;
+      return reads === 1 ? readAudit.call(node.store, filter, page) : Promise.reject(new Error('away'));
+    };
+    const cut = await send('root', 'GET', '/v1/audit', undefined, { accept: 'application/x-ndjson' });
+    await expect(cut.text()).rejects.toThrow();
+    node.store.readAudit = readAudit;
     const both = send('root', 'GET', '/v1/audit?pageToken=x', undefined, { accept: 'application/x-ndjson' });
     await status(both, 400);
   });

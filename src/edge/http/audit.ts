@@ -154,11 +154,15 @@ function cursorIn(query: TokenQuery, token: string | undefined): AuditCursor | u
   }
   const at = read === 'broken' ? undefined : read.values[0];
   const given = read === 'broken' ? Number.NaN : Number(read.name);
-  if (!Number.isSafeInteger(at) || !Number.isSafeInteger(given) || given < 0) {
+  if (!isTime(at) || !Number.isSafeInteger(given) || given < 0) {
     throw badParameter('pageToken', 'is not one that a list has answered; send a nextPageToken as it is, or no token');
   }
-  return { at: at as number, given };
+  return { at, given };
 }
+
+/** From 1970 to the year 9999, which every database takes. */
+const isTime = (ms: unknown): ms is number =>
+  Number.isSafeInteger(ms) && (ms as number) >= 0 && (ms as number) < 253_402_300_800_000;
 
 const shown = ({ at, ...entry }: AuditEntry): object => ({ at: new Date(at).toISOString(), ...entry });
 
