@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { IssuerServer } from '../auth/issuer-server.ts';
 import { ACCOUNT, MANIFEST } from '../edge/harness.ts';
+import { openEmbedded } from '../../src/store/embedded/embedded.ts';
 import { call, startSignalbox, temporaryDirectory, type Signalbox } from '../support/signalbox.ts';
 import { until } from './until.ts';
 
@@ -55,6 +56,16 @@ async function entries(who: string, query = ''): Promise<Entry[]> {
   return (body as { items: Entry[] }).items;
 }
 
+/** Two entries from 100 and 80 days ago, of which the first is older than AUDIT_RETENTION. */
+async function tellOld(): Promise<void> {
+  const store = await openEmbedded({ dir: directory.path });
+  const old = { category: 'operation', subject: 'old', action: 'x', result: 'ok' } as const;
+  const daysAgo = (days: number): number => Date.now() - days * 24 * 3_600_000;
+  await store.appendAudit([100, 80].map((days) => ({ ...old, at: daysAgo(days) })));
+  expect(await store.readAudit({ subject: 'old' }, { limit: 9 })).toHaveLength(2);
+  await store.close();
+}
+
 test('SEC5 a real node: writes, refusals, and what two owners see of them', async () => {
   const shop = MANIFEST.map((document) =>
     document.name === 'services/shop.test' ? { ...document, apiId: 'shop' } : document,
@@ -103,7 +114,9 @@ test('SEC5 a real node: writes, refusals, and what two owners see of them', asyn
 test('SEC5 a node that is stopped writes what waits; one that is killed has told of every change that it acknowledged', async () => {
   output += node.output();
   expect(await node.stop()).toBe(0);
+  await tellOld();
   node = await start();
+  await until('retention', async () => (await entries('root', '&subject=old')).length === 1);
   const told = await entries('root', '&subject=petra&category=refusal');
   expect(told.map(({ detail }) => detail)).toContain('and 21 more like this in the last minute');
   const made: string[] = [];

@@ -17,7 +17,7 @@ import { answers, LIST_PROBLEMS, ReadHeaders } from '../openapi.ts';
 
 const DEFAULT_PAGE_SIZE = 100;
 /** Entries that are held in memory at one time for an export. */
-const EXPORT_PAGE = 500;
+const EXPORT_PAGE = 1000;
 const NDJSON = 'application/x-ndjson';
 
 const whole = (description: string) => Type.Optional(Type.String({ maxLength: 400, description }));
