@@ -84,10 +84,12 @@ async function watchPlugin(): Promise<NonNullable<EdgeDeps['plugins']>> {
   const { watchRoute } = await import('../src/edge/ws/watch.ts');
   const { subscribersRoute } = await import('../src/edge/http/subscribers.ts');
   const { registrationTokenRoutes } = await import('../src/edge/http/registration-tokens.ts');
+  const { auditRoute } = await import('../src/edge/http/audit.ts');
   return [
     registrationTokenRoutes({} as unknown as Parameters<typeof registrationTokenRoutes>[0]),
     watchRoute({ maxFrameBytes: 1 } as unknown as Parameters<typeof watchRoute>[0]),
     subscribersRoute(undefined as never),
+    auditRoute(undefined as never),
   ];
 }
 

@@ -120,6 +120,12 @@ export const SETTINGS = {
     default: 256 * MIB,
     description: 'The oldest revisions leave the log when it is larger than this.',
   }),
+  auditRetention: required({
+    env: 'AUDIT_RETENTION',
+    unit: duration('1h', '87600h'),
+    default: 90 * 24 * 3600 * S,
+    description: 'Audit entries older than this are dropped.',
+  }),
   historyMemoryBytes: required({
     env: 'HISTORY_MEMORY_BYTES',
     unit: size('1MiB', '16GiB'),

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import type { Logger } from 'pino';
+import { AuditWriter } from './audit/writer.ts';
 import { permitOf } from './auth/authorize.ts';
 import { sightOf } from './auth/sight.ts';
 import { RegistrationTokens } from './auth/registration-tokens.ts';
@@ -15,6 +16,7 @@ import type { Bus } from './bus/port.ts';
 import { loadConfig, type Config } from './config.ts';
 import { buildApp } from './edge/app.ts';
 import { registrationTokenRoutes } from './edge/http/registration-tokens.ts';
+import { auditRoute } from './edge/http/audit.ts';
 import { subscribersRoute } from './edge/http/subscribers.ts';
 import { registrarOf } from './edge/ws/registrar.ts';
 import { watchRoute } from './edge/ws/watch.ts';
@@ -46,6 +48,9 @@ import { openPostgres } from './store/postgres.ts';
 const WARM_UP = { entries: 2000, bytes: 16 * 1024 * 1024 };
 const TRIM_PAUSE_MS = 60_000;
 const TIDY_PAUSE_MS = 3_600_000;
+const AUDIT_PAUSE_MS = 250;
+/** Of refusals that are alike, the first few of a minute are written, and the number of the rest. */
+const AUDIT_LIMITS = { perWindow: 10, windowMs: 60_000, maxSorts: 500, maxWaiting: 10_000 };
 /** Watchers of a node that stops come back within this time, each at a moment of its own. */
 const DRAIN_SPREAD_MS = 2000;
 const now = (): number => performance.now();
@@ -170,6 +175,14 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   });
   metrics.watch({ tail, hub, loop, monitor });
 
+  const audit = new AuditWriter({
+    store,
+    limits: AUDIT_LIMITS,
+    metrics: metrics.audit,
+    log,
+    now,
+    clock: Date.now,
+  });
   const tokens = config.oidcIssuers && new Tokens(config.oidcIssuers, { log, now, clock: Date.now });
   const registrationTokens = new RegistrationTokens({
     find: (ids) => store.registrationTokens.find(ids),
@@ -191,6 +204,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     instances,
     monitoring: monitor,
     feed: hub,
+    audit,
     logger: log,
     metrics: metrics.registry,
     clock: Date.now,
@@ -198,7 +212,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     plugins: [
       watchRoute({
         hub,
-        registrar: registrarOf({ instances, monitoring: monitor, state: tail, log }),
+        registrar: registrarOf({ instances, monitoring: monitor, state: tail, audit, log }),
         log,
         maxFrameBytes: config.watchMaxFrameBytes,
       }),
@@ -208,7 +222,9 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
         state: tail,
         maxLifeMs: config.registrationTokenMaxAge,
         clock: Date.now,
+        audit,
       }),
+      auditRoute({ store, state: tail, clock: Date.now }),
     ],
   });
   const finish = gracefulClose(app.server);
@@ -230,15 +246,18 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
       away.failed,
     );
   const tidyTokens = (): Promise<void> => tokenDesk.tidy().catch(away.failed);
+  const trimAudit = (): Promise<void> =>
+    store.trimAudit(Date.now() - config.auditRetention).then(() => undefined, away.failed);
   // At once too: a node that is restarted often would otherwise never come to it.
-  void trim().catch(failed);
+  void trim().then(trimAudit).catch(failed);
   void tidyTokens().catch(failed);
   // At once as well, without waiting for it: an issuer that is away is no reason not to start.
   void tokens?.refresh();
   const jobs = [
     ...(tokens === undefined ? [] : [every(config.jwksRefresh, () => tokens.refresh(), failed)]),
     every(config.tailInterval, () => tail.catchUp().then(away.worked, away.failed), failed),
-    every(TRIM_PAUSE_MS, trim, failed),
+    every(TRIM_PAUSE_MS, () => trim().then(trimAudit), failed),
+    every(AUDIT_PAUSE_MS, () => audit.flush(), failed),
     every(TIDY_PAUSE_MS, tidyTokens, failed),
     every(config.watchHeartbeat / HEARTBEAT_SLICES, () => hub.heartbeat(), failed),
     every(TICK_MS, () => monitor.tick(), failed),
@@ -271,6 +290,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
       },
       { name: 'writes that wait are committed', run: () => loop.close() },
       { name: 'background jobs stop', run: () => Promise.all(jobs.map((job) => job.stop())).then(() => undefined) },
+      { name: 'the audit is written', run: () => audit.close() },
       {
         name: 'bus and database are closed',
         run: () => Promise.all([bus.close(), store.close()]).then(() => undefined),

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { AuditWriterDeps } from './audit/writer.ts';
 import type { Hub, HubMetrics } from './feed/hub.ts';
 import type { Tail } from './feed/tail.ts';
 import type { MonitorMetrics } from './health/metrics.ts';
@@ -10,6 +11,7 @@ export interface Metrics {
   readonly registry: Registry;
   readonly hub: HubMetrics;
   readonly commit: CommitLoopDeps['metrics'];
+  readonly audit: AuditWriterDeps['metrics'];
   readonly health: MonitorMetrics;
   readonly storeErrors: { inc(): void };
   /** Reads what is a level rather than a count from the parts themselves, at the time of asking. */
@@ -28,6 +30,11 @@ export function createMetrics(): Metrics {
     new Counter({ name: `signalbox_${name}`, help, labelNames, registers });
   const revisions = counter('revisions_total', 'Revisions committed by this node');
   const commands = counter('commands_total', 'Commands decided by this node, refused and unchanged ones included');
+  const auditEntries = counter('audit_entries_total', 'Audit entries that this node has written', ['category']);
+  const auditDropped = counter(
+    'audit_dropped_total',
+    'Audit entries that were lost: the database was away for too long',
+  );
   const batchSize = new Histogram({
     name: 'signalbox_commit_batch_size',
     help: 'Revisions that shared one transaction',
@@ -69,13 +76,18 @@ export function createMetrics(): Metrics {
       }),
     },
     commit: {
-      batch(decided, committed, seconds) {
+      batch(decided, committed, seconds, audited) {
         commands.inc(decided);
         if (committed === 0) return;
         revisions.inc(committed);
         batchSize.observe(committed);
         commitSeconds.observe(seconds);
+        if (audited > 0) auditEntries.inc({ category: 'change' }, audited);
       },
+    },
+    audit: {
+      written: ({ category }) => auditEntries.inc({ category }),
+      dropped: (count) => auditDropped.inc(count),
     },
     health: {
       checks: counter('checks_total', 'Health checks that have said something, by what they said', ['status']),

@@ -13,6 +13,7 @@ export const ACTIONS = {
   'log.read': 'Read the revision log and its head',
   'feed.watch': 'Subscribe to changes',
   'feed.subscribers': 'See who subscribes to what',
+  'audit.read': 'Read the audit: who did what',
   'health.read': 'Ask whether the server lives and is ready',
   'metrics.read': 'Read the metrics of the server',
   'docs.read': 'Read the documentation of the interface',

@@ -62,6 +62,8 @@ export const RIGHTS: Readonly<Record<Action, Row>> = {
   'feed.watch': WHO_BELONGS,
   // It names everyone who is connected, so it waits until it can be cut down to what concerns the one who asks.
   'feed.subscribers': NOBODY,
+  // Entries about no service are for administrators alone.
+  'audit.read': THEIRS,
   // Whoever restarts a process has no token to show.
   'health.read': EVERYONE,
   // They count what is private too.

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Help, Option } from 'commander';
 import { addApply } from './apply.ts';
+import { addAudit } from './audit.ts';
 import { addCoverage } from './coverage.ts';
 import { addDrain, addUndrain } from './drain.ts';
 import { CliError, EndedWith, EXIT, usageError, type ExitCode } from './errors.ts';
@@ -64,6 +65,7 @@ Examples:
   addTokens(program, io);
   addSubscribers(program, io);
   addStatus(program, io);
+  addAudit(program, io);
   return program;
 }
 

@@ -27,6 +27,7 @@ const READS: ReadonlySet<Action> = new Set([
   'feed.watch',
   'feed.subscribers',
   'instance.read',
+  'audit.read',
 ]);
 const WRITES: ReadonlySet<Action> = new Set([
   'catalog.write',

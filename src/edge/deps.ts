@@ -2,6 +2,7 @@ import type { FastifyPluginCallback } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import type { Config } from '../config.ts';
+import type { AuditTrail } from '../domain/audit.ts';
 import type { Command, Decision } from '../domain/command.ts';
 import type { Entry } from '../domain/item.ts';
 import type { Head, Position, ResetReason } from '../domain/position.ts';
@@ -47,6 +48,8 @@ export interface EdgeDeps {
   readonly feed?: PollHub;
   readonly instances: Pick<InstanceDesk, 'register' | 'deregister' | 'override'>;
   readonly monitoring: Monitoring;
+  /** Hears of what is refused (SEC5). */
+  readonly audit?: AuditTrail;
   readonly logger: Logger;
   /** Where the edge adds its metrics, and what `/metrics` answers. */
   readonly metrics: MetricsRegistry;

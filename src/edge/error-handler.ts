@@ -6,6 +6,7 @@ import { Problem } from '../protocol/problem.ts';
 import { RegistryUnavailable } from '../registry/errors.ts';
 import { REVISION_HEADER, sendProblem } from './answers.ts';
 import type { EdgeDeps } from './deps.ts';
+import { refusalOf } from './refusals.ts';
 
 /** What cannot be read as a request has never come to its admission. */
 const isKnown = ({ caller }: { readonly caller?: FastifyRequest['caller'] }, view: Reader): boolean =>
@@ -21,12 +22,14 @@ const UNKNOWN_TO: ReadonlySet<ProblemCode> = new Set([
 
 /** Everything that goes wrong in a request ends here and leaves as problem+json (RFC 9457). */
 export const errorHandler =
-  ({ logger, state }: Pick<EdgeDeps, 'logger' | 'state'>) =>
+  ({ logger, state, audit }: Pick<EdgeDeps, 'logger' | 'state' | 'audit'>) =>
   (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const problem = problemOf(error, request);
     const fields = { requestId: request.id, method: request.method, url: request.url, problem: problem.code };
     if (problem.code === 'internal') logger.error({ ...fields, err: error }, 'a request failed');
     else logger.debug({ ...fields, detail: problem.details.detail }, 'a request was refused');
+    const refusal = audit && refusalOf(request, problem, state.view);
+    if (refusal !== undefined) audit?.note(refusal);
     // What never reached a route has not passed its admission, which sets these; a stranger is not told the revision.
     reply.header('x-request-id', request.id);
     if (state.ready && !UNKNOWN_TO.has(problem.code) && isKnown(request, state.view))

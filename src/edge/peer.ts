@@ -12,11 +12,12 @@ declare module 'fastify' {
 const MAX_USER_AGENT = 200;
 
 /** Who is at the other end of a request that stays. */
-export function peerOf({ raw, caller, grant, server }: FastifyRequest, transport: Transport): Peer {
+export function peerOf({ raw, id, caller, grant, server }: FastifyRequest, transport: Transport): Peer {
   const userAgent = raw.headers['user-agent'];
   return {
     transport,
     remoteAddress: raw.socket.remoteAddress ?? '',
+    requestId: id,
     standing: standingOf(caller, grant),
     gate: server.gate,
     ...(userAgent !== undefined && { userAgent: cut(userAgent) }),

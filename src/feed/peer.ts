@@ -30,6 +30,8 @@ export interface Gate {
 export interface Peer {
   readonly transport: Transport;
   readonly remoteAddress: string;
+  /** Of the request that the connection began with. */
+  readonly requestId?: string;
   readonly standing: Standing;
   readonly gate: Gate;
   readonly userAgent?: string;

@@ -1,4 +1,4 @@
-import type { Caller } from '../domain/command.ts';
+import type { Caller, Origin } from '../domain/command.ts';
 import type { ErrorFrame, RegisteredFrame } from '../protocol/frames.ts';
 
 /** A connection that instances are registered over: whatever is heard on it renews their leases. */
@@ -17,12 +17,13 @@ export interface Registrar {
   /** Whether leases are kept here at all. */
   readonly keepsLeases: boolean;
   /** Never rejects. */
-  register(caller: Caller, body: unknown): Promise<Answer<Registered>>;
+  register(caller: Caller, body: unknown, origin?: Origin): Promise<Answer<Registered>>;
   /** Of this generation only, if one is given; what is not there is gone already. Never rejects. */
   deregister(
     caller: Caller,
     id: string,
     generation: number | undefined,
+    origin?: Origin,
   ): Promise<Answer<{ readonly revision: number }>>;
   /** False: it is not there, or of another generation, and has to register again. */
   renew(caller: Caller, id: string, generation: number | undefined): boolean;

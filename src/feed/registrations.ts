@@ -1,5 +1,6 @@
-import type { Caller } from '../domain/command.ts';
+import type { Caller, Origin } from '../domain/command.ts';
 import type { DeregisterFrame, ErrorFrame, RegisterFrame, RenewFrame, ServerFrame } from '../protocol/frames.ts';
+import type { Peer } from './peer.ts';
 import type { Answer, Registrar, SignsOfLife } from './registrar.ts';
 
 /** Instances on one socket. */
@@ -14,12 +15,14 @@ export type RegistrationFrame = RegisterFrame | RenewFrame | DeregisterFrame;
 /** Who registers over it, as far as is known now. */
 export interface Registering extends SignsOfLife {
   readonly caller: Caller;
+  readonly peer: Pick<Peer, 'remoteAddress' | 'requestId'>;
 }
 
 /** The instances that were registered over one socket, which keeps their leases for as long as it is heard. */
 export class Registrations {
   readonly #registrar: Registrar;
   readonly #life: Registering;
+  readonly #origin: Origin;
   readonly #send: (frame: ServerFrame) => void;
   /** Generations by id, so that this socket does not keep alive what has taken the place of its own (INS6). */
   readonly #instances = new Map<string, number>();
@@ -30,7 +33,9 @@ export class Registrations {
   #ended = false;
 
   constructor(registrar: Registrar, life: Registering, send: (frame: ServerFrame) => void) {
+    const { remoteAddress, requestId } = life.peer;
     this.#registrar = registrar;
+    this.#origin = { address: remoteAddress, ...(requestId !== undefined && { requestId }) };
     this.#life = life;
     this.#send = send;
   }
@@ -64,7 +69,7 @@ export class Registrations {
       return this.#error({ code: 'too-many-registrations', id, message });
     }
     this.#arriving += 1;
-    this.#inTurn(this.#registrar.register(this.#life.caller, instance), (answer) => {
+    this.#inTurn(this.#registrar.register(this.#life.caller, instance, this.#origin), (answer) => {
       this.#arriving -= 1;
       if (!answer.ok) return this.#error({ ...answer.error, id });
       const { instance: registered, revision } = answer.value;
@@ -76,7 +81,7 @@ export class Registrations {
 
   #deregister({ id, instance }: DeregisterFrame): void {
     const generation = this.#instances.get(instance);
-    this.#inTurn(this.#registrar.deregister(this.#life.caller, instance, generation), (answer) => {
+    this.#inTurn(this.#registrar.deregister(this.#life.caller, instance, generation, this.#origin), (answer) => {
       if (!answer.ok) return this.#error({ ...answer.error, id });
       if (this.#instances.delete(instance)) this.#registrar.detach(instance, this.#life);
       this.#send({ type: 'deregistered', id, instance, revision: answer.value.revision });

@@ -1,4 +1,6 @@
 import type { Bus } from '../bus/port.ts';
+import type { AuditEntry } from '../domain/audit.ts';
+import { auditOf } from '../domain/audit-changes.ts';
 import type { Command, Decision, Validate } from '../domain/command.ts';
 import { decide } from '../domain/decide.ts';
 import { Draft } from '../domain/draft.ts';
@@ -34,7 +36,7 @@ export interface CommitLoopDeps {
     /** Milliseconds that a command may wait for its turn. */
     readonly timeoutMs: number;
   };
-  readonly metrics: { batch(commands: number, revisions: number, seconds: number): void };
+  readonly metrics: { batch(commands: number, revisions: number, seconds: number, audited: number): void };
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -44,6 +46,13 @@ interface Waiting {
   readonly since: number;
   readonly resolve: (verdict: Verdict) => void;
   readonly reject: (error: unknown) => void;
+}
+
+interface Decided {
+  readonly entries: Entry[];
+  /** Of all entries, in their order. */
+  readonly audit: AuditEntry[];
+  readonly verdicts: Verdict[];
 }
 
 /** So many commands share a transaction at most; it bounds the size of one statement. */
@@ -134,10 +143,10 @@ export class CommitLoop {
         this.#suspect = false;
       }
       const { epoch, revision: base } = ledger.head;
-      const { entries, verdicts } = this.#decideAll(batch, base);
+      const { entries, audit, verdicts } = this.#decideAll(batch, base);
       // A refusal or a "nothing to change" has to rest on the present state too, which no commit then proves.
       const current =
-        entries.length > 0 ? await store.commit({ epoch, base, entries }) : await this.#stands(epoch, base);
+        entries.length > 0 ? await store.commit({ epoch, base, entries, audit }) : await this.#stands(epoch, base);
       if (!current) {
         await ledger.catchUp();
         continue;
@@ -150,7 +159,7 @@ export class CommitLoop {
         const verdict = verdicts[index];
         if (verdict !== undefined) resolve(verdict);
       });
-      metrics.batch(batch.length, entries.length, (now() - started) / 1000);
+      metrics.batch(batch.length, entries.length, (now() - started) / 1000, audit.length);
       return;
     }
   }
@@ -160,10 +169,11 @@ export class CommitLoop {
     return head.epoch === epoch && head.revision === base;
   }
 
-  #decideAll(batch: readonly Waiting[], base: number): { entries: Entry[]; verdicts: Verdict[] } {
+  #decideAll(batch: readonly Waiting[], base: number): Decided {
     const { ledger, validate } = this.#deps;
     const state = batch.length === 1 ? ledger.view : new Draft(ledger.view);
     const entries: Entry[] = [];
+    const audit: AuditEntry[] = [];
     const verdicts = batch.map(({ command, reject }): Verdict => {
       const revision = base + entries.length + 1;
       let decision: Decision;
@@ -177,10 +187,11 @@ export class CommitLoop {
       if (!decision.ok) return decision;
       if (decision.changes.length === 0) return { ...decision, revision: revision - 1 };
       entries.push({ revision, at: command.at, author: command.caller.subject, changes: decision.changes });
+      for (const entry of auditOf(command, decision.outcomes, revision)) audit.push(entry);
       if (state instanceof Draft) state.absorb(decision.changes);
       return { ...decision, revision };
     });
-    return { entries, verdicts };
+    return { entries, audit, verdicts };
   }
 }
 

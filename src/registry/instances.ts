@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Caller, InstanceCommand } from '../domain/command.ts';
+import type { Caller, InstanceCommand, Origin } from '../domain/command.ts';
 import { detectionBound, type Check } from '../domain/instances/check.ts';
 import { canonicalAddress, readOverride, readRegistration } from '../domain/instances/registration.ts';
 import type { OverrideTarget } from '../domain/instances/edits.ts';
@@ -23,6 +23,12 @@ export interface InstanceDeskDeps {
   readonly mustBeInCatalog: boolean;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
+}
+
+/** How a use case is asked for, beside what it is about. */
+export interface Asking {
+  readonly dryRun?: boolean;
+  readonly origin?: Origin;
 }
 
 /** The answer to a registration. */
@@ -51,11 +57,7 @@ export class InstanceDesk {
   }
 
   /** Takes an instance in, or says why not. The same content again renews its lease and makes no revision (REV3). */
-  async register(
-    caller: Caller,
-    body: unknown,
-    options: { readonly dryRun?: boolean } = {},
-  ): Promise<Outcome<Registered>> {
+  async register(caller: Caller, body: unknown, options: Asking = {}): Promise<Outcome<Registered>> {
     const { validate, deniedAddress, mustBeInCatalog, leases } = this.#deps;
     const errors = validate.registration(body);
     if (errors.length > 0) return invalid(errors);
@@ -83,7 +85,7 @@ export class InstanceDesk {
     caller: Caller,
     id: string,
     generation?: number,
-    options: { readonly dryRun?: boolean } = {},
+    options: Asking = {},
   ): Promise<Outcome<Deregistered>> {
     const edit = { op: 'deregister', id, ...(generation !== undefined && { generation }) } as const;
     const verdict = await this.#execute(caller, [edit], options);
@@ -92,13 +94,8 @@ export class InstanceDesk {
   }
 
   /** Sets or, without a body, lifts an override (INS5). */
-  async override(
-    caller: Caller,
-    target: OverrideTarget,
-    body: unknown,
-    options: { readonly dryRun?: boolean } = {},
-  ): Promise<Verdict> {
-    const { validate, registry, clock } = this.#deps;
+  async override(caller: Caller, target: OverrideTarget, body: unknown, options: Asking = {}): Promise<Verdict> {
+    const { validate } = this.#deps;
     let override;
     if (body !== undefined) {
       const errors = 'instance' in target ? validate.instanceOverride(body) : validate.regionOverride(body);
@@ -107,16 +104,12 @@ export class InstanceDesk {
       if (!read.ok) return invalid(read.errors);
       override = read.value;
     }
-    const command = { caller, at: clock(), instances: [{ op: 'override', target, override }] } as const;
-    return registry.execute(command, options);
+    return this.#execute(caller, [{ op: 'override', target, override }], options);
   }
 
-  #execute(
-    caller: Caller,
-    instances: InstanceCommand['instances'],
-    options: { readonly dryRun?: boolean },
-  ): Promise<Verdict> {
-    return this.#deps.registry.execute({ caller, at: this.#deps.clock(), instances }, options);
+  #execute(caller: Caller, instances: InstanceCommand['instances'], { origin, dryRun }: Asking): Promise<Verdict> {
+    const command = { caller, at: this.#deps.clock(), instances, ...(origin && { origin }) };
+    return this.#deps.registry.execute(command, { dryRun: dryRun === true });
   }
 }
 

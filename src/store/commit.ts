@@ -1,8 +1,9 @@
 import type { QueryConfig } from 'pg';
 import { encodeChanges } from '../domain/codec.ts';
 import { changeName, type AnyItem, type Change } from '../domain/item.ts';
+import { auditValues, insertAudit } from './audit.ts';
 import { int4Array, int8Array, jsonArray, textArray, timestampArray } from './array.ts';
-import { withClient, type Database } from './database.ts';
+import { storable, withClient, type Database } from './database.ts';
 import { storeError, wasRolledBack } from './failure.ts';
 import type { Batch } from './port.ts';
 
@@ -21,8 +22,14 @@ WITH moved AS (
   ON CONFLICT (name) DO UPDATE SET revision = excluded.revision, value = excluded.value
 )`;
 
-const REMOVE = `, removed AS (
-  DELETE FROM resource USING moved WHERE name = ANY ($12::text[])
+/** With the parameters from `first` on. */
+const remove = (first: number): string => `, removed AS (
+  DELETE FROM resource USING moved WHERE name = ANY ($${first}::text[])
+)`;
+
+/** A batch without audit entries does not even plan it. */
+const AUDIT = `, audited AS (
+  ${insertAudit(12)} FROM moved
 )`;
 
 const APPEND = `
@@ -46,7 +53,7 @@ export async function commit(db: Database, batch: Batch): Promise<boolean> {
   }
 }
 
-function encode({ epoch, base, entries }: Batch): QueryConfig {
+function encode({ epoch, base, entries, audit = [] }: Batch): QueryConfig {
   if (entries.length === 0) throw new RangeError('a batch holds at least one entry');
   const { items, gone } = lastStates(entries.flatMap((entry) => entry.changes));
   const changes = entries.map((entry) => encodeChanges(entry.changes));
@@ -66,9 +73,14 @@ function encode({ epoch, base, entries }: Batch): QueryConfig {
     int4Array(changes.map((text) => Buffer.byteLength(text))),
     jsonArray(changes),
   ];
-  if (gone.length === 0) return { text: PUT + APPEND, values, name: 'commit' };
+  const audited = audit.length > 0 ? AUDIT : '';
+  if (audit.length > 0) values.push(...auditValues(audit));
+  if (gone.length === 0) {
+    return { text: PUT + audited + APPEND, values, name: audited === '' ? 'commit' : 'commit audited' };
+  }
   // Never under a name: a plan that was made while `resource` was small scans the whole table, and it would be kept.
-  return { text: PUT + REMOVE + APPEND, values: [...values, textArray(gone)] };
+  const text = PUT + audited + remove(values.length + 1) + APPEND;
+  return { text, values: [...values, textArray(gone)] };
 }
 
 /** A statement may touch a row once, so of several changes to one name only the last goes into `resource`. */
@@ -82,9 +94,4 @@ function lastStates(changes: readonly Change[]): { items: AnyItem[]; gone: strin
     else gone.push(name);
   }
   return { items, gone };
-}
-
-/** PostgreSQL's text has no NUL; one in a name that a token carries must not fail the other commands of the batch. */
-export function storable(text: string): string {
-  return text.includes('\0') ? text.replaceAll('\0', '\uFFFD') : text;
 }

@@ -61,3 +61,8 @@ export async function withClient<T>(pool: pg.Pool, use: (client: pg.PoolClient) 
 export function wholeNumber(value: number): bigint {
   return BigInt(Math.trunc(Math.min(value, Number.MAX_SAFE_INTEGER)));
 }
+
+/** PostgreSQL's text has no NUL; one in a name that a token carries must not fail the other commands of a batch. */
+export function storable(text: string): string {
+  return text.includes('\0') ? text.replaceAll('\0', '\uFFFD') : text;
+}

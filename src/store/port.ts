@@ -1,3 +1,4 @@
+import type { AuditCursor, AuditEntry, AuditFilter } from '../domain/audit.ts';
 import type { AnyItem, Entry } from '../domain/item.ts';
 import type { Head } from '../domain/position.ts';
 import type { RegistrationToken } from '../domain/registration-token.ts';
@@ -8,6 +9,14 @@ export interface Batch {
   /** The revision that the entries were decided on. */
   readonly base: number;
   readonly entries: readonly Entry[];
+  /** What the audit says of them (SEC5). */
+  readonly audit?: readonly AuditEntry[];
+}
+
+export interface AuditPage {
+  /** The cursor that the page before has led to. */
+  readonly before?: AuditCursor;
+  readonly limit: number;
 }
 
 export interface TrimPolicy {
@@ -28,13 +37,19 @@ export interface Store {
   /** Entries above `revision` in order, whole: at least one if there is one, then up to about `maxBytes`. */
   changesSince(revision: number, limit: { entries: number; bytes: number }): Promise<Entry[]>;
   /**
-   * Rows, log entries and the counter in one transaction, if and only if the counter stands at `base` in this epoch
+   * Rows, log entries, audit entries and the counter in one transaction, if and only if the counter stands at `base` in this epoch
    * (REV1, REV2). `false`: it does not, nothing was written, read the log and decide again.
    * After a rejection the outcome is unknown: read the head before the next commit.
    */
   commit(batch: Batch): Promise<boolean>;
   /** Drops the oldest log entries by policy, never the newest one; answers the new head. */
   trim(policy: TrimPolicy): Promise<Head>;
+  /** Adds to the audit what no commit tells of, in order. */
+  appendAudit(entries: readonly AuditEntry[]): Promise<void>;
+  /** The newest first; those of one millisecond in the order in which they were written. */
+  readAudit(filter: AuditFilter, page: AuditPage): Promise<AuditEntry[]>;
+  /** Drops the audit entries from before a time (milliseconds since 1970); answers how many. */
+  trimAudit(before: number): Promise<number>;
   /** Starts a new history at the same revision (REV4). */
   newEpoch(): Promise<Head>;
   readonly registrationTokens: RegistrationTokens;

@@ -1,6 +1,5 @@
 import type { RegistrationToken } from '../domain/registration-token.ts';
-import { storable } from './commit.ts';
-import { withClient, type Database } from './database.ts';
+import { storable, withClient, type Database } from './database.ts';
 import { guarded } from './failure.ts';
 import type { RegistrationTokens } from './port.ts';
 

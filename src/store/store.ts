@@ -1,3 +1,4 @@
+import { appendAudit, readAudit, trimAudit } from './audit.ts';
 import { commit } from './commit.ts';
 import { changesSince } from './log.ts';
 import { closeDatabase, type Database } from './database.ts';
@@ -22,6 +23,9 @@ export function createStore(db: Database): Store {
         await trim(db, policy);
         return readHead(db);
       }),
+    appendAudit: (entries) => guarded('write the audit', () => appendAudit(db, entries)),
+    readAudit: (filter, page) => guarded('read the audit', () => readAudit(db, filter, page)),
+    trimAudit: (before) => guarded('trim the audit', () => trimAudit(db, before)),
     newEpoch: () =>
       guarded('begin a new epoch', async () => {
         await newEpoch(db);

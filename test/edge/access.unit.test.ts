@@ -7,6 +7,7 @@ import type { Action } from '../../src/auth/actions.ts';
 import { RIGHTS } from '../../src/auth/rights.ts';
 import { Tokens } from '../../src/auth/tokens.ts';
 import { registrationTokenRoutes } from '../../src/edge/http/registration-tokens.ts';
+import { auditRoute } from '../../src/edge/http/audit.ts';
 import { subscribersRoute } from '../../src/edge/http/subscribers.ts';
 import { registrarOf } from '../../src/edge/ws/registrar.ts';
 import { watchRoute } from '../../src/edge/ws/watch.ts';
@@ -31,7 +32,7 @@ beforeAll(async () => {
   const settings = { admins: ['platform'], readers: ['staff'], owners: { 'team-iam': ['iam'] } };
   const tokens = new Tokens([issuer.issuer(settings)], { log: logger, now: () => performance.now(), clock: Date.now });
   node = await LiveNode.open();
-  const { hub, instances, leases, tail } = node;
+  const { hub, instances, leases, store, tail } = node;
   const registrar = registrarOf({ instances, monitoring: leases, state: tail, log: logger });
   const desk = new TokenDesk({
     store: new MemoryRegistrationTokens(),
@@ -43,6 +44,7 @@ beforeAll(async () => {
     watchRoute({ hub, registrar, log: logger, maxFrameBytes: 65_536 }),
     subscribersRoute(hub),
     registrationTokenRoutes({ desk, state: tail, maxLifeMs: 3_600_000, clock: Date.now }),
+    auditRoute({ store, state: tail, clock: Date.now }),
   ];
   edge = await openEdge({ access: { development: false, tokens }, logger, plugins });
   const response = await send(await admin(), 'POST', '/v1/apply', [...MANIFEST]);
@@ -100,7 +102,7 @@ const isOpen = (action: Action): boolean => RIGHTS[action].stranger === 'all';
 
 test('SEC1 the walk goes past the feed too', () => {
   const urls = edge.app.routeTable.entries.map(({ url }) => url);
-  for (const url of ['/v1/watch', '/v1/subscribers', '/v1/changes', '/v1/apply', '/metrics'])
+  for (const url of ['/v1/watch', '/v1/subscribers', '/v1/audit', '/v1/changes', '/v1/apply', '/metrics'])
     expect(urls).toContain(url);
 });
 

@@ -2,12 +2,14 @@ import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import type { FastifyInstance } from 'fastify';
+import { AuditWriter } from '../../src/audit/writer.ts';
 import { permitOf } from '../../src/auth/authorize.ts';
 import { sightOf } from '../../src/auth/sight.ts';
 import { InProcessNetwork } from '../../src/bus/in-process.ts';
 import { loadConfig } from '../../src/config.ts';
 import { instanceName } from '../../src/domain/names.ts';
 import { buildApp } from '../../src/edge/app.ts';
+import { auditRoute } from '../../src/edge/http/audit.ts';
 import { subscribersRoute } from '../../src/edge/http/subscribers.ts';
 import type { Access } from '../../src/edge/identify.ts';
 import { registrarOf } from '../../src/edge/ws/registrar.ts';
@@ -85,6 +87,7 @@ export class LiveNode {
   readonly hub: Hub;
   readonly instances: InstanceDesk;
   readonly registry: Registry;
+  readonly audit: AuditWriter;
   /** What registrations are answered with instead, or waited for. */
   failure: RegistryUnavailable | undefined;
   gate: Promise<void> | undefined;
@@ -110,6 +113,14 @@ export class LiveNode {
       now,
       clock: Date.now,
       random: () => 0.5,
+    });
+    this.audit = new AuditWriter({
+      store: this.store,
+      limits: { perWindow: 10, windowMs: 60_000, maxSorts: 100, maxWaiting: 1000 },
+      metrics: { written: () => {}, dropped: () => {} },
+      log: { error: () => {}, info: () => {} },
+      now,
+      clock: Date.now,
     });
     const loop = new CommitLoop({
       store: this.store,
@@ -145,7 +156,7 @@ export class LiveNode {
     const loaded = loadConfig(env);
     if (!loaded.ok) throw new Error(loaded.errors.join('\n'));
     const node = new LiveNode(limits);
-    const { hub, tail, leases, instances, registry } = node;
+    const { hub, tail, leases, instances, registry, audit, store } = node;
     const log = pino({ level: 'silent' });
     node.app = await buildApp({
       config: loaded.config,
@@ -156,6 +167,7 @@ export class LiveNode {
       feed: hub,
       instances,
       monitoring: leases,
+      audit,
       logger: log,
       metrics: new MetricsRegistry(),
       clock: Date.now,
@@ -165,9 +177,10 @@ export class LiveNode {
           hub,
           log,
           maxFrameBytes: 64 * 1024,
-          registrar: registrarOf({ instances, monitoring: leases, state: tail, log }),
+          registrar: registrarOf({ instances, monitoring: leases, state: tail, audit, log }),
         }),
         subscribersRoute(hub),
+        auditRoute({ store, state: tail, clock: Date.now }),
       ],
     });
     await tail.open();

@@ -11,6 +11,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   auth: ['domain'],
   store: ['domain'],
   bus: ['domain'],
+  audit: ['domain', 'store/port.ts'],
   registry: ['domain', 'store/port.ts', 'bus/port.ts'],
   feed: ['domain', 'protocol', 'store/port.ts', 'bus/port.ts'],
   health: ['domain', 'registry/commit-loop.ts', 'registry/errors.ts', 'feed/tail.ts'],
@@ -22,7 +23,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'shutdown.ts': [],
   'log.ts': ['config.ts'],
   'banner.ts': ['config.ts'],
-  'metrics.ts': ['feed', 'registry', 'health'],
+  'metrics.ts': ['audit', 'feed', 'registry', 'health'],
 };
 
 /** Packages that only one room may know. */

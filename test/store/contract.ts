@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import type { Store } from '../../src/store/port.ts';
+import { auditContract } from './contract-audit.ts';
 import { commitContract } from './contract-commits.ts';
 import { historyContract } from './contract-history.ts';
 import { registrationTokenContract } from './contract-registration-tokens.ts';
@@ -55,5 +56,6 @@ export function storeContract(adapter: string, create: () => Promise<Subject>): 
         return db.peer.registrationTokens;
       },
     });
+    auditContract(db);
   });
 }

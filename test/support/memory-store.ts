@@ -1,8 +1,9 @@
 import { decodeChanges, encodeChanges } from '../../src/domain/codec.ts';
+import type { AuditEntry, AuditFilter } from '../../src/domain/audit.ts';
 import { changeName, type AnyItem, type Entry } from '../../src/domain/item.ts';
 import type { Head } from '../../src/domain/position.ts';
 import { MemoryRegistrationTokens } from './memory-registration-tokens.ts';
-import { StoreUnavailable, type Batch, type Store, type TrimPolicy } from '../../src/store/port.ts';
+import { StoreUnavailable, type AuditPage, type Batch, type Store, type TrimPolicy } from '../../src/store/port.ts';
 
 /**
  * The store in memory, for simulations of thousands of histories. It passes the contract suite, and it can be made to
@@ -17,6 +18,7 @@ export class MemoryStore implements Store {
   #log: { revision: number; at: number; author: string; changes: string }[] = [];
   #head: Head = { epoch: 'e1', revision: 0, trimmed: 0 };
   #epochs = 1;
+  #audit: AuditEntry[] = [];
 
   async head(): Promise<Head> {
     await this.#turn();
@@ -51,7 +53,7 @@ export class MemoryStore implements Store {
     return committed;
   }
 
-  commitNow({ epoch, base, entries }: Batch): boolean {
+  commitNow({ epoch, base, entries, audit = [] }: Batch): boolean {
     if (epoch !== this.#head.epoch || base !== this.#head.revision) return false;
     for (const entry of entries) {
       for (const change of entry.changes) {
@@ -61,6 +63,7 @@ export class MemoryStore implements Store {
       const { revision, at, author } = entry;
       this.#log.push({ revision, at, author, changes: encodeChanges(entry.changes) });
     }
+    this.#audit.push(...audit);
     this.#head = { ...this.#head, revision: base + entries.length };
     return true;
   }
@@ -75,6 +78,26 @@ export class MemoryStore implements Store {
     this.#log = this.#log.slice(keep + 1);
     this.#head = { ...this.#head, trimmed: (this.#log[0]?.revision ?? this.#head.revision + 1) - 1 };
     return this.#head;
+  }
+
+  async appendAudit(entries: readonly AuditEntry[]): Promise<void> {
+    await this.#turn();
+    this.#audit.push(...entries);
+  }
+
+  async readAudit(filter: AuditFilter, { before, limit }: AuditPage): Promise<AuditEntry[]> {
+    await this.#turn();
+    const upTo = before?.at ?? Number.POSITIVE_INFINITY;
+    // The sort is stable: of one millisecond, what came first stays first.
+    const matching = this.#audit.filter((entry) => entry.at <= upTo && passes(filter, entry));
+    return matching.toSorted((a, b) => b.at - a.at).slice(before?.given ?? 0, (before?.given ?? 0) + limit);
+  }
+
+  async trimAudit(before: number): Promise<number> {
+    await this.#turn();
+    const { length } = this.#audit;
+    this.#audit = this.#audit.filter(({ at }) => at >= before);
+    return length - this.#audit.length;
   }
 
   async newEpoch(): Promise<Head> {
@@ -92,4 +115,12 @@ export class MemoryStore implements Store {
     await Promise.resolve();
     if (this.failing === 'unavailable') throw new StoreUnavailable('the database is away');
   }
+}
+
+function passes({ services, from, to, ...texts }: AuditFilter, entry: AuditEntry): boolean {
+  if (services !== undefined && !services.includes(entry.service ?? '')) return false;
+  if (entry.at < (from ?? 0) || entry.at >= (to ?? Number.POSITIVE_INFINITY)) return false;
+  return Object.entries(texts).every(
+    ([field, text]) => text === undefined || entry[field as keyof AuditEntry] === text,
+  );
 }

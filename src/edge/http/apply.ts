@@ -47,7 +47,7 @@ export function apply(deps: EdgeDeps) {
     const accepted =
       manifest.edits.length === 0
         ? nothingOf(deps)
-        : await execute(deps, request.caller, { edits: manifest.edits, ...(prune && { prune }) }, isDryRun).catch(
+        : await execute(deps, request, { edits: manifest.edits, ...(prune && { prune }) }, isDryRun).catch(
             place(manifest),
           );
     if (isDryRun) reply.header('x-signalbox-dry-run', 'true');

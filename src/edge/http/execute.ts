@@ -1,17 +1,22 @@
-import type { Caller, CatalogCommand } from '../../domain/command.ts';
+import type { FastifyRequest } from 'fastify';
+import type { CatalogCommand } from '../../domain/command.ts';
 import { fromRefusal } from '../../protocol/problem.ts';
 import type { EdgeDeps, Result } from '../deps.ts';
+import { originOf } from '../origin.ts';
 
 export type Accepted = Extract<Result, { ok: true }>;
 
-/** Throws a refusal as a `Problem`. */
+/** Carries out what a request wishes. Throws a refusal as a `Problem`. */
 export async function execute(
   { registry, clock }: Pick<EdgeDeps, 'registry' | 'clock'>,
-  caller: Caller,
-  wish: Omit<CatalogCommand, 'caller' | 'at'>,
+  request: FastifyRequest,
+  wish: Omit<CatalogCommand, 'caller' | 'origin' | 'at'>,
   dryRun: boolean,
 ): Promise<Accepted> {
-  const result = await registry.execute({ caller, at: clock(), ...wish }, { dryRun });
+  const result = await registry.execute(
+    { caller: request.caller, origin: originOf(request), at: clock(), ...wish },
+    { dryRun },
+  );
   if (!result.ok) throw fromRefusal(result.refusal);
   return result;
 }

@@ -10,6 +10,7 @@ import { leaseOf } from '../../registry/instances.ts';
 import { REVISION_HEADER, sendJson } from '../answers.ts';
 import { acceptOnly, JSON_BODY, jsonOf } from '../body.ts';
 import type { EdgeDeps } from '../deps.ts';
+import { originOf } from '../origin.ts';
 import {
   answers,
   BODY_REFUSALS,
@@ -45,7 +46,9 @@ type InstanceParams = PathParams & { readonly instance: string };
 function register({ instances }: Pick<EdgeDeps, 'instances'>) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const query = request.query as Static<typeof WriteQuery>;
-    const outcome = await instances.register(request.caller, jsonOf(request), query);
+    const body = jsonOf(request);
+    request.bodyService = serviceIn(body);
+    const outcome = await instances.register(request.caller, body, { ...query, origin: originOf(request) });
     if (!outcome.ok) throw fromRefusal(outcome.refusal);
     const { id, created, item, revision } = outcome.value;
     if (created) reply.code(201).header('location', `/v1/${item.name}`);
@@ -57,13 +60,19 @@ function register({ instances }: Pick<EdgeDeps, 'instances'>) {
   };
 }
 
+function serviceIn(body: unknown): string | undefined {
+  const service = (body as { readonly service?: unknown } | null)?.service;
+  return typeof service === 'string' ? service : undefined;
+}
+
 /** `DELETE /v1/instances/{instance}`. */
 function deregister({ instances }: Pick<EdgeDeps, 'instances'>) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { instance } = request.params as InstanceParams;
     const { generation, ...options } = request.query as Static<typeof DeregisterQuery>;
     checkIds(INSTANCES, request.params as PathParams);
-    const outcome = await instances.deregister(request.caller, instance, generation, options);
+    const asking = { ...options, origin: originOf(request) };
+    const outcome = await instances.deregister(request.caller, instance, generation, asking);
     if (!outcome.ok) throw fromRefusal(outcome.refusal);
     const { revision, existed } = outcome.value;
     if (!existed) {

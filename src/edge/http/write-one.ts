@@ -37,12 +37,7 @@ function write(deps: EdgeDeps, collection: Collection, editOf: (name: string, re
     const name = nameIn(collection, params);
     const edits = [editOf(name, request)];
     const query = request.query as Static<typeof WriteQuery>;
-    const accepted = await execute(
-      deps,
-      request.caller,
-      { edits, ...expectationOf(request.headers) },
-      query.dryRun === true,
-    );
+    const accepted = await execute(deps, request, { edits, ...expectationOf(request.headers) }, query.dryRun === true);
     if (query.dryRun === true) reply.header('x-signalbox-dry-run', 'true');
     else reply.header(REVISION_HEADER, accepted.revision);
     return answer(reply, name, accepted);

@@ -1,14 +1,17 @@
 import type { Logger } from 'pino';
 import { authorize } from '../../auth/authorize.ts';
 import { sightOf } from '../../auth/sight.ts';
-import type { Target } from '../../auth/target.ts';
-import type { Caller } from '../../domain/command.ts';
+import { find, type Target } from '../../auth/target.ts';
+import type { AuditTrail } from '../../domain/audit.ts';
+import { whoIs } from '../../domain/audit-changes.ts';
+import type { Caller, Origin } from '../../domain/command.ts';
 import type { Refusal } from '../../domain/errors.ts';
-import { instanceName } from '../../domain/names.ts';
+import { instanceName, serviceName } from '../../domain/names.ts';
+import { EVERYTHING } from '../../domain/visibility.ts';
 import type { Answer, Registrar } from '../../feed/registrar.ts';
 import type { Monitoring } from '../../health/monitoring.ts';
 import { RegistryUnavailable } from '../../registry/errors.ts';
-import { leaseOf, type InstanceDesk } from '../../registry/instances.ts';
+import { leaseOf, type InstanceDesk, type Outcome } from '../../registry/instances.ts';
 import type { EdgeState } from '../deps.ts';
 import { PROBLEMS } from '../../protocol/problem-catalogue.ts';
 
@@ -16,33 +19,69 @@ export interface RegistrarDeps {
   readonly instances: Pick<InstanceDesk, 'register' | 'deregister'>;
   readonly monitoring: Pick<Monitoring, 'enabled' | 'renew' | 'attach' | 'detach'>;
   readonly state: Pick<EdgeState, 'view'>;
+  /** Hears of what is refused (SEC5). */
+  readonly audit?: AuditTrail;
   readonly log: Pick<Logger, 'error'>;
 }
 
+interface Asked {
+  readonly caller: Caller;
+  readonly target?: Target;
+  /** What the body names as the service, whatever it is. */
+  readonly service?: unknown;
+  readonly origin: Origin | undefined;
+}
+
 /** What a watch socket needs to take registrations, each of which its caller has to be allowed (SEC1). */
-export function registrarOf({ instances, monitoring, state, log }: RegistrarDeps): Registrar {
+export function registrarOf({ instances, monitoring, state, audit, log }: RegistrarDeps): Registrar {
   /** Begins at once, so that what was asked first is decided first. */
-  const decide = <T>(caller: Caller, target: Target | undefined, run: () => Promise<Answer<T>>): Promise<Answer<T>> => {
+  const decide = <T>(asked: Asked, run: () => Promise<Outcome<T>>): Promise<Answer<T>> => {
+    const { caller, target } = asked;
     const verdict = authorize(caller, 'instance.register', target, state.view);
-    if (!verdict.allowed) return Promise.resolve(failed({ code: 'forbidden', message: verdict.detail }));
-    return run().catch((error: unknown) => failed(errorOf(error, log)));
+    const decided: Promise<Outcome<T>> = verdict.allowed
+      ? run()
+      : Promise.resolve({ ok: false, refusal: { code: 'forbidden', detail: verdict.detail } });
+    return decided.then(
+      (outcome) => {
+        if (outcome.ok) return outcome;
+        tell(asked, outcome.refusal);
+        return failed(refused(outcome.refusal));
+      },
+      (error: unknown) => failed(errorOf(error, log)),
+    );
+  };
+  /** What is malformed is nobody's attempt at anything. */
+  const tell = ({ caller, target, service, origin }: Asked, { code, detail }: Refusal): void => {
+    if (audit === undefined || code === 'invalid') return;
+    const about = target ?? serviceTarget(service);
+    const of = about && find(about, EVERYTHING, state.view)?.service;
+    audit.note({
+      category: 'refusal',
+      ...whoIs(caller),
+      action: 'instance.register',
+      ...(target !== undefined && { target: target.name }),
+      ...(of !== undefined && { service: of }),
+      result: code,
+      ...origin,
+      detail,
+    });
   };
   return {
     get keepsLeases() {
       return monitoring.enabled;
     },
-    register: (caller, body) =>
-      decide(caller, undefined, async () => {
-        const outcome = await instances.register(caller, body);
-        if (!outcome.ok) return failed(refused(outcome.refusal));
+    register: (caller, body, origin) =>
+      decide({ caller, service: (body as { readonly service?: unknown } | null)?.service, origin }, async () => {
+        const outcome = await instances.register(caller, body, { ...(origin && { origin }) });
+        if (!outcome.ok) return outcome;
         const { id, item, revision } = outcome.value;
         const { generation, check } = item.value;
         return { ok: true, value: { instance: { id, name: item.name, generation, ...leaseOf(check) }, revision } };
       }),
-    deregister: (caller, id, generation) =>
-      decide(caller, { name: instanceName(id) }, async () => {
-        const outcome = await instances.deregister(caller, id, generation);
-        if (!outcome.ok) return failed(refused(outcome.refusal));
+    deregister: (caller, id, generation, origin) =>
+      decide({ caller, target: { name: instanceName(id) }, origin }, async () => {
+        const outcome = await instances.deregister(caller, id, generation, { ...(origin && { origin }) });
+        if (!outcome.ok) return outcome;
         return { ok: true, value: { revision: outcome.value.revision } };
       }),
     renew: (caller, id, generation) =>
@@ -53,6 +92,9 @@ export function registrarOf({ instances, monitoring, state, log }: RegistrarDeps
     detach: (id, life) => monitoring.detach(id, life),
   };
 }
+
+const serviceTarget = (service: unknown): Target | undefined =>
+  typeof service === 'string' ? { name: serviceName(service) } : undefined;
 
 type Failure = Extract<Answer<never>, { ok: false }>;
 
