@@ -1,6 +1,7 @@
 import type { FieldError, Refusal, Warning } from './errors.ts';
 import type { AnyItem, Change } from './item.ts';
 import type { InstanceEdit } from './instances/edits.ts';
+import type { ProjectLimits } from './quota.ts';
 import type { Kind, Labels } from './resources.ts';
 import type { Reader } from './view.ts';
 
@@ -57,6 +58,8 @@ interface Asked {
    * everything is permitted.
    */
   readonly permit?: Permit;
+  /** What projects may hold after it; without them, anything. */
+  readonly limits?: ProjectLimits;
 }
 
 export interface CatalogCommand extends Asked {

@@ -6,6 +6,7 @@ import type { Refusal } from './errors.ts';
 import type { Finding } from './finding.ts';
 import { withFixes } from './fixes.ts';
 import { decideInstances } from './instances/decide-instances.ts';
+import { overQuota } from './quota.ts';
 import { resolve, type Resolved } from './resolve.ts';
 import type { Reader } from './view.ts';
 import { warningsOf } from './warnings.ts';
@@ -26,6 +27,8 @@ function decideCatalog(state: Reader, command: CatalogCommand, revision: number,
   if (resolved.touches.size > 0) {
     const findings = check(resolved);
     if (findings.length > 0) return { ok: false, refusal: conflict(resolved, findings, command, revision, validate) };
+    const over = overQuota(state, resolved.after, resolved.touches.values(), command.limits);
+    if (over !== undefined) return { ok: false, refusal: over };
   }
   const named = command.edits.map((edit) => edit.name);
   return {

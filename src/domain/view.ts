@@ -1,11 +1,14 @@
 import { indexKeys } from './indexes.ts';
 import { changeName, type AnyItem, type Change } from './item.ts';
+import { Tally, type Usage } from './usage.ts';
 
 /** What a decision or a query may ask of a state: the committed view, or a draft over it. */
 export interface Reader {
   get(name: string): AnyItem | undefined;
   /** The items under an index key (see `indexes.ts`), in no particular order. */
   bucket(key: string): Iterable<AnyItem>;
+  /** What a project holds, at the cost of a look. */
+  usage(project: string): Usage;
 }
 
 /** A change together with what it replaced. */
@@ -29,6 +32,7 @@ const NO_KEYS: readonly string[] = [];
 export class View implements Reader {
   readonly #items = new Map<string, AnyItem>();
   readonly #buckets = new Map<string, Bucket>();
+  readonly #tally = new Tally();
 
   get size(): number {
     return this.#items.size;
@@ -52,6 +56,10 @@ export class View implements Reader {
     return bucket.sorted;
   }
 
+  usage(project: string): Usage {
+    return this.#tally.of(project);
+  }
+
   all(): Iterable<AnyItem> {
     return this.#items.values();
   }
@@ -61,6 +69,7 @@ export class View implements Reader {
       const name = changeName(change);
       const before = this.#items.get(name);
       const after = change.op === 'put' ? change.item : undefined;
+      this.#tally.count(this, before, after);
       this.#index(name, before, after);
       if (after !== undefined) this.#items.set(name, after);
       else this.#items.delete(name);

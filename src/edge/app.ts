@@ -18,6 +18,7 @@ import { overrideRoutes } from './http/overrides.ts';
 import { renewRoutes } from './http/renew.ts';
 import { documentRoutes } from './openapi.ts';
 import { validatorCompiler } from './query-validation.ts';
+import { limitedNowhere } from './rate-limiting.ts';
 import { requestIds } from './request-ids.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { RouteTable } from './route-table.ts';
@@ -104,7 +105,7 @@ function watchRoutes(app: FastifyInstance, deps: EdgeDeps, routes: RouteTable): 
     const action = routes.add(route);
     if (action === undefined) return;
     const series = metrics.series(String(route.method), route.url);
-    route.onRequest = [admission(deps, action, route.url), ...[route.onRequest ?? []].flat()];
+    route.onRequest = [admission(deps, { action, method: String(route.method), url: route.url }), ...[route.onRequest ?? []].flat()];
     route.onSend = [
       (request, reply, payload, done): void => {
         const ms = performance.now() - request.arrivedAt;
@@ -123,12 +124,13 @@ function logRequest({ logger }: EdgeDeps, request: FastifyRequest, reply: Fastif
 }
 
 async function notFound(
-  { access, state }: EdgeDeps,
+  { access, state, limits }: EdgeDeps,
   routes: RouteTable,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<never> {
-  const problem = (await identify(access, request)) ?? decide(request, 'docs.read', undefined, state.view);
+  const found = (await identify(access, request)) ?? decide(request, 'docs.read', undefined, state.view);
+  const problem = limitedNowhere(limits)(request, found);
   if (problem !== undefined) throw problem;
   const path = request.url.split('?')[0] ?? '';
   const methods = routes.methodsAt(path);

@@ -9,6 +9,7 @@ import type { View } from '../domain/view.ts';
 import type { Access } from './identify.ts';
 import type { Monitoring } from '../health/monitoring.ts';
 import type { PollHub } from './long-poll.ts';
+import type { Limits } from './rate-limiting.ts';
 import type { InstanceDesk } from '../registry/instances.ts';
 
 /** The registry's answer; `revision` is the head after the command, or for a dry run what it would be. */
@@ -39,6 +40,8 @@ export interface EdgeLog {
 export interface EdgeDeps {
   readonly config: Pick<Config, 'bodyMaxBytes' | 'applyMaxBytes' | 'requestTimeout' | 'readWaitMax'>;
   readonly access: Access;
+  /** How much one caller may ask; without it, anything. */
+  readonly limits?: Limits;
   /** Rejects with `RegistryUnavailable`. */
   readonly registry: { execute(command: Command, options?: { readonly dryRun?: boolean }): Promise<Result> };
   readonly state: EdgeState;

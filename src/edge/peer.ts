@@ -1,5 +1,7 @@
 import type { FastifyRequest } from 'fastify';
+import type { Hub } from '../feed/hub.ts';
 import type { Peer, Transport } from '../feed/peer.ts';
+import { Problem } from '../protocol/problem.ts';
 
 const MAX_USER_AGENT = 200;
 
@@ -13,6 +15,12 @@ export function peerOf({ raw, caller, grant }: FastifyRequest, transport: Transp
     ...(grant !== undefined && { grant }),
     ...(userAgent !== undefined && { userAgent: cut(userAgent) }),
   };
+}
+
+/** Throws when the peer's project has as many subscriptions as it may: before anything is sent, it can be told so. */
+export function requireRoom({ projects }: Pick<Hub, 'projects'>, { caller }: Peer): void {
+  const full = projects.whyFull(caller);
+  if (full !== undefined) throw new Problem('quota-exceeded', `${full}.`);
 }
 
 /** A slice would hold on to the whole text for as long as the watcher lives. */

@@ -236,6 +236,8 @@ export const ServerFrames = {
         'unavailable',
         'too-many-registrations',
         'too-many-requests',
+        'rate-limited',
+        'quota-exceeded',
       ]),
       message: Type.String(),
       errors: Type.Optional(
@@ -248,6 +250,7 @@ export const ServerFrames = {
         ),
       ),
       retryAfter: Type.Optional(Type.Integer({ minimum: 1, description: 'With unavailable: seconds.' })),
+      retryAfterMs: Type.Optional(Type.Integer({ minimum: 1, description: 'With rate-limited: milliseconds.' })),
     },
     { additionalProperties: false, description: 'A client frame was not carried out.' },
   ),

@@ -73,6 +73,12 @@ export const PROBLEMS = {
     meaning:
       'The catalog as it would be after the change breaks rules of docs/rules.md. `violations` lists every one: `code`, `rule`, `resource`, where it applies `importer`, `importerVersion`, `imported`, `importedVersion` and `region`, a `message`, and a `fix`: the request that would mend it. Nothing was changed.',
   },
+  'quota-exceeded': {
+    status: 409,
+    title: 'The project holds as much as it may',
+    meaning:
+      'PROJECT_MAX_SERVICES, PROJECT_MAX_INSTANCES or PROJECT_MAX_SUBSCRIPTIONS is reached; the detail names the limit and what is there. Nothing was changed. Remove what is not needed, or have the operator raise the setting.',
+  },
   'start-over': {
     status: 410,
     title: 'The position is not in the log',
@@ -105,6 +111,12 @@ export const PROBLEMS = {
     title: 'The path is a WebSocket',
     meaning:
       '`/v1/watch` is a WebSocket: connect with the subprotocol `signalbox.v1`, as openapi/PUSH.md tells; or ask for a stream of events with `Accept: text/event-stream`.',
+  },
+  'rate-limited': {
+    status: 429,
+    title: 'There are too many such requests',
+    meaning:
+      'The caller asks for more than RATE_LIMIT_RENEW, RATE_LIMIT_RESUME, RATE_LIMIT_READ, RATE_LIMIT_LIST or RATE_LIMIT_WRITE gives to one, or too many requests come from an address without a credential that is taken (RATE_LIMIT_UNKNOWN), or the node is late (OVERLOAD_LAG) and gives up what can wait: writes first, then lists, reads, the resuming of watches, and renewals last. Nothing was done. Try again after `retryAfter` seconds.',
   },
   'headers-too-large': {
     status: 431,

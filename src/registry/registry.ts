@@ -1,5 +1,6 @@
 import type { Caller, Command, Permit } from '../domain/command.ts';
 import { decide } from '../domain/decide.ts';
+import { isHeldTo, type ProjectLimits } from '../domain/quota.ts';
 import type { CommitLoop, CommitLoopDeps, Verdict } from './commit-loop.ts';
 import { RegistryUnavailable } from './errors.ts';
 
@@ -8,6 +9,8 @@ export type { Accepted, Verdict } from './commit-loop.ts';
 export interface RegistryDeps extends Pick<CommitLoopDeps, 'ledger' | 'validate'> {
   /** What a caller may change; `undefined` for one who may change everything. */
   readonly permitOf: (caller: Caller) => Permit | undefined;
+  /** What projects may hold, by whoever is held to it. */
+  readonly limits?: ProjectLimits;
 }
 
 /** The one way to change anything, and so the one place that nobody changes anything past (SEC1). */
@@ -25,9 +28,13 @@ export class Registry {
    * it cannot be decided or committed now. A dry run is the same decision on the present state, not committed (COV5).
    */
   async execute(wanted: Command, options: { readonly dryRun?: boolean } = {}): Promise<Verdict> {
-    const { ledger, validate, permitOf } = this.#deps;
+    const { ledger, validate, permitOf, limits } = this.#deps;
     const permit = permitOf(wanted.caller);
-    const command = permit === undefined ? wanted : { ...wanted, permit };
+    const command = {
+      ...wanted,
+      ...(permit !== undefined && { permit }),
+      ...(limits !== undefined && isHeldTo(wanted.caller) && { limits }),
+    };
     if (options.dryRun !== true) return this.#loop.execute(command);
     if (!ledger.ready) throw new RegistryUnavailable('not-ready', 1);
     const { revision } = ledger.head;

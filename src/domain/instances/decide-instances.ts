@@ -8,6 +8,7 @@ import type { AnyItem, Item } from '../item.ts';
 import { deploymentOf, serviceOf } from '../lookup.ts';
 import { advisoryName, instanceName, instanceOverrideName, partsOf, regionOverrideName } from '../names.ts';
 import { hasBody, itemOf } from '../normalise.ts';
+import { overQuota } from '../quota.ts';
 import type { Reader } from '../view.ts';
 import { buildInstance, registrationOf, regionOf, standingOf, type Standing } from './build.ts';
 import type { InstanceEdit } from './edits.ts';
@@ -44,6 +45,8 @@ class InstanceDecision {
       if (refusal !== undefined) return { ok: false, refusal };
     }
     const touches = [...this.#touches.values()];
+    const over = overQuota(this.#before, this.#after, touches, this.#command.limits);
+    if (over !== undefined) return { ok: false, refusal: over };
     return { ok: true, changes: touches.map(changeOf), outcomes: this.#outcomes(named, touches), warnings: [] };
   }
 

@@ -16,7 +16,7 @@ import { giveBackOthers } from './give-back.ts';
 import { rawSocket, WsSocket } from './ws-socket.ts';
 
 export interface WatchDeps {
-  readonly hub: Pick<Hub, 'connect' | 'limits' | 'head'>;
+  readonly hub: Pick<Hub, 'connect' | 'limits' | 'head' | 'projects'>;
   /** Takes the instances that are registered over a socket. */
   readonly registrar: Registrar;
   readonly log: Pick<Logger, 'debug'>;
