@@ -280,7 +280,8 @@ export const SETTINGS = {
     env: 'RATE_LIMIT_RENEW',
     unit: rate,
     default: { perSecond: 2000, burst: 20_000 },
-    description: 'Renewals of leases, for each caller. Rate limits are those of one node; in development mode there are none.',
+    description:
+      'Renewals of leases, for each caller. Rate limits are those of one node; in development mode there are none.',
   }),
   rateLimitResume: required({
     env: 'RATE_LIMIT_RESUME',

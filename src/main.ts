@@ -3,7 +3,10 @@ import { isIP } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import type { Logger } from 'pino';
+import type { Server as HttpsServer } from 'node:https';
 import { permitOf } from './auth/authorize.ts';
+import { Certificates } from './auth/certificates.ts';
+import { RateLimits } from './auth/rate-limits.ts';
 import { Tokens } from './auth/tokens.ts';
 import { banner } from './banner.ts';
 import { InProcessNetwork } from './bus/in-process.ts';
@@ -12,6 +15,8 @@ import type { Bus } from './bus/port.ts';
 import { loadConfig, type Config } from './config.ts';
 import { buildApp } from './edge/app.ts';
 import { subscribersRoute } from './edge/http/subscribers.ts';
+import { frameGateOf } from './edge/rate-limiting.ts';
+import { TlsFiles } from './edge/tls.ts';
 import { registrarOf } from './edge/ws/registrar.ts';
 import { watchRoute } from './edge/ws/watch.ts';
 import { every } from './every.ts';
@@ -21,6 +26,8 @@ import { Tail } from './feed/tail.ts';
 import { createEgress } from './health/egress.ts';
 import { Monitor, TICK_MS } from './health/monitor.ts';
 import { createProber } from './health/prober.ts';
+import { LagMeter } from './lag-meter.ts';
+import { projectLimitsOf, rateLimitsOf } from './limits.ts';
 import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import {
@@ -42,6 +49,10 @@ const WARM_UP = { entries: 2000, bytes: 16 * 1024 * 1024 };
 const TRIM_PAUSE_MS = 60_000;
 /** Watchers of a node that stops come back within this time, each at a moment of its own. */
 const DRAIN_SPREAD_MS = 2000;
+/** How often the event loop is asked how late it is. */
+const LAG_PERIOD_MS = 50;
+/** How often the files of TLS are read, to see whether they have changed. */
+const TLS_RELOAD_MS = 2000;
 const now = (): number => performance.now();
 
 /** Starts a node and resolves once it serves. Settings come from the environment (docs/settings.md). */
@@ -95,6 +106,9 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   }
   const bus = openBus(config, log);
   const tail = new Tail(store);
+  const lag = new LagMeter(LAG_PERIOD_MS);
+  const settings = rateLimitsOf(config);
+  const limits = settings && new RateLimits({ settings, now, lag: () => lag.lag, refused: metrics.turnedAway });
   const hub = new Hub({
     tail,
     store,
@@ -105,7 +119,9 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
       heartbeatMs: config.watchHeartbeat,
       stallTimeoutMs: config.watchStallTimeout,
       ringBytes: config.historyMemoryBytes,
+      ...(config.projectMaxSubscriptions !== 'off' && { maxProjectSubscriptions: config.projectMaxSubscriptions }),
     },
+    ...(limits !== undefined && { gate: frameGateOf(limits) }),
     metrics: metrics.hub,
     log,
     now,
@@ -121,11 +137,16 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     metrics: metrics.commit,
     now,
   });
-  const registry = new Registry(loop, { ledger: tail, validate: validateResource, permitOf });
+  const registry = new Registry(loop, {
+    ledger: tail,
+    validate: validateResource,
+    permitOf,
+    limits: projectLimitsOf(config),
+  });
 
   const egress = createEgress({
-    // Development mode is on loopback, and so are the instances.
-    allowLoopback: true,
+    // Development mode is on loopback, and so are the instances. Elsewhere it is where others' secrets are.
+    allowLoopback: config.oidcIssuers === undefined,
     deny: config.egressDeny ?? [],
     ...(config.egressAllow !== undefined && { allow: config.egressAllow }),
   });
@@ -165,9 +186,16 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   metrics.watch({ tail, hub, loop, monitor });
 
   const tokens = config.oidcIssuers && new Tokens(config.oidcIssuers, { log, now, clock: Date.now });
+  const certificates = config.tlsClientCa === undefined ? undefined : new Certificates(Date.now);
+  const tls = await openTls(config, log, certificates);
   const app = await buildApp({
     config,
-    access: tokens === undefined ? { development: true } : { development: false, tokens },
+    access: {
+      ...(tokens === undefined ? { development: true } : { development: false, tokens }),
+      ...(certificates !== undefined && { certificates }),
+    },
+    ...(tls !== undefined && { tls: tls.options }),
+    ...(limits !== undefined && { limits }),
     registry,
     state: tail,
     log: hub.history,
@@ -212,6 +240,8 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   void tokens?.refresh();
   const jobs = [
     ...(tokens === undefined ? [] : [every(config.jwksRefresh, () => tokens.refresh(), failed)]),
+    ...(tls === undefined ? [] : [every(TLS_RELOAD_MS, () => tls.reload(app.server as HttpsServer), failed)]),
+    ...(limits === undefined ? [] : [every(LAG_PERIOD_MS, () => lag.tick(now()), failed)]),
     every(config.tailInterval, () => tail.catchUp().then(away.worked, away.failed), failed),
     every(TRIM_PAUSE_MS, trim, failed),
     every(config.watchHeartbeat / HEARTBEAT_SLICES, () => hub.heartbeat(), failed),
@@ -262,6 +292,13 @@ function openStore(config: Config, log: Logger, onFatal: (error: Error) => void)
   const storeLog = { info: (m: string) => log.info(m), warn: (m: string) => log.warn(m) };
   if (config.databaseUrl === undefined) return openEmbedded({ dir: config.dataDir, log: storeLog, onFatal });
   return openPostgres({ url: config.databaseUrl, log: storeLog });
+}
+
+async function openTls(config: Config, log: Logger, clients: Certificates | undefined): Promise<TlsFiles | undefined> {
+  const { tlsCert: cert, tlsKey: key, tlsClientCa: clientCa } = config;
+  if (cert === undefined || key === undefined) return undefined;
+  const paths = { cert, key, ...(clientCa !== undefined && { clientCa }) };
+  return TlsFiles.open(paths, { log, onClientCa: () => clients?.replaced() });
 }
 
 function openBus(config: Config, log: Logger): Bus {

@@ -12,6 +12,8 @@ export interface Metrics {
   readonly commit: CommitLoopDeps['metrics'];
   readonly health: MonitorMetrics;
   readonly storeErrors: { inc(): void };
+  /** A request was answered 429. */
+  readonly turnedAway: (rateClass: string, why: string) => void;
   /** Reads what is a level rather than a count from the parts themselves, at the time of asking. */
   watch(parts: { readonly tail: Tail; readonly hub: Hub; readonly loop: CommitLoop; readonly monitor: Monitor }): void;
 }
@@ -28,6 +30,11 @@ export function createMetrics(): Metrics {
     new Counter({ name: `signalbox_${name}`, help, labelNames, registers });
   const revisions = counter('revisions_total', 'Revisions committed by this node');
   const commands = counter('commands_total', 'Commands decided by this node, refused and unchanged ones included');
+  const turnedAway = counter(
+    'requests_turned_away_total',
+    'Requests and frames beyond what the caller may ask, or while the node was late',
+    ['class', 'why'],
+  );
   const batchSize = new Histogram({
     name: 'signalbox_commit_batch_size',
     help: 'Revisions that shared one transaction',
@@ -91,6 +98,7 @@ export function createMetrics(): Metrics {
       ]),
     },
     storeErrors: counter('store_errors_total', 'Failed looks at the log because the database was away'),
+    turnedAway: (rateClass, why) => turnedAway.inc({ class: rateClass, why }),
     watch({ tail, hub, loop, monitor }) {
       gauge('revision', 'The revision of the view', () => tail.head.revision);
       gauge('log_trimmed_revision', 'The log holds every revision above this one', () => tail.head.trimmed);

@@ -1,3 +1,4 @@
+import type { ServerOptions } from 'node:https';
 import type { FastifyPluginCallback } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
@@ -40,6 +41,8 @@ export interface EdgeLog {
 export interface EdgeDeps {
   readonly config: Pick<Config, 'bodyMaxBytes' | 'applyMaxBytes' | 'requestTimeout' | 'readWaitMax'>;
   readonly access: Access;
+  /** With it, HTTPS is spoken and nothing else. */
+  readonly tls?: ServerOptions;
   /** How much one caller may ask; without it, anything. */
   readonly limits?: Limits;
   /** Rejects with `RegistryUnavailable`. */

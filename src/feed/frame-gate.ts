@@ -5,10 +5,7 @@ import type { Peer } from './peer.ts';
 /** Decides whether a peer may ask for this now. The socket stays open, whatever the answer. */
 export interface FrameGate {
   /** What the peer is told when it may not; milliseconds until asking again makes sense. */
-  turnAway(
-    peer: Peer,
-    rateClass: RateClass,
-  ): { readonly message: string; readonly retryAfterMs: number } | undefined;
+  turnAway(peer: Peer, rateClass: RateClass): { readonly message: string; readonly retryAfterMs: number } | undefined;
 }
 
 /** A resync is a new snapshot, as a subscription is; what asks for nothing is not limited. */

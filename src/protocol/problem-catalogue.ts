@@ -36,6 +36,12 @@ export const PROBLEMS = {
     meaning:
       'The token is malformed, has expired, is of another issuer or for another audience, or its signature is not right; the detail says which. Get a new one from the issuer.',
   },
+  'invalid-certificate': {
+    status: 401,
+    title: 'The client certificate is not accepted',
+    meaning:
+      'The certificate that was shown in the TLS handshake is not of an authority in TLS_CLIENT_CA, has expired, or names nobody; the detail says which. Connect with another one, with none, or with a token in Authorization.',
+  },
   forbidden: {
     status: 403,
     title: 'The caller may not do this',

@@ -5,4 +5,4 @@
 export const PROTOCOL = 'signalbox.v1';
 export const PROTOCOL_VERSION = 1;
 /** SHA-256 of the frame schemas (see `test/protocol/frames.unit.test.ts`), so that none changes unnoticed. */
-export const PROTOCOL_HASH = '846be39e9e2ec38eac6e1b623339b1e2561c972e743dd88a17ff605020dbb8cc';
+export const PROTOCOL_HASH = '2a19df25ddd2e6ab585fd3750e55d5856dac309eba0b94218c5249ae24e87eba';

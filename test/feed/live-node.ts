@@ -9,6 +9,7 @@ import { instanceName } from '../../src/domain/names.ts';
 import { buildApp } from '../../src/edge/app.ts';
 import { subscribersRoute } from '../../src/edge/http/subscribers.ts';
 import type { Access } from '../../src/edge/identify.ts';
+import { frameGateOf, type Limits } from '../../src/edge/rate-limiting.ts';
 import { registrarOf } from '../../src/edge/ws/registrar.ts';
 import { watchRoute } from '../../src/edge/ws/watch.ts';
 import { Hub, type HubLimits } from '../../src/feed/hub.ts';
@@ -74,6 +75,8 @@ export interface NodeOptions {
   readonly limits?: Partial<HubLimits>;
   readonly env?: Readonly<Record<string, string>>;
   readonly access?: Access;
+  /** Of requests and of frames alike. */
+  readonly rates?: Limits;
 }
 
 /** A node with everything but its database and its health checks, on a real port. */
@@ -90,7 +93,7 @@ export class LiveNode {
   app!: FastifyInstance;
   #beat: NodeJS.Timeout | undefined;
 
-  private constructor(limits: Partial<HubLimits>) {
+  private constructor(limits: Partial<HubLimits>, rates: Limits | undefined) {
     const bus = new InProcessNetwork().join();
     this.hub = new Hub({
       tail: this.tail,
@@ -109,6 +112,7 @@ export class LiveNode {
       now,
       clock: Date.now,
       random: () => 0.5,
+      ...(rates !== undefined && { gate: frameGateOf(rates) }),
     });
     const loop = new CommitLoop({
       store: this.store,
@@ -140,15 +144,21 @@ export class LiveNode {
     });
   }
 
-  static async open({ limits = {}, env = {}, access = { development: true } }: NodeOptions = {}): Promise<LiveNode> {
+  static async open({
+    limits = {},
+    env = {},
+    access = { development: true },
+    rates,
+  }: NodeOptions = {}): Promise<LiveNode> {
     const loaded = loadConfig(env);
     if (!loaded.ok) throw new Error(loaded.errors.join('\n'));
-    const node = new LiveNode(limits);
+    const node = new LiveNode(limits, rates);
     const { hub, tail, leases, instances, registry } = node;
     const log = pino({ level: 'silent' });
     node.app = await buildApp({
       config: loaded.config,
       access,
+      ...(rates !== undefined && { limits: rates }),
       registry,
       state: tail,
       log: hub.history,

@@ -21,6 +21,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'every.ts': [],
   'shutdown.ts': [],
   'log.ts': ['config.ts'],
+  'lag-meter.ts': [],
+  'limits.ts': ['config.ts', 'domain', 'auth/rate-limits.ts'],
   'banner.ts': ['config.ts'],
   'metrics.ts': ['feed', 'registry', 'health'],
 };

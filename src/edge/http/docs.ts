@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { PROBLEMS, type ProblemCode } from '../../protocol/problem-catalogue.ts';
 import { Problem } from '../../protocol/problem.ts';
 import { sendJson } from '../answers.ts';
+import { PAGE_POLICY } from '../security-headers.ts';
 import { openApiText } from '../openapi-document.ts';
 
 const PLACES: Readonly<Record<string, string>> = {
@@ -25,15 +26,11 @@ const PLACES: Readonly<Record<string, string>> = {
   '/metrics': 'metrics for Prometheus',
 };
 
-/** The browser may fetch and connect nowhere else, so the page works without the internet and tells nobody. */
-const CONTENT_SECURITY =
-  "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
-
-/** The documentation, made to be read offline. `config.action` of the plugin's own routes is set by the app. */
+/** The documentation, made to be read offline: its pages load nothing from elsewhere. `config.action` of the plugin's own routes is set by the app. */
 export async function docsRoutes(app: FastifyInstance): Promise<void> {
   await app.register(swaggerUi, {
     routePrefix: '/docs',
-    staticCSP: CONTENT_SECURITY,
+    staticCSP: PAGE_POLICY,
     uiConfig: { deepLinking: true, docExpansion: 'none', tryItOutEnabled: true },
   });
   const page = { config: { action: 'docs.read' as const }, schema: { hide: true } };
@@ -43,10 +40,7 @@ export async function docsRoutes(app: FastifyInstance): Promise<void> {
   });
   app.get('/', page, (request, reply) => {
     if (request.headers.accept?.includes('text/html') !== true) return void sendJson(reply, INDEX_JSON);
-    reply
-      .header('content-type', 'text/html; charset=utf-8')
-      .header('content-security-policy', CONTENT_SECURITY)
-      .send(INDEX_HTML);
+    reply.header('content-type', 'text/html; charset=utf-8').send(INDEX_HTML);
   });
   app.get('/problems', page, (_request, reply) => {
     sendText(reply, (Object.keys(PROBLEMS) as ProblemCode[]).map(explain).join('\n'));
