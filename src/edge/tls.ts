@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { ServerOptions } from 'node:https';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
@@ -113,12 +114,18 @@ const contextOf = ({ cert, key, ca }: Files): SecureContextOptions => ({
 
 /** A certificate and a key that do not belong together are found out here as well, so half of a change is not taken. */
 function faultIn(files: Files): string | undefined {
-  // OpenSSL passes over a file without any, and would then accept nobody.
-  if (files.ca !== undefined && !files.ca.includes('-----BEGIN ')) return 'TLS_CLIENT_CA has no certificate in PEM';
   try {
+    if (files.ca !== undefined) checkAuthorities(files.ca);
     createSecureContext(contextOf(files));
     return undefined;
   } catch (error) {
     return (error as Error).message;
   }
+}
+
+/** OpenSSL passes over what is no certificate, and would then accept nobody. */
+function checkAuthorities(text: string): void {
+  const found = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  if (found.length === 0) throw new Error('there is no certificate in TLS_CLIENT_CA');
+  for (const one of found) new X509Certificate(one);
 }

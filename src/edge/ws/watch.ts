@@ -84,7 +84,7 @@ const isWatch = ({ method, url, headers }: IncomingMessage): boolean =>
 
 const UPGRADE = `This is a WebSocket: connect with the subprotocol ${PROTOCOL}. For server-sent events, accept text/event-stream.`;
 
-const PROBLEMS = ['invalid', 'upgrade-required', 'not-ready', 'revision-not-reached'] as const;
+const PROBLEMS = ['invalid', 'quota-exceeded', 'upgrade-required', 'not-ready', 'revision-not-reached'] as const;
 const EVENTS = {
   description: 'The stream.',
   content: { 'text/event-stream': { schema: Type.String({ description: 'Events, as PUSH.md describes them.' }) } },
