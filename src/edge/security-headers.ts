@@ -2,11 +2,21 @@ import type { FastifyReply } from 'fastify';
 import type { Action } from '../auth/actions.ts';
 
 /**
- * What a page may load, where it may send what, and who may frame it: nothing from elsewhere, and nobody. The rendered
- * documentation sets styles on its elements, which is all that is let in beside files.
+ * What a page may load, where it may send what, and who may frame it: nothing from elsewhere, nothing that is written into
+ * the page itself, and nobody. `styles` are the hashes of styles that are let in all the same.
  */
-export const PAGE_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+export const pagePolicy = (...styles: readonly string[]): string =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    ["style-src 'self'", ...styles.map((hash) => `'${hash}'`)].join(' '),
+    "img-src 'self' data:",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "form-action 'self'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
 
 type Headers = readonly (readonly [name: string, value: string])[];
 
@@ -15,7 +25,7 @@ const ALWAYS: Headers = [['x-content-type-options', 'nosniff']];
 /** What is answered depends on who asks, so nobody keeps it for somebody else. */
 const NOT_KEPT: Headers = [['cache-control', 'no-store']];
 const PAGES: Headers = [
-  ['content-security-policy', PAGE_POLICY],
+  ['content-security-policy', pagePolicy()],
   ['x-frame-options', 'DENY'],
   ['referrer-policy', 'no-referrer'],
   ['cross-origin-opener-policy', 'same-origin'],

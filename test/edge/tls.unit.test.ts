@@ -18,6 +18,7 @@ import { PROTOCOL } from '../../src/protocol/version.ts';
 import { until } from '../acceptance/until.ts';
 import { IssuerServer } from '../auth/issuer-server.ts';
 import { LiveNode } from '../feed/live-node.ts';
+import { askHttps, type HttpsAnswer } from '../support/https.ts';
 import { Authority, type Pair } from '../support/openssl.ts';
 import { temporaryDirectory } from '../support/signalbox.ts';
 import { openEdge, type Edge } from './harness.ts';
@@ -104,27 +105,11 @@ async function open({ clients = false }: { clients?: boolean } = {}): Promise<Se
   return { edge, node, port, files, said, reload: () => tls.reload(edge.app.server as Server) };
 }
 
-interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: string;
-}
-
-function ask({ port }: Secure, path: string, more: RequestOptions = {}): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const options = { host: 'localhost', port, path, ca: ours.own.cert, agent: false as const, ...more };
-    request(options, (response) => {
-      let body = '';
-      response.on('data', (data: Buffer) => (body += data.toString()));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
-    })
-      .on('error', reject)
-      .end();
-  });
-}
+const ask = ({ port }: Secure, path: string, more: RequestOptions = {}): Promise<HttpsAnswer> =>
+  askHttps(port, path, { ca: ours.own.cert, ...more });
 
 const shows = ({ cert, key }: Pair): RequestOptions => ({ cert, key });
-const problemIn = ({ status, body }: Answer): unknown => [status, (JSON.parse(body) as { type: string }).type];
+const problemIn = ({ status, body }: HttpsAnswer): unknown => [status, (JSON.parse(body) as { type: string }).type];
 
 test('requests, sockets and streams go over TLS, to whoever knows the authority', async () => {
   const secure = await open();
