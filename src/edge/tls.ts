@@ -127,5 +127,9 @@ function faultIn(files: Files): string | undefined {
 function checkAuthorities(text: string): void {
   const found = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   if (found.length === 0) throw new Error('there is no certificate in TLS_CLIENT_CA');
-  for (const one of found) new X509Certificate(one);
+  for (const one of found) {
+    // One that cannot be read throws.
+    const { ca } = new X509Certificate(one);
+    if (!ca) throw new Error('a certificate in TLS_CLIENT_CA is of no authority');
+  }
 }

@@ -108,7 +108,7 @@ async function open({ clients = false }: { clients?: boolean } = {}): Promise<Se
 const ask = ({ port }: Secure, path: string, more: RequestOptions = {}): Promise<HttpsAnswer> =>
   askHttps(port, path, { ca: ours.own.cert, ...more });
 
-const shows = ({ cert, key }: Pair): RequestOptions => ({ cert, key });
+const shows = ({ cert, key }: Pair): { cert: string; key: string } => ({ cert, key });
 const problemIn = ({ status, body }: HttpsAnswer): unknown => [status, (JSON.parse(body) as { type: string }).type];
 
 test('requests, sockets and streams go over TLS, to whoever knows the authority', async () => {
