@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
+import { gracefulClose } from '../../src/shutdown.ts';
 import { Certificates } from '../../src/auth/certificates.ts';
 import { Tokens } from '../../src/auth/tokens.ts';
 import { subscribersRoute } from '../../src/edge/http/subscribers.ts';
@@ -298,6 +299,44 @@ test('SEC1 a socket that was opened with a certificate ends when its authority i
   writeFileSync(secure.files.clientCa, 'nothing');
   await secure.reload();
   expect(secure.said.at(-1)).toContain('cannot be used');
+});
+
+test('a server that closes does not wait for connections on which nothing was asked', async () => {
+  const { edge, port } = await open();
+  const finish = gracefulClose(edge.app.server);
+  const socket = connect({ host: 'localhost', port, ca: ours.own.cert });
+  const closed = once(socket, 'close');
+  await once(socket, 'secureConnect');
+  socket.resume();
+  // Were it waited for, this would take an hour.
+  await finish(() => edge.app.close(), 3_600_000);
+  await closed;
+});
+
+test('a header that never ends is answered 408 over TLS as well, and so is a body', async () => {
+  const { cert, key } = server;
+  const config = { bodyMaxBytes: 1024, applyMaxBytes: 1024, readWaitMax: 10, requestTimeout: 1000 };
+  const slow = await openEdge({ config, tls: { cert, key } });
+  leftovers.push(() => slow.app.close());
+  await slow.app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = slow.app.server.address() as AddressInfo;
+  const host = 'Host: localhost\r\n';
+  for (const begin of [
+    `GET /livez HTTP/1.1\r\n${host}`,
+    `PUT /v1/regions/us HTTP/1.1\r\n${host}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{`,
+  ]) {
+    const socket = connect({ host: 'localhost', port, ca: ours.own.cert });
+    let answer = '';
+    socket.on('data', (data: Buffer) => (answer += data.toString()));
+    socket.on('error', () => undefined);
+    const closed = once(socket, 'close');
+    await once(socket, 'secureConnect');
+    socket.write(begin);
+    const drip = setInterval(() => socket.writable && socket.write(begin.startsWith('GET') ? 'x: y\r\n' : ''), 100);
+    await closed;
+    clearInterval(drip);
+    expect(answer).toMatch(/^HTTP\/1.1 408 /);
+  }
 });
 
 test('the bounds on what is sent hold over TLS', async () => {
