@@ -67,7 +67,8 @@ Regions, projects, service accounts and bundles are nobody's but the administrat
 
 \`Authorization: Bearer TOKEN\`, over HTTP, for server-sent events and at the upgrade of a WebSocket. Never in the URL: that is a 400.
 What is wrong with a token is a 401 with \`WWW-Authenticate\`, what it does not allow a 403. A socket, stream or waiting poll ends when its
-token does, within a heartbeat (close code 4004, openapi/PUSH.md).
+token does, within a heartbeat (close code 4004, openapi/PUSH.md). Service accounts may show a client certificate instead, over TLS:
+[hardening](hardening.md), which also has the limits that callers and projects are held to.
 
 A token is taken when it is an access token as RFC 9068 describes it: signed with ${Object.keys(ALGORITHMS).join(', ')} by a key that its issuer
 publishes (\`kid\`), of a configured issuer (\`iss\`), for a configured audience (\`aud\`), of an allowed \`typ\`, and now valid (\`exp\`, \`nbf\`, with

@@ -10,11 +10,12 @@ export function banner(
   facts: { version: string; ms: number; resources: number },
 ): void {
   const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-  const origin = `http://${host}:${address.port}`;
+  const s = config.tlsCert === undefined ? '' : 's';
+  const origin = `http${s}://${host}:${address.port}`;
   const database = config.databaseUrl === undefined ? `embedded, in ${config.dataDir}` : 'PostgreSQL';
   const bus = config.redisUrl === undefined ? 'in this process' : 'Redis';
   const access = accessOf(config);
-  const feed = `ws://${host}:${address.port}/v1/watch`;
+  const feed = `ws${s}://${host}:${address.port}/v1/watch`;
   const lines = [
     `Signalbox ${facts.version} is ready after ${facts.ms} ms with ${facts.resources} resources.`,
     `  API       ${origin}/v1`,
@@ -28,11 +29,11 @@ export function banner(
     { api: `${origin}/v1`, docs: `${origin}/docs`, feed, database, bus, mode: access.mode, ...facts },
     `ready, ${access.text}`,
   );
-  if (access.mode === 'tokens' && !isLoopbackHost(config.host)) log.warn(IN_CLEAR);
+  if (access.mode === 'tokens' && s === '' && !isLoopbackHost(config.host)) log.warn(IN_CLEAR);
 }
 
 const IN_CLEAR =
-  'tokens arrive here unencrypted: put a proxy that speaks TLS in front, and let nobody else reach this address';
+  'tokens arrive here unencrypted: set TLS_CERT and TLS_KEY, or put a proxy that speaks TLS in front and let nobody else reach this address';
 
 function accessOf({ oidcIssuers }: Config): { readonly mode: 'development' | 'tokens'; readonly text: string } {
   if (oidcIssuers === undefined) {

@@ -56,6 +56,41 @@ export const networks: Unit<readonly string[]> = {
   write: (value) => value.join(','),
 };
 
+/** So many a second, and so many at once after a quiet time; `off` for as many as one likes. */
+export interface RateSetting {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+/** `100/s`, or `100/s burst 500`; without a burst, as many at once as ten seconds give. */
+export const rate: Unit<RateSetting | 'off'> = {
+  expects: 'a rate such as 100/s or 100/s burst 500, or off',
+  read: (text) => {
+    if (text === 'off') return 'off';
+    const [, perSecond, burst] = /^([1-9][0-9]{0,6})\/s(?: +burst +([1-9][0-9]{0,7}))?$/.exec(text) ?? [];
+    if (perSecond === undefined) return undefined;
+    return { perSecond: Number(perSecond), burst: burst === undefined ? Number(perSecond) * 10 : Number(burst) };
+  },
+  write: (value) => (value === 'off' ? 'off' : `${value.perSecond}/s burst ${value.burst}`),
+};
+
+/** A number that something may come to, or `off`. */
+export const atMost = (max: number): Unit<number | 'off'> => ({
+  expects: `a whole number from 1 to ${max}, or off`,
+  read: (text) => (text === 'off' ? 'off' : integer(1, max).read(text)),
+  write: String,
+});
+
+/** A duration, or `off`. */
+export const durationOrOff = (min: string, max: string): Unit<number | 'off'> => {
+  const unit = duration(min, max);
+  return {
+    expects: `${unit.expects}, or off`,
+    read: (text) => (text === 'off' ? 'off' : unit.read(text)),
+    write: (value) => (value === 'off' ? 'off' : unit.write(value)),
+  };
+};
+
 /** A URL with one of the schemes, each written with its colon. */
 export const url = (schemes: readonly string[]): Unit<string> => ({
   expects: `a URL that begins with ${schemes.map((scheme) => `${scheme}//`).join(' or ')}`,

@@ -1,5 +1,18 @@
 import { readIssuers, type Issuer } from './auth/issuer.ts';
-import { choice, duration, flag, integer, matching, networks, size, url, type Unit } from './config-units.ts';
+import {
+  atMost,
+  choice,
+  duration,
+  durationOrOff,
+  flag,
+  integer,
+  matching,
+  networks,
+  rate,
+  size,
+  url,
+  type Unit,
+} from './config-units.ts';
 
 interface Setting<T> {
   readonly env: string;
@@ -30,6 +43,8 @@ const issuers: Unit<readonly Issuer[]> = {
   },
   write: (value) => JSON.stringify(value),
 };
+
+const filePath = matching('the path of a file', /^[^\0]+$/);
 
 const S = 1000;
 const KIB = 1024;
@@ -250,7 +265,91 @@ export const SETTINGS = {
     env: 'EGRESS_ALLOW',
     unit: networks,
     otherwise: 'all that are not denied',
-    description: 'Networks that Signalbox may call: those of your instances. Nothing else is called then.',
+    description:
+      'Networks that Signalbox may call: those of your instances. Nothing else is called then. With OIDC_ISSUERS loopback is called only where a range inside 127.0.0.0/8 or ::1/128 is named here.',
+  }),
+  tlsCert: optional({
+    env: 'TLS_CERT',
+    unit: filePath,
+    otherwise: 'no TLS: HTTP and WebSocket in the clear',
+    description:
+      'File with the certificate and those between it and its authority, in PEM. With TLS_KEY, only HTTPS is spoken. When the files change, they are taken on within seconds; what cannot be used is logged, and the old ones stay.',
+  }),
+  tlsKey: optional({
+    env: 'TLS_KEY',
+    unit: filePath,
+    otherwise: 'no TLS',
+    description: 'File with the private key of TLS_CERT, in PEM.',
+  }),
+  tlsClientCa: optional({
+    env: 'TLS_CLIENT_CA',
+    unit: filePath,
+    otherwise: 'clients are not asked for certificates',
+    description:
+      'File with the authorities, in PEM, whose client certificates are taken: who shows one, and no token, is the service account with the subject cert:uri:URI or cert:cn:NAME (docs/hardening.md).',
+  }),
+  rateLimitRenew: required({
+    env: 'RATE_LIMIT_RENEW',
+    unit: rate,
+    default: { perSecond: 2000, burst: 20_000 },
+    description:
+      'Renewals of leases, for each caller. Rate limits are those of one node; in development mode there are none.',
+  }),
+  rateLimitResume: required({
+    env: 'RATE_LIMIT_RESUME',
+    unit: rate,
+    default: { perSecond: 500, burst: 10_000 },
+    description: 'Watches that connect, subscriptions and polls, for each caller.',
+  }),
+  rateLimitRead: required({
+    env: 'RATE_LIMIT_READ',
+    unit: rate,
+    default: { perSecond: 5000, burst: 20_000 },
+    description: 'Reads of one resource, and of the instances of one service, for each caller.',
+  }),
+  rateLimitList: required({
+    env: 'RATE_LIMIT_LIST',
+    unit: rate,
+    default: { perSecond: 50, burst: 500 },
+    description: 'Lists, exports, the coverage matrix and pages of the log, for each caller.',
+  }),
+  rateLimitWrite: required({
+    env: 'RATE_LIMIT_WRITE',
+    unit: rate,
+    default: { perSecond: 500, burst: 5000 },
+    description: 'Changes, registrations among them, for each caller.',
+  }),
+  rateLimitUnknown: required({
+    env: 'RATE_LIMIT_UNKNOWN',
+    unit: rate,
+    default: { perSecond: 20, burst: 400 },
+    description:
+      'Requests without a credential, or with one that is not taken, for each address (IPv6: each /64). Callers who are known are not counted here, whatever address they share.',
+  }),
+  overloadLag: required({
+    env: 'OVERLOAD_LAG',
+    unit: durationOrOff('10ms', '1m'),
+    default: 150,
+    description:
+      'While the event loop is late by more than this, writes are answered 429; lists at twice, reads at 4, resuming watches at 8 and renewals at 16 times this. Not in development mode, nor for administrators.',
+  }),
+  projectMaxServices: required({
+    env: 'PROJECT_MAX_SERVICES',
+    unit: atMost(10_000_000),
+    default: 10_000,
+    description: 'Services in one project. Administrators may go beyond the limits of projects.',
+  }),
+  projectMaxInstances: required({
+    env: 'PROJECT_MAX_INSTANCES',
+    unit: atMost(10_000_000),
+    default: 100_000,
+    description: 'Instances of all services of one project.',
+  }),
+  projectMaxSubscriptions: required({
+    env: 'PROJECT_MAX_SUBSCRIPTIONS',
+    unit: atMost(10_000_000),
+    default: 50_000,
+    description: 'Subscriptions of all service accounts of one project on one node, waiting polls among them.',
   }),
   bodyMaxBytes: required({
     env: 'BODY_MAX_BYTES',
@@ -320,8 +419,18 @@ export function loadConfig(env: Env, { isTTY = false }: { readonly isTTY?: boole
   values['logFormat'] ??= isTTY ? 'pretty' : 'json';
   const config = values as Config;
   const isDevelopment = !env[SETTINGS.oidcIssuers.env];
+  errors.push(...contradictions(config));
   if (isDevelopment && config.host !== undefined && !isLoopbackHost(config.host)) errors.push(notLoopback(config.host));
   return errors.length > 0 ? { ok: false, errors } : { ok: true, config, warnings: warningsOf(env) };
+}
+
+/** What several settings together cannot mean. */
+function* contradictions({ tlsCert, tlsKey, tlsClientCa }: Config): Generator<string> {
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    yield `${tlsCert === undefined ? 'TLS_CERT' : 'TLS_KEY'} must be set too: a certificate and its key belong together. Set both, or neither for HTTP.`;
+  } else if (tlsClientCa !== undefined && tlsCert === undefined) {
+    yield 'TLS_CLIENT_CA must not be set without TLS_CERT and TLS_KEY: certificates of clients are shown over TLS. Set all three, or leave it out.';
+  }
 }
 
 /** Names and addresses that only programs on the same machine can reach. */

@@ -8,6 +8,9 @@ import { AuditWriter } from './audit/writer.ts';
 import { permitOf } from './auth/authorize.ts';
 import { sightOf } from './auth/sight.ts';
 import { RegistrationTokens } from './auth/registration-tokens.ts';
+import type { Server as HttpsServer } from 'node:https';
+import { Certificates } from './auth/certificates.ts';
+import { RateLimits } from './auth/rate-limits.ts';
 import { Tokens } from './auth/tokens.ts';
 import { banner } from './banner.ts';
 import { InProcessNetwork } from './bus/in-process.ts';
@@ -18,6 +21,8 @@ import { buildApp } from './edge/app.ts';
 import { registrationTokenRoutes } from './edge/http/registration-tokens.ts';
 import { auditRoute } from './edge/http/audit.ts';
 import { subscribersRoute } from './edge/http/subscribers.ts';
+import { frameGateOf } from './edge/rate-limiting.ts';
+import { TlsFiles } from './edge/tls.ts';
 import { registrarOf } from './edge/ws/registrar.ts';
 import { watchRoute } from './edge/ws/watch.ts';
 import { every } from './every.ts';
@@ -27,6 +32,8 @@ import { Tail } from './feed/tail.ts';
 import { createEgress } from './health/egress.ts';
 import { Monitor, TICK_MS } from './health/monitor.ts';
 import { createProber } from './health/prober.ts';
+import { LagMeter } from './lag-meter.ts';
+import { projectLimitsOf, rateLimitsOf } from './limits.ts';
 import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import {
@@ -53,6 +60,10 @@ const AUDIT_PAUSE_MS = 250;
 const AUDIT_LIMITS = { perWindow: 10, windowMs: 60_000, maxSorts: 500, maxWaiting: 10_000 };
 /** Watchers of a node that stops come back within this time, each at a moment of its own. */
 const DRAIN_SPREAD_MS = 2000;
+/** How often the event loop is asked how late it is. */
+const LAG_PERIOD_MS = 50;
+/** How often the files of TLS are read, to see whether they have changed. */
+const TLS_RELOAD_MS = 2000;
 const now = (): number => performance.now();
 
 /** Starts a node and resolves once it serves. Settings come from the environment (docs/settings.md). */
@@ -106,6 +117,9 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   }
   const bus = openBus(config, log);
   const tail = new Tail(store);
+  const lag = new LagMeter(LAG_PERIOD_MS);
+  const settings = rateLimitsOf(config);
+  const limits = settings && new RateLimits({ settings, now, lag: () => lag.lag, refused: metrics.turnedAway });
   const hub = new Hub({
     tail,
     store,
@@ -116,7 +130,9 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
       heartbeatMs: config.watchHeartbeat,
       stallTimeoutMs: config.watchStallTimeout,
       ringBytes: config.historyMemoryBytes,
+      ...(config.projectMaxSubscriptions !== 'off' && { maxProjectSubscriptions: config.projectMaxSubscriptions }),
     },
+    ...(limits !== undefined && { gate: frameGateOf(limits) }),
     metrics: metrics.hub,
     log,
     now,
@@ -132,11 +148,17 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     metrics: metrics.commit,
     now,
   });
-  const registry = new Registry(loop, { ledger: tail, validate: validateResource, permitOf, sightOf });
+  const registry = new Registry(loop, {
+    ledger: tail,
+    validate: validateResource,
+    permitOf,
+    sightOf,
+    limits: projectLimitsOf(config),
+  });
 
   const egress = createEgress({
-    // Development mode is on loopback, and so are the instances.
-    allowLoopback: true,
+    // Development mode is on loopback, and so are the instances. Elsewhere it is where others' secrets are.
+    allowLoopback: config.oidcIssuers === undefined,
     deny: config.egressDeny ?? [],
     ...(config.egressAllow !== undefined && { allow: config.egressAllow }),
   });
@@ -195,9 +217,18 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     random: (bytes) => randomBytes(bytes).toString('hex'),
     clock: Date.now,
   });
+  const certificates = config.tlsClientCa === undefined ? undefined : new Certificates(Date.now);
+  const tls = await openTls(config, log, certificates);
   const app = await buildApp({
     config,
-    access: { development: tokens === undefined, ...(tokens && { tokens }), registrationTokens },
+    access: {
+      development: tokens === undefined,
+      ...(tokens && { tokens }),
+      registrationTokens,
+      ...(certificates !== undefined && { certificates }),
+    },
+    ...(tls !== undefined && { tls: tls.options }),
+    ...(limits !== undefined && { limits }),
     registry,
     state: tail,
     log: hub.history,
@@ -255,6 +286,8 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   void tokens?.refresh();
   const jobs = [
     ...(tokens === undefined ? [] : [every(config.jwksRefresh, () => tokens.refresh(), failed)]),
+    ...(tls === undefined ? [] : [every(TLS_RELOAD_MS, () => tls.reload(app.server as HttpsServer), failed)]),
+    ...(limits === undefined ? [] : [every(LAG_PERIOD_MS, () => lag.tick(now()), failed)]),
     every(config.tailInterval, () => tail.catchUp().then(away.worked, away.failed), failed),
     every(TRIM_PAUSE_MS, () => trim().then(trimAudit), failed),
     every(AUDIT_PAUSE_MS, () => audit.flush(), failed),
@@ -308,6 +341,13 @@ function openStore(config: Config, log: Logger, onFatal: (error: Error) => void)
   const storeLog = { info: (m: string) => log.info(m), warn: (m: string) => log.warn(m) };
   if (config.databaseUrl === undefined) return openEmbedded({ dir: config.dataDir, log: storeLog, onFatal });
   return openPostgres({ url: config.databaseUrl, log: storeLog });
+}
+
+async function openTls(config: Config, log: Logger, clients: Certificates | undefined): Promise<TlsFiles | undefined> {
+  const { tlsCert: cert, tlsKey: key, tlsClientCa: clientCa } = config;
+  if (cert === undefined || key === undefined) return undefined;
+  const paths = { cert, key, ...(clientCa !== undefined && { clientCa }) };
+  return TlsFiles.open(paths, { log, onClientCa: () => clients?.replaced() });
 }
 
 function openBus(config: Config, log: Logger): Bus {

@@ -14,6 +14,8 @@ export interface Metrics {
   readonly audit: AuditWriterDeps['metrics'];
   readonly health: MonitorMetrics;
   readonly storeErrors: { inc(): void };
+  /** A request was answered 429. */
+  readonly turnedAway: (rateClass: string, why: string) => void;
   /** Reads what is a level rather than a count from the parts themselves, at the time of asking. */
   watch(parts: { readonly tail: Tail; readonly hub: Hub; readonly loop: CommitLoop; readonly monitor: Monitor }): void;
 }
@@ -34,6 +36,11 @@ export function createMetrics(): Metrics {
   const auditDropped = counter(
     'audit_dropped_total',
     'Audit entries that were lost: the database was away for too long',
+  );
+  const turnedAway = counter(
+    'requests_turned_away_total',
+    'Requests and frames beyond what the caller may ask, or while the node was late',
+    ['class', 'why'],
   );
   const batchSize = new Histogram({
     name: 'signalbox_commit_batch_size',
@@ -103,6 +110,7 @@ export function createMetrics(): Metrics {
       ]),
     },
     storeErrors: counter('store_errors_total', 'Failed looks at the log because the database was away'),
+    turnedAway: (rateClass, why) => turnedAway.inc({ class: rateClass, why }),
     watch({ tail, hub, loop, monitor }) {
       gauge('revision', 'The revision of the view', () => tail.head.revision);
       gauge('log_trimmed_revision', 'The log holds every revision above this one', () => tail.head.trimmed);

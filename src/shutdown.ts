@@ -55,10 +55,13 @@ export function gracefulClose(server: Server): (close: () => Promise<void>, grac
   function forget(this: Socket): void {
     sockets.delete(this);
   }
-  server.on('connection', (socket: Socket) => {
+  const remember = (socket: Socket): void => {
     sockets.add(socket);
     socket.on('close', forget);
-  });
+  };
+  server.on('connection', remember);
+  // Over TLS these tell whether a request has come; the ones below them have read the handshake.
+  server.on('secureConnection', remember);
   return async (close, graceMs) => {
     const sweep = setInterval(() => {
       server.closeIdleConnections();

@@ -44,6 +44,13 @@ test.each<[env: string, text: string, key: keyof Config, value: unknown]>([
   ['HISTORY_MAX_BYTES', '2GiB', 'historyMaxBytes', 2 * 1024 ** 3],
   ['WATCH_MAX_FRAME_BYTES', '2048B', 'watchMaxFrameBytes', 2048],
   ['DATABASE_URL', 'postgresql://u:p@h:5432/d', 'databaseUrl', 'postgresql://u:p@h:5432/d'],
+  ['RATE_LIMIT_READ', '7/s', 'rateLimitRead', { perSecond: 7, burst: 70 }],
+  ['RATE_LIMIT_READ', '7/s burst 9', 'rateLimitRead', { perSecond: 7, burst: 9 }],
+  ['RATE_LIMIT_RENEW', 'off', 'rateLimitRenew', 'off'],
+  ['OVERLOAD_LAG', 'off', 'overloadLag', 'off'],
+  ['OVERLOAD_LAG', '1s', 'overloadLag', 1000],
+  ['PROJECT_MAX_SERVICES', 'off', 'projectMaxServices', 'off'],
+  ['PROJECT_MAX_SERVICES', '12', 'projectMaxServices', 12],
   ['EGRESS_DENY', '10.0.0.0/8, fd00::/8', 'egressDeny', ['10.0.0.0/8', 'fd00::/8']],
 ])('%s=%s', (env, text, key, value) => {
   expect(configOf({ [env]: text })[key]).toEqual(value);
@@ -128,6 +135,19 @@ test('every default is what its own text is read as', () => {
   for (const setting of Object.values(SETTINGS)) {
     if (!('default' in setting)) continue;
     const unit = setting.unit as { read(text: string): unknown; write(value: unknown): string };
-    expect(unit.read(unit.write(setting.default))).toBe(setting.default);
+    expect(unit.read(unit.write(setting.default))).toEqual(setting.default);
   }
+});
+
+test.each<[env: Record<string, string>, part: string]>([
+  [{ RATE_LIMIT_READ: '0/s' }, 'RATE_LIMIT_READ must be a rate such as 100/s'],
+  [{ RATE_LIMIT_READ: '10' }, 'RATE_LIMIT_READ must be'],
+  [{ RATE_LIMIT_READ: '10/s burst 0' }, 'RATE_LIMIT_READ must be'],
+  [{ PROJECT_MAX_INSTANCES: '0' }, 'PROJECT_MAX_INSTANCES must be a whole number from 1 to 10000000, or off'],
+  [{ OVERLOAD_LAG: '1ms' }, 'OVERLOAD_LAG must be a duration from 10ms to 1m'],
+  [{ TLS_CERT: 'a.pem' }, 'TLS_KEY must be set too'],
+  [{ TLS_KEY: 'a.pem' }, 'TLS_CERT must be set too'],
+  [{ TLS_CLIENT_CA: 'a.pem' }, 'TLS_CLIENT_CA must not be set without TLS_CERT and TLS_KEY'],
+])('%j is refused', (env, part) => {
+  expect(errorsOf(env).join()).toContain(part);
 });

@@ -1,4 +1,5 @@
 import type { Owned } from '../domain/command.ts';
+import { CERTIFICATE_SUBJECT } from './certificates.ts';
 import type { Issuer } from './issuer.ts';
 
 /** What a token says about its bearer, in Signalbox's words; what the catalog says is asked at each request. */
@@ -30,6 +31,8 @@ export function identityOf(claims: Claims, issuer: Issuer): Identity | string {
   const { claims: paths, admins, readers, monitors, owners, projects } = issuer;
   const subject = at(claims, paths.subject);
   if (typeof subject !== 'string' || subject === '') return `the token has no ${paths.subject}`;
+  if (subject.startsWith(CERTIFICATE_SUBJECT))
+    return `its ${paths.subject} begins with ${CERTIFICATE_SUBJECT}, as only certificates may`;
   if (usesGroups(issuer) && isOverage(claims, issuer)) return OVERAGE;
   // The name of a group may have spaces in it, and a scope has none.
   const groups = new Set(textsIn(claims, paths.groups));

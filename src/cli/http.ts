@@ -166,6 +166,16 @@ export function whyUnreachable(url: string, error: unknown): string {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return `The name in ${url} is not known to DNS: check it, ${elsewhere}`;
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'UNABLE_TO_GET_ISSUER_CERT':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+      return `The certificate of ${url} is of an authority that is not known here: name the file with that authority in NODE_EXTRA_CA_CERTS, ${elsewhere}`;
+    case 'CERT_HAS_EXPIRED':
+      return `The certificate of ${url} has expired: have it renewed, ${elsewhere}`;
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return `The certificate of ${url} is for another name: use the name that it is for, ${elsewhere}`;
     case 'ECONNRESET':
     case 'UND_ERR_SOCKET':
       return `${url} closed the connection before it answered: check that Signalbox runs there, ${elsewhere}`;

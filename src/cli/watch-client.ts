@@ -1,4 +1,4 @@
-import type { ServerFrame, Select } from '../protocol/frames.ts';
+import type { ClientFrame, ServerFrame, Select } from '../protocol/frames.ts';
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
 import { CliError, failure, unreachable } from './errors.ts';
 import { answerError, whyUnreachable, type Token } from './http.ts';
@@ -49,6 +49,8 @@ export class WatchClient {
   /** Connections since the last one that brought everything. */
   #failures = 0;
   #mismatches = 0;
+  /** What was asked for last. */
+  #asked: ClientFrame | undefined;
   /** A server of this protocol has spoken once, so that its absence is worth waiting out. */
   #welcomed = false;
   #lost = false;
@@ -109,7 +111,7 @@ export class WatchClient {
         socket.expectEvery(frame.heartbeat);
         this.#cache.connected(frame.epoch);
         const { since } = this.#cache;
-        socket.send({
+        this.#ask(socket, {
           type: 'subscribe',
           id: SUBSCRIPTION,
           select: this.#options.select,
@@ -123,6 +125,7 @@ export class WatchClient {
         this.#lost = false;
         return;
       case 'error':
+        if (frame.code === 'rate-limited') return this.#askAgain(socket, frame.retryAfterMs);
         return this.#fail(failure('The server does not take the subscription', frame.message));
       case 'snapshot':
       case 'synced':
@@ -152,8 +155,21 @@ export class WatchClient {
         ),
       );
     } else {
-      socket.send({ type: 'resync', id: SUBSCRIPTION, revision: event.revision, digest: event.digest });
+      this.#ask(socket, { type: 'resync', id: SUBSCRIPTION, revision: event.revision, digest: event.digest });
     }
+  }
+
+  #ask(socket: WatchSocket, frame: ClientFrame): void {
+    this.#asked = frame;
+    socket.send(frame);
+  }
+
+  /** The server is asked the same again later, over the same connection if that still stands. */
+  #askAgain(socket: WatchSocket, afterMs = BACKOFF.maxMs): void {
+    setTimeout(() => {
+      const { phase } = this.#state;
+      if (phase === 'connected' && this.#state.socket === socket && this.#asked) this.#ask(socket, this.#asked);
+    }, afterMs).unref();
   }
 
   #ended(end: End): void {

@@ -1,6 +1,7 @@
 import type { FieldError, Refusal, Warning } from './errors.ts';
 import type { AnyItem, Change } from './item.ts';
 import type { InstanceEdit } from './instances/edits.ts';
+import type { ProjectLimits } from './quota.ts';
 import type { Kind, Labels } from './resources.ts';
 import type { Reader } from './view.ts';
 import type { Sight } from './visibility.ts';
@@ -74,6 +75,8 @@ interface Asked {
   readonly permit?: Permit;
   /** What the caller may see; the rest is judged by, but never told of (SEC3). Without it, everything. */
   readonly sight?: Sight;
+  /** What projects may hold after it; without them, anything. */
+  readonly limits?: ProjectLimits;
 }
 
 export interface CatalogCommand extends Asked {

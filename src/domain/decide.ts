@@ -7,6 +7,7 @@ import type { Finding } from './finding.ts';
 import { withFixes } from './fixes.ts';
 import { hiddenInstances, hiddenReferences, hiddenTargets, without, type Hidden } from './hidden.ts';
 import { decideInstances } from './instances/decide-instances.ts';
+import { overQuota } from './quota.ts';
 import { resolve, type Resolved } from './resolve.ts';
 import { withAudiences } from './audiences.ts';
 import { unnamed } from './unnamed.ts';
@@ -39,6 +40,8 @@ function decideCatalog(state: Reader, command: CatalogCommand, revision: number,
   if (resolved.touches.size > 0) {
     const findings = check(resolved);
     if (findings.length > 0) return { ok: false, refusal: conflict(resolved, findings, command, revision, validate) };
+    const over = overQuota(state, resolved.after, resolved.touches.values(), command.limits);
+    if (over !== undefined) return { ok: false, refusal: over };
   }
   const named = command.edits.map((edit) => edit.name);
   return {

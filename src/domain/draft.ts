@@ -1,5 +1,6 @@
 import { indexKeys } from './indexes.ts';
 import type { AnyItem, Change } from './item.ts';
+import { Tally, type Usage } from './usage.ts';
 import type { Reader } from './view.ts';
 
 type Buckets = Map<string, Map<string, AnyItem | null>>;
@@ -15,6 +16,8 @@ export class Draft implements Reader {
   readonly #base: Reader;
   readonly #items = new Map<string, AnyItem | null>();
   #buckets: Buckets | undefined;
+  /** What it holds more, or less, than the reader. */
+  #tally: Tally | undefined;
 
   constructor(base: Reader) {
     this.#base = base;
@@ -36,12 +39,21 @@ export class Draft implements Reader {
     return items;
   }
 
+  usage(project: string): Usage {
+    const { services, instances } = this.#base.usage(project);
+    if (this.#tally === undefined) return { services, instances };
+    const more = this.#tally.of(project);
+    return { services: services + more.services, instances: instances + more.instances };
+  }
+
   put(item: AnyItem): void {
+    if (isCounted(item)) this.#count(this.get(item.name), item);
     if (this.#buckets !== undefined) move(this.#buckets, item.name, this.get(item.name), item);
     this.#items.set(item.name, item);
   }
 
   delete(name: string): void {
+    this.#count(this.get(name), undefined);
     if (this.#buckets !== undefined) move(this.#buckets, name, this.get(name), null);
     this.#items.set(name, null);
   }
@@ -59,12 +71,20 @@ export class Draft implements Reader {
     return this.#items.entries();
   }
 
+  #count(before: AnyItem | undefined, after: AnyItem | undefined): void {
+    if ((before === undefined) === (after === undefined)) return;
+    this.#tally ??= new Tally();
+    this.#tally.count(this, before, after);
+  }
+
   #index(): Buckets {
     const buckets: Buckets = new Map();
     for (const [name, after] of this.#items) move(buckets, name, this.#base.get(name), after);
     return buckets;
   }
 }
+
+const isCounted = ({ kind }: AnyItem): boolean => kind === 'instance' || kind === 'service';
 
 function move(buckets: Buckets, name: string, before: AnyItem | undefined, after: AnyItem | null): void {
   if (before !== undefined) for (const key of indexKeys(before)) lay(buckets, key, name, null);

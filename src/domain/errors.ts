@@ -47,5 +47,6 @@ export type Refusal =
   | { readonly code: 'invalid'; readonly detail: string; readonly errors: readonly FieldError[] }
   | { readonly code: 'forbidden'; readonly detail: string }
   | { readonly code: 'not-found'; readonly detail: string }
+  | { readonly code: 'quota-exceeded'; readonly detail: string }
   | { readonly code: 'precondition-failed'; readonly detail: string; readonly revision?: number }
   | { readonly code: 'conflict'; readonly detail: string; readonly violations: readonly Violation[] };

@@ -1,4 +1,5 @@
 import type { AnyItem } from './item.ts';
+import type { Usage } from './usage.ts';
 import type { Reader } from './view.ts';
 
 /** A state in which some resources are not. */
@@ -14,6 +15,11 @@ export class Masked implements Reader {
   get(name: string): AnyItem | undefined {
     const item = this.#base.get(name);
     return item === undefined || this.#isMasked(item) ? undefined : item;
+  }
+
+  /** What projects hold is counted whole. */
+  usage(project: string): Usage {
+    return this.#base.usage(project);
   }
 
   *bucket(key: string): Iterable<AnyItem> {

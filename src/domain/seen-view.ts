@@ -1,5 +1,6 @@
 import type { AnyItem } from './item.ts';
 import { audienceOf, sees, type Sight } from './visibility.ts';
+import type { Usage } from './usage.ts';
 import type { Catalog, View } from './view.ts';
 
 interface Kept {
@@ -30,6 +31,11 @@ export class SeenView implements Catalog {
   get(name: string): AnyItem | undefined {
     const item = this.#view.get(name);
     return item !== undefined && this.#isSeen(item) ? item : undefined;
+  }
+
+  /** What projects hold is counted whole; it is for decisions, and shown to nobody. */
+  usage(project: string): Usage {
+    return this.#view.usage(project);
   }
 
   *bucket(key: string): Iterable<AnyItem> {

@@ -2,12 +2,15 @@ import { indexKeys } from './indexes.ts';
 import { changeName, type AnyItem, type Change } from './item.ts';
 import { NONE, SeenView } from './seen-view.ts';
 import { audienceOfService, sameAudience, type Sight } from './visibility.ts';
+import { Tally, type Usage } from './usage.ts';
 
 /** What a decision or a query may ask of a state: the committed view, or a draft over it. */
 export interface Reader {
   get(name: string): AnyItem | undefined;
   /** The items under an index key (see `indexes.ts`), in no particular order. */
   bucket(key: string): Iterable<AnyItem>;
+  /** What a project holds, at the cost of a look. */
+  usage(project: string): Usage;
 }
 
 /** What a query may ask of a view, or of the part of it that its caller sees. */
@@ -42,6 +45,7 @@ export class View implements Catalog {
   readonly #buckets = new Map<string, Bucket>();
   readonly #seen = new Map<string, SeenView>();
   #generation = 0;
+  readonly #tally = new Tally();
 
   get size(): number {
     return this.#items.size;
@@ -85,6 +89,10 @@ export class View implements Catalog {
     return bucket.sorted;
   }
 
+  usage(project: string): Usage {
+    return this.#tally.of(project);
+  }
+
   all(): Iterable<AnyItem> {
     return this.#items.values();
   }
@@ -94,6 +102,7 @@ export class View implements Catalog {
       const name = changeName(change);
       const before = this.#items.get(name);
       const after = change.op === 'put' ? change.item : undefined;
+      this.#tally.count(this, before, after);
       this.#index(name, before, after);
       if (isSeenByOthers(before, after)) this.#generation += 1;
       if (after !== undefined) this.#items.set(name, after);

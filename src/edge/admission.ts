@@ -5,6 +5,8 @@ import { badHeader, Problem } from '../protocol/problem.ts';
 import type { EdgeDeps } from './deps.ts';
 import { REVISION_HEADER } from './answers.ts';
 import { decide, identify } from './identify.ts';
+import { limitedBy } from './rate-limiting.ts';
+import { securityHeaders } from './security-headers.ts';
 import { targetOf } from './target-of.ts';
 
 declare module 'fastify' {
@@ -41,16 +43,26 @@ const WRITES: ReadonlySet<Action> = new Set([
 /** So long the loading of a catalog usually takes at most; what a client is told to wait. */
 const NOT_READY_RETRY_S = 1;
 
-type Admission = Pick<EdgeDeps, 'state' | 'config' | 'access'>;
+type Admission = Pick<EdgeDeps, 'state' | 'config' | 'access' | 'limits' | 'tls'>;
+
+/** The route whose requests are admitted. */
+interface Route {
+  readonly action: Action;
+  readonly method: string;
+  readonly url: string;
+}
 
 /**
  * What every request passes before its body is read: who is calling, may they do this, is the catalog loaded, has the view
- * reached the revision that the caller has already seen. One hook made for each route, since it runs for every request.
+ * reached the revision that the caller has already seen, is it not too much. One hook made for each route, since it runs for every request.
  */
-export function admission({ state, config, access }: Admission, action: Action, url: string): onRequestHookHandler {
+export function admission({ state, config, access, limits, tls }: Admission, route: Route): onRequestHookHandler {
+  const { action, url } = route;
   const reads = READS.has(action);
   const needsCatalog = reads || WRITES.has(action);
   const target = WRITES.has(action) ? targetOf(url) : undefined;
+  const limited = limitedBy(limits, route);
+  const setHeaders = securityHeaders(url, action, tls !== undefined);
   /** Who is a service account is in the catalog too, so all but strangers wait for it. */
   const whyNot = (request: FastifyRequest): Problem | undefined => {
     const waits = needsCatalog && (request.grant !== undefined || request.caller !== STRANGER);
@@ -67,10 +79,12 @@ export function admission({ state, config, access }: Admission, action: Action, 
   };
   return (request, reply, done) => {
     request.arrivedAt = performance.now();
+    setHeaders(reply);
     const identified = identify(access, request);
-    if (!(identified instanceof Promise)) return answer(request, reply, done, identified ?? whyNot(request));
+    if (!(identified instanceof Promise))
+      return answer(request, reply, done, limited(request, identified ?? whyNot(request)));
     void identified
-      .then((problem) => problem ?? whyNot(request))
+      .then((problem) => limited(request, problem ?? whyNot(request)))
       .then((problem) => answer(request, reply, done, problem), done);
   };
 }

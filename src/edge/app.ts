@@ -19,6 +19,7 @@ import { overrideRoutes } from './http/overrides.ts';
 import { renewRoutes } from './http/renew.ts';
 import { documentRoutes } from './openapi.ts';
 import { validatorCompiler } from './query-validation.ts';
+import { limitedNowhere } from './rate-limiting.ts';
 import { requestIds } from './request-ids.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { RouteTable } from './route-table.ts';
@@ -40,6 +41,13 @@ const TIMEOUT_CHECK_MS = 2000;
 export async function buildApp(deps: EdgeDeps): Promise<FastifyInstance> {
   const { config, logger } = deps;
   const onError = errorHandler(deps);
+  const http = {
+    headersTimeout: Math.min(10_000, Math.ceil(config.requestTimeout / 3)),
+    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    // Answered by the admission, as a problem that says what is missing.
+    requireHostHeader: false,
+  };
   const app = Fastify({
     // Fastify's own logger would cost each request a child logger and two listeners; what there is to say is said here.
     logController: new EdgeLog(logger),
@@ -51,13 +59,7 @@ export async function buildApp(deps: EdgeDeps): Promise<FastifyInstance> {
     keepAliveTimeout: KEEP_ALIVE_MS,
     return503OnClosing: false,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    http: {
-      headersTimeout: Math.min(10_000, Math.ceil(config.requestTimeout / 3)),
-      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-      maxHeaderSize: MAX_HEADER_BYTES,
-      // Answered by the admission, as a problem that says what is missing.
-      requireHostHeader: false,
-    },
+    ...(deps.tls === undefined ? { http } : { https: { ...http, ...deps.tls } }),
     clientErrorHandler: clientErrorHandler(logger),
     frameworkErrors: (error, request, reply) => {
       onError(error, request, reply);
@@ -107,7 +109,10 @@ function watchRoutes(app: FastifyInstance, deps: EdgeDeps, routes: RouteTable): 
     const action = routes.add(route);
     if (action === undefined) return;
     const series = metrics.series(String(route.method), route.url);
-    route.onRequest = [admission(deps, action, route.url), ...[route.onRequest ?? []].flat()];
+    route.onRequest = [
+      admission(deps, { action, method: String(route.method), url: route.url }),
+      ...[route.onRequest ?? []].flat(),
+    ];
     route.onSend = [
       (request, reply, payload, done): void => {
         const ms = performance.now() - request.arrivedAt;
@@ -126,12 +131,13 @@ function logRequest({ logger }: EdgeDeps, request: FastifyRequest, reply: Fastif
 }
 
 async function notFound(
-  { access, state }: EdgeDeps,
+  { access, state, limits }: EdgeDeps,
   routes: RouteTable,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<never> {
-  const problem = (await identify(access, request)) ?? decide(request, 'docs.read', undefined, state.view);
+  const found = (await identify(access, request)) ?? decide(request, 'docs.read', undefined, state.view);
+  const problem = limitedNowhere(limits)(request, found);
   if (problem !== undefined) throw problem;
   const path = request.url.split('?')[0] ?? '';
   const methods = routes.methodsAt(path);

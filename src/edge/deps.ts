@@ -1,3 +1,4 @@
+import type { ServerOptions } from 'node:https';
 import type { FastifyPluginCallback } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
@@ -10,6 +11,7 @@ import type { View } from '../domain/view.ts';
 import type { Access } from './identify.ts';
 import type { Monitoring } from '../health/monitoring.ts';
 import type { PollHub } from './long-poll.ts';
+import type { Limits } from './rate-limiting.ts';
 import type { InstanceDesk } from '../registry/instances.ts';
 
 /** The registry's answer; `revision` is the head after the command, or for a dry run what it would be. */
@@ -40,6 +42,10 @@ export interface EdgeLog {
 export interface EdgeDeps {
   readonly config: Pick<Config, 'bodyMaxBytes' | 'applyMaxBytes' | 'requestTimeout' | 'readWaitMax'>;
   readonly access: Access;
+  /** With it, HTTPS is spoken and nothing else. */
+  readonly tls?: ServerOptions;
+  /** How much one caller may ask; without it, anything. */
+  readonly limits?: Limits;
   /** Rejects with `RegistryUnavailable`. */
   readonly registry: { execute(command: Command, options?: { readonly dryRun?: boolean }): Promise<Result> };
   readonly state: EdgeState;

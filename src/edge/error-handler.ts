@@ -7,6 +7,7 @@ import { RegistryUnavailable } from '../registry/errors.ts';
 import { REVISION_HEADER, sendProblem } from './answers.ts';
 import type { EdgeDeps } from './deps.ts';
 import { refusalOf } from './refusals.ts';
+import { securityHeaders } from './security-headers.ts';
 
 /** What cannot be read as a request has never come to its admission. */
 const isKnown = ({ caller }: { readonly caller?: FastifyRequest['caller'] }, view: Reader): boolean =>
@@ -21,9 +22,11 @@ const UNKNOWN_TO: ReadonlySet<ProblemCode> = new Set([
 ]);
 
 /** Everything that goes wrong in a request ends here and leaves as problem+json (RFC 9457). */
-export const errorHandler =
-  ({ logger, state, audit }: Pick<EdgeDeps, 'logger' | 'state' | 'audit'>) =>
-  (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+export const errorHandler = ({ logger, state, tls, audit }: Pick<EdgeDeps, 'logger' | 'state' | 'tls' | 'audit'>) => {
+  // Problems may be met where no route is, and a browser shows them.
+  const setHeaders = securityHeaders('', undefined, tls !== undefined);
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    setHeaders(reply);
     const problem = problemOf(error, request);
     const fields = { requestId: request.id, method: request.method, url: request.url, problem: problem.code };
     if (problem.code === 'internal') logger.error({ ...fields, err: error }, 'a request failed');
@@ -36,6 +39,7 @@ export const errorHandler =
       reply.header(REVISION_HEADER, state.head.revision);
     sendProblem(reply, problem);
   };
+};
 
 export function problemOf(error: unknown, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;

@@ -4,12 +4,14 @@ import { authorize } from '../auth/authorize.ts';
 import { callerOf, STRANGER } from '../auth/caller.ts';
 import { resolveDevelopmentCaller } from '../auth/development.ts';
 import { isAbsentFor } from '../auth/registrar.ts';
+import type { Certificates } from '../auth/certificates.ts';
 import type { Target } from '../auth/target.ts';
 import type { Grant, Verified, Verifier } from '../auth/grant.ts';
 import type { Caller } from '../domain/command.ts';
 import { REGISTRATION_TOKEN_PREFIX } from '../domain/registration-token.ts';
 import type { Reader } from '../domain/view.ts';
 import { badParameter, Problem } from '../protocol/problem.ts';
+import { certificateOf } from './client-certificate.ts';
 
 /** How callers are known; what is left out is not taken. */
 export interface Access {
@@ -19,6 +21,8 @@ export interface Access {
   readonly tokens?: Verifier;
   /** Registration tokens, in development mode too. */
   readonly registrationTokens?: Verifier;
+  /** Certificates of clients, over TLS. */
+  readonly certificates?: Certificates;
 }
 
 declare module 'fastify' {
@@ -49,6 +53,8 @@ export function identify(access: Access, request: FastifyRequest): Problem | und
     request.caller = STRANGER;
     return verify(access.registrationTokens, request, token);
   }
+  if (authorization === undefined && access.certificates !== undefined)
+    return identifyByTls(access.certificates, request);
   // Where no tokens are known, what a client sends along by habit does no harm.
   if (authorization === undefined || access.tokens === undefined) return undefined;
   if (token === undefined) return new Problem('unauthenticated', `Authorization has another form; ${HOW}`);
@@ -97,6 +103,19 @@ function identifyLocally(request: FastifyRequest): Problem | undefined {
   request.caller = resolution.caller;
   return undefined;
 }
+
+function identifyByTls(certificates: Certificates, request: FastifyRequest): Problem | undefined {
+  const verified = certificateOf(certificates, request.raw);
+  if (verified === undefined) return undefined;
+  if (!verified.ok)
+    return new Problem('invalid-certificate', `The client certificate is not taken: ${verified.detail}.`);
+  if (!certificates.stillHolds(verified.grant)) return new Problem('invalid-certificate', OUTLIVED);
+  request.grant = verified.grant;
+  return undefined;
+}
+
+const OUTLIVED =
+  'The client certificate of this connection has expired, or the authorities that are taken have changed: connect again.';
 
 function take(request: FastifyRequest, verified: Verified): Problem | undefined {
   if (!verified.ok) return refusal(verified);

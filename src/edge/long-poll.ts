@@ -8,7 +8,7 @@ import type { WatchSocket } from '../feed/socket.ts';
 import { CLOSE } from '../protocol/close-codes.ts';
 import type { ResetFrame } from '../protocol/frames.ts';
 
-export type PollHub = Pick<Hub, 'connect' | 'flush'>;
+export type PollHub = Pick<Hub, 'connect' | 'flush' | 'projects'>;
 
 /** What became of waiting. */
 export type Polled =

@@ -47,13 +47,25 @@ export const NO_QUERY = Type.Object({}, { additionalProperties: false });
 
 /** What the routes of a sort can meet. */
 const UNAVAILABLE = ['not-ready', 'store-unavailable', 'outcome-unknown', 'overloaded', 'draining'] as const;
-export const REFUSALS: readonly ProblemCode[] = ['invalid', 'conflict', 'precondition-failed', ...UNAVAILABLE];
+export const REFUSALS: readonly ProblemCode[] = [
+  'invalid',
+  'conflict',
+  'quota-exceeded',
+  'precondition-failed',
+  ...UNAVAILABLE,
+];
 export const BODY_REFUSALS: readonly ProblemCode[] = ['malformed-body', 'too-large', 'unsupported-media-type'];
 export const READ_PROBLEMS: readonly ProblemCode[] = ['invalid', 'not-found', 'not-ready', 'revision-not-reached'];
 /** Of writes that no rule of the catalog is about. */
-export const RUNTIME_REFUSALS: readonly ProblemCode[] = ['invalid', ...UNAVAILABLE];
+export const RUNTIME_REFUSALS: readonly ProblemCode[] = ['invalid', 'quota-exceeded', ...UNAVAILABLE];
 export const LIST_PROBLEMS: readonly ProblemCode[] = ['invalid', 'not-ready', 'revision-not-reached'];
-export const APPLY_PROBLEMS: readonly ProblemCode[] = ['invalid', 'conflict', ...UNAVAILABLE, ...BODY_REFUSALS];
+export const APPLY_PROBLEMS: readonly ProblemCode[] = [
+  'invalid',
+  'conflict',
+  'quota-exceeded',
+  ...UNAVAILABLE,
+  ...BODY_REFUSALS,
+];
 
 export const MIN_REVISION = {
   'x-signalbox-min-revision': Type.Optional(
@@ -80,7 +92,7 @@ export function answers(
       headers: { 'X-Signalbox-Revision': REVISION, 'X-Request-Id': REQUEST_ID, ...answer.headers },
     };
   }
-  for (const code of [...problems, 'unauthenticated', 'forbidden', 'internal'] as const) {
+  for (const code of [...problems, 'unauthenticated', 'forbidden', 'rate-limited', 'internal'] as const) {
     const status = String(PROBLEMS[code].status);
     const title = `${PROBLEMS[code].title} (\`${problemType(code)}\`).`;
     const known = all[status];

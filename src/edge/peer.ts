@@ -1,6 +1,8 @@
 import type { FastifyRequest } from 'fastify';
+import type { Hub } from '../feed/hub.ts';
 import type { Gate, Peer, Transport } from '../feed/peer.ts';
 import { standingOf } from './gate.ts';
+import { Problem } from '../protocol/problem.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -22,6 +24,12 @@ export function peerOf({ raw, id, caller, grant, server }: FastifyRequest, trans
     gate: server.gate,
     ...(userAgent !== undefined && { userAgent: cut(userAgent) }),
   };
+}
+
+/** Throws when the peer's project has as many subscriptions as it may: before anything is sent, it can be told so. */
+export function requireRoom({ projects }: Pick<Hub, 'projects'>, { standing }: Peer): void {
+  const full = projects.whyFull(standing.caller);
+  if (full !== undefined) throw new Problem('quota-exceeded', `${full}.`);
 }
 
 /** A slice would hold on to the whole text for as long as the watcher lives. */

@@ -4,6 +4,7 @@ import { topicOf, type Selector } from '../domain/selector.ts';
 import { CLOSE } from '../protocol/close-codes.ts';
 import type { ClientFrame, ErrorFrame, ReauthFrame, ServerFrame, SubscribeFrame } from '../protocol/frames.ts';
 import { parseClientFrame } from '../protocol/parse-frame.ts';
+import { tooSoon } from './frame-gate.ts';
 import { Frame } from './frame.ts';
 import type { Hub } from './hub.ts';
 import type { Peer, Standing } from './peer.ts';
@@ -102,7 +103,10 @@ export class Connection implements SignsOfLife {
     if (this.#closed) return;
     this.heard();
     const parsed = parseClientFrame(text);
-    if ('frame' in parsed) return this.#handle(parsed.frame);
+    if ('frame' in parsed) {
+      const refusal = tooSoon(this.hub.gate, this, parsed.frame);
+      return refusal === undefined ? this.#handle(parsed.frame) : this.#send(refusal);
+    }
     this.#badFrames += 1;
     this.hub.metrics.badFrames.inc();
     if (this.#badFrames < MAX_BAD_FRAMES) return this.#error(parsed.error);
@@ -274,6 +278,7 @@ export class Connection implements SignsOfLife {
         }
         this.#subscriptions.splice(this.#subscriptions.indexOf(subscription), 1);
         subscription.end();
+        this.hub.projects.remove(this.peer.standing.caller);
         this.#send({ type: 'unsubscribed', id: frame.id, topic: subscription.group.topic });
       }
     }
@@ -297,8 +302,11 @@ export class Connection implements SignsOfLife {
       return { code: 'duplicate-topic', message: `subscription ${sameTopic.id} already selects the same` };
     }
     const max = this.hub.limits.maxSubscriptions;
-    if (this.#subscriptions.length < max) return undefined;
-    return { code: 'too-many-subscriptions', message: `a socket holds at most ${max} subscriptions` };
+    if (this.#subscriptions.length >= max) {
+      return { code: 'too-many-subscriptions', message: `a socket holds at most ${max} subscriptions` };
+    }
+    const full = this.hub.projects.whyFull(this.peer.standing.caller);
+    return full === undefined ? undefined : { code: 'quota-exceeded', message: full };
   }
 
   #join(id: string, select: Selector): Subscription {
@@ -306,6 +314,7 @@ export class Connection implements SignsOfLife {
     this.hub.flush();
     const subscription = new Subscription(this, id, this.hub.join(select, this.#standing.sight));
     this.#subscriptions.push(subscription);
+    this.hub.projects.add(this.peer.standing.caller);
     return subscription;
   }
 
@@ -337,7 +346,10 @@ export class Connection implements SignsOfLife {
 
   #end(): void {
     this.#closed = true;
-    for (const subscription of this.#subscriptions.splice(0)) subscription.end();
+    for (const subscription of this.#subscriptions.splice(0)) {
+      subscription.end();
+      this.hub.projects.remove(this.peer.standing.caller);
+    }
     this.#registrations?.end();
     this.hub.forget(this);
   }

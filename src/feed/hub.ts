@@ -8,9 +8,11 @@ import type { Sight } from '../domain/visibility.ts';
 import { CLOSE } from '../protocol/close-codes.ts';
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
 import { Connection } from './connection.ts';
+import type { FrameGate } from './frame-gate.ts';
 import { Frame } from './frame.ts';
 import { History, type Read, type ReadLimit } from './history.ts';
 import type { Peer } from './peer.ts';
+import { ProjectSubscriptions } from './project-subscriptions.ts';
 import type { Registrar } from './registrar.ts';
 import { Ring } from './ring.ts';
 import { Roster, type CutOff } from './roster.ts';
@@ -32,6 +34,8 @@ export interface HubLimits {
   readonly stallTimeoutMs: number;
   /** Bytes of recent changes kept in memory. */
   readonly ringBytes: number;
+  /** Subscriptions of one project's service accounts; without it, any number. */
+  readonly maxProjectSubscriptions?: number;
 }
 
 export interface HubMetrics {
@@ -56,6 +60,8 @@ export interface HubDeps {
   /** Milliseconds since 1970, for people. */
   readonly clock: () => number;
   readonly random: () => number;
+  /** Without it, a peer may ask as often as it likes. */
+  readonly gate?: FrameGate;
 }
 
 /** What a subscriber that is behind gets in one go, before its queue is looked at again. */
@@ -71,6 +77,8 @@ export class Hub implements TailListener {
   readonly log: HubDeps['log'];
   readonly now: () => number;
   readonly clock: () => number;
+  readonly gate: FrameGate | undefined;
+  readonly projects: ProjectSubscriptions;
   readonly #tail: HubDeps['tail'];
   readonly #random: () => number;
   readonly #groups = new Map<string, TopicGroup<Subscription>>();
@@ -94,6 +102,8 @@ export class Hub implements TailListener {
     this.log = deps.log;
     this.now = deps.now;
     this.clock = deps.clock;
+    this.gate = deps.gate;
+    this.projects = new ProjectSubscriptions(deps.limits.maxProjectSubscriptions);
     this.#random = deps.random;
     this.#flushed = deps.tail.head.revision;
     this.#ring = new Ring(deps.limits.ringBytes, this.#flushed);

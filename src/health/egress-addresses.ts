@@ -22,6 +22,14 @@ function parseCidr(text: string): Cidr | undefined {
   return { address, prefix, family: 'ipv6' };
 }
 
+/** Whether everything in one range is in the other; both are ranges. */
+export function isWithin(text: string, outerText: string): boolean {
+  const inner = parseCidr(text);
+  const outer = parseCidr(outerText);
+  if (inner === undefined || outer === undefined || inner.family !== outer.family) return false;
+  return inner.prefix >= outer.prefix && new Ranges([outerText]).has(inner.address);
+}
+
 /** Ranges of addresses. The families are apart: unlike in a BlockList, `::/0` holds no IPv4 address. */
 export class Ranges {
   readonly #lists = { ipv4: new BlockList(), ipv6: new BlockList() };
@@ -43,7 +51,7 @@ export class Ranges {
 /** The IPv4 address that packets to this IPv6 address reach in the end, and what carries them there. */
 export interface Embedded {
   readonly address: string;
-  readonly by: 'mapped' | 'translated' | '6to4';
+  readonly by: 'mapped' | 'translated' | '6to4' | 'isatap';
 }
 
 /** For IPv6 addresses without a zone. */
@@ -58,6 +66,8 @@ export function embeddedIPv4(ip: string): Embedded | undefined {
   if (startsWith(0, 0, 0, 0, 0xffff, 0)) return { address: at(6), by: 'translated' };
   if (startsWith(0x64, 0xff9b, 0, 0, 0, 0)) return { address: at(6), by: 'translated' };
   if (startsWith(0x2002)) return { address: at(1), by: '6to4' };
+  // RFC 5214: whatever the network is, and whether or not the address is unique in the world.
+  if (words[5] === 0x5efe && ((words[4] ?? 0) & 0xfdff) === 0) return { address: at(6), by: 'isatap' };
   return undefined;
 }
 

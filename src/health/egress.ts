@@ -1,11 +1,11 @@
 import { isIP } from 'node:net';
-import { embeddedIPv4, Ranges } from './egress-addresses.ts';
+import { embeddedIPv4, isWithin, Ranges } from './egress-addresses.ts';
 
 export { isCidr } from './egress-addresses.ts';
 
 /** Where Signalbox may connect to when others say where (SEC4). */
 export interface EgressPolicy {
-  /** For one machine: development, tests, a sidecar. */
+  /** For one machine: development, tests, a sidecar. Otherwise it takes a range inside of loopback in `allow`. */
   readonly allowLoopback: boolean;
   /** CIDR ranges that are denied besides those that always are. */
   readonly deny: readonly string[];
@@ -39,6 +39,8 @@ const ALWAYS_DENIED: readonly (readonly [why: string, cidrs: readonly string[]])
   ['a multicast address', ['224.0.0.0/4', 'ff00::/8']],
   ['the broadcast address', ['255.255.255.255/32']],
   ['a reserved address', ['240.0.0.0/4']],
+  // Where the IPv4 address is in these is up to whoever runs the translator, or hidden.
+  ['an address that is translated or tunnelled', ['64:ff9b:1::/48', '2001::/32']],
 ];
 
 /** An egress policy that is ready to judge. Throws when a range is none. */
@@ -48,11 +50,13 @@ export function createEgress(policy: EgressPolicy): Egress {
   // Addresses of the form ::a.b.c.d are long gone, and some systems still take them for the IPv4 address.
   const compatible = new Ranges(['::/96']);
   const deny = new Ranges(policy.deny);
+  // Whoever allows 0.0.0.0/0 has not thought of what listens on the machine of Signalbox itself.
+  const named = new Ranges((policy.allow ?? []).filter((cidr) => LOOPBACK.some((outer) => isWithin(cidr, outer))));
   const allow = policy.allow === undefined ? undefined : new Ranges(policy.allow);
 
   const denied = (ip: string): string | undefined => {
     for (const { why, ranges } of always) if (ranges.has(ip)) return why;
-    if (loopback.has(ip) && !policy.allowLoopback) return 'a loopback address';
+    if (loopback.has(ip) && !policy.allowLoopback && !named.has(ip)) return 'a loopback address';
     if (compatible.has(ip) && !loopback.has(ip)) return 'a reserved address';
     return deny.has(ip) ? 'in a range that is denied' : undefined;
   };

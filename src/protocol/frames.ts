@@ -258,6 +258,8 @@ export const ServerFrames = {
         'too-many-registrations',
         'too-many-requests',
         'invalid-token',
+        'rate-limited',
+        'quota-exceeded',
       ]),
       message: Type.String(),
       errors: Type.Optional(
@@ -270,6 +272,7 @@ export const ServerFrames = {
         ),
       ),
       retryAfter: Type.Optional(Type.Integer({ minimum: 1, description: 'With unavailable: seconds.' })),
+      retryAfterMs: Type.Optional(Type.Integer({ minimum: 1, description: 'With rate-limited: milliseconds.' })),
     },
     { additionalProperties: false, description: 'A client frame was not carried out.' },
   ),

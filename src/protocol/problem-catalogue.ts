@@ -36,6 +36,12 @@ export const PROBLEMS = {
     meaning:
       'The token is malformed, has expired, is of another issuer or for another audience, or its signature is not right, or it is a registration token that was revoked; the detail says which. Get a new one from whoever gave it out.',
   },
+  'invalid-certificate': {
+    status: 401,
+    title: 'The client certificate is not accepted',
+    meaning:
+      'The certificate that was shown in the TLS handshake is not of an authority in TLS_CLIENT_CA, has expired, or names nobody; the detail says which. Connect with another one, with none, or with a token in Authorization.',
+  },
   forbidden: {
     status: 403,
     title: 'The caller may not do this',
@@ -79,6 +85,12 @@ export const PROBLEMS = {
     meaning:
       'So many registration tokens of the service are neither revoked nor expired that no other is made. Revoke one that is no longer used; `GET /v1/services/{service}/registration-tokens` lists them.',
   },
+  'quota-exceeded': {
+    status: 409,
+    title: 'The project holds as much as it may',
+    meaning:
+      'PROJECT_MAX_SERVICES, PROJECT_MAX_INSTANCES or PROJECT_MAX_SUBSCRIPTIONS is reached; the detail names the limit and what is there. Nothing was changed. Remove what is not needed, or have the operator raise the setting.',
+  },
   'start-over': {
     status: 410,
     title: 'The position is not in the log',
@@ -111,6 +123,12 @@ export const PROBLEMS = {
     title: 'The path is a WebSocket',
     meaning:
       '`/v1/watch` is a WebSocket: connect with the subprotocol `signalbox.v1`, as openapi/PUSH.md tells; or ask for a stream of events with `Accept: text/event-stream`.',
+  },
+  'rate-limited': {
+    status: 429,
+    title: 'There are too many such requests',
+    meaning:
+      'The caller asks for more than RATE_LIMIT_RENEW, RATE_LIMIT_RESUME, RATE_LIMIT_READ, RATE_LIMIT_LIST or RATE_LIMIT_WRITE gives to one, or too many requests come from an address without a credential that is taken (RATE_LIMIT_UNKNOWN), or the node is late (OVERLOAD_LAG) and gives up what can wait: writes first, then lists, reads, the resuming of watches, and renewals last. Nothing was done. Try again after `retryAfter` seconds.',
   },
   'headers-too-large': {
     status: 431,

@@ -67,6 +67,8 @@ export function fromRefusal(refusal: Refusal): Problem {
       return new Problem('forbidden', refusal.detail);
     case 'not-found':
       return new Problem('not-found', refusal.detail);
+    case 'quota-exceeded':
+      return new Problem('quota-exceeded', `${refusal.detail}.`);
     case 'precondition-failed':
       return new Problem('precondition-failed', {
         detail: refusal.detail,

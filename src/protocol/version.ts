@@ -5,4 +5,4 @@
 export const PROTOCOL = 'signalbox.v1';
 export const PROTOCOL_VERSION = 1;
 /** SHA-256 of the frame schemas (see `test/protocol/frames.unit.test.ts`), so that none changes unnoticed. */
-export const PROTOCOL_HASH = 'ce3aff8814cc345ded55cb057bcbf939aa21c9785d228e516466e473a0174e94';
+export const PROTOCOL_HASH = '56b76b9545bcf039ccccb0ed647c78330adab23c8bac790eac5865403f3fe422';

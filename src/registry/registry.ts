@@ -3,6 +3,7 @@ import { decide } from '../domain/decide.ts';
 import { withoutHidden } from '../domain/unnamed.ts';
 import type { Reader } from '../domain/view.ts';
 import { audienceOf, sees, type Sight } from '../domain/visibility.ts';
+import { isHeldTo, type ProjectLimits } from '../domain/quota.ts';
 import type { CommitLoop, CommitLoopDeps, Verdict } from './commit-loop.ts';
 import { RegistryUnavailable } from './errors.ts';
 
@@ -14,6 +15,8 @@ export interface RegistryDeps extends Pick<CommitLoopDeps, 'validate'> {
   readonly permitOf: (caller: Caller) => Permit | undefined;
   /** What a caller may see. */
   readonly sightOf: (caller: Caller) => Sight;
+  /** What projects may hold, by whoever is held to it. */
+  readonly limits?: ProjectLimits;
 }
 
 /** The one way to change anything, and so the one place that nobody changes anything past (SEC1). */
@@ -31,10 +34,15 @@ export class Registry {
    * it cannot be decided or committed now. A dry run is the same decision on the present state, not committed (COV5).
    */
   async execute(wanted: Command, options: { readonly dryRun?: boolean } = {}): Promise<Verdict> {
-    const { ledger, validate, permitOf, sightOf } = this.#deps;
+    const { ledger, validate, permitOf, sightOf, limits } = this.#deps;
     const sight = sightOf(wanted.caller);
     const permit = permitOf(wanted.caller);
-    const command = { ...wanted, sight, ...(permit !== undefined && { permit }) };
+    const command = {
+      ...wanted,
+      sight,
+      ...(permit !== undefined && { permit }),
+      ...(limits !== undefined && isHeldTo(wanted.caller) && { limits }),
+    };
     if (options.dryRun !== true) return asSeen(await this.#loop.execute(command), sight, ledger.view);
     if (!ledger.ready) throw new RegistryUnavailable('not-ready', 1);
     const { revision } = ledger.head;

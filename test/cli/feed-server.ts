@@ -32,6 +32,8 @@ export class FeedServer {
   readonly frames: ClientFrame[] = [];
   readonly items = new Map<string, Region>();
   connections = 0;
+  /** So many subscriptions are answered that they come too soon. */
+  tooSoon = 0;
   #log: Change[] = [];
   #trimmed = 0;
   #server: Server | undefined;
@@ -147,6 +149,11 @@ export class FeedServer {
       return this.#snapshot(ws);
     }
     if (frame.type !== 'subscribe') return;
+    if (this.tooSoon > 0) {
+      this.tooSoon -= 1;
+      send(ws, { type: 'error', id: frame.id, code: 'rate-limited', message: 'too often', retryAfterMs: 20 });
+      return;
+    }
     send(ws, { type: 'subscribed', id: frame.id, topic: TOPIC });
     if (frame.since === undefined) return this.#snapshot(ws);
     const way = since({ epoch: this.epoch, revision: this.revision, trimmed: this.#trimmed }, frame.since);

@@ -77,6 +77,14 @@ test('a snapshot, then changes as they come', async () => {
   expect(subscriptions()).toEqual([{ type: 'subscribe', id: 'watch', select: { kind: 'region' } }]);
 });
 
+test('a subscription that comes too soon is asked for again over the same connection', async () => {
+  server.tooSoon = 2;
+  watch();
+  await has('loaded');
+  expect(subscriptions()).toHaveLength(3);
+  expect(server.connections).toBe(1);
+});
+
 describe('PUSH5: a server that restarts', () => {
   test('is waited for, and what happened meanwhile is told, once', async () => {
     watch();

@@ -139,7 +139,7 @@ test('the documentation needs nothing from elsewhere', async () => {
     expect(response.body).not.toMatch(/(?:src|href)="(?:https?:)?\/\//);
   }
   const policy = String((await edge.app.inject('/docs')).headers['content-security-policy']);
-  expect(policy).toContain("default-src 'self'");
+  expect(policy).toContain("default-src 'none'");
   expect(policy).not.toMatch(/https?:/);
 });
 

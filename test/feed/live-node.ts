@@ -12,6 +12,7 @@ import { buildApp } from '../../src/edge/app.ts';
 import { auditRoute } from '../../src/edge/http/audit.ts';
 import { subscribersRoute } from '../../src/edge/http/subscribers.ts';
 import type { Access } from '../../src/edge/identify.ts';
+import { frameGateOf, type Limits } from '../../src/edge/rate-limiting.ts';
 import { registrarOf } from '../../src/edge/ws/registrar.ts';
 import { watchRoute } from '../../src/edge/ws/watch.ts';
 import { Hub, type HubLimits } from '../../src/feed/hub.ts';
@@ -77,6 +78,8 @@ export interface NodeOptions {
   readonly limits?: Partial<HubLimits>;
   readonly env?: Readonly<Record<string, string>>;
   readonly access?: Access;
+  /** Of requests and of frames alike. */
+  readonly rates?: Limits;
 }
 
 /** A node with everything but its database and its health checks, on a real port. */
@@ -94,7 +97,7 @@ export class LiveNode {
   app!: FastifyInstance;
   #beat: NodeJS.Timeout | undefined;
 
-  private constructor(limits: Partial<HubLimits>) {
+  private constructor(limits: Partial<HubLimits>, rates: Limits | undefined) {
     const bus = new InProcessNetwork().join();
     this.hub = new Hub({
       tail: this.tail,
@@ -113,6 +116,7 @@ export class LiveNode {
       now,
       clock: Date.now,
       random: () => 0.5,
+      ...(rates !== undefined && { gate: frameGateOf(rates) }),
     });
     this.audit = new AuditWriter({
       store: this.store,
@@ -152,15 +156,21 @@ export class LiveNode {
     });
   }
 
-  static async open({ limits = {}, env = {}, access = { development: true } }: NodeOptions = {}): Promise<LiveNode> {
+  static async open({
+    limits = {},
+    env = {},
+    access = { development: true },
+    rates,
+  }: NodeOptions = {}): Promise<LiveNode> {
     const loaded = loadConfig(env);
     if (!loaded.ok) throw new Error(loaded.errors.join('\n'));
-    const node = new LiveNode(limits);
+    const node = new LiveNode(limits, rates);
     const { hub, tail, leases, instances, registry, audit, store } = node;
     const log = pino({ level: 'silent' });
     node.app = await buildApp({
       config: loaded.config,
       access,
+      ...(rates !== undefined && { limits: rates }),
       registry,
       state: tail,
       log: hub.history,

@@ -28,6 +28,9 @@ describe('SEC4: where Signalbox may connect to', () => {
     ['240.0.0.1', 'a reserved address'],
     ['::5', 'a reserved address'],
     ['::127.0.0.1', 'a reserved address'],
+    ['64:ff9b:1::a00:1', 'an address that is translated or tunnelled'],
+    ['64:ff9b:1:a9fe:a9:fe00::', 'an address that is translated or tunnelled'],
+    ['2001:0:1234::1', 'an address that is translated or tunnelled'],
     ['fe80::1%eth0', 'an address with a zone'],
     ['::ffff:10.0.0.1%lo', 'an address with a zone'],
   ])('%s is denied always: %s', (ip, why) => {
@@ -51,6 +54,8 @@ describe('SEC4: where Signalbox may connect to', () => {
     '64:ff9b::7f00:1',
     '2002:7f00:1::',
     '2002:7f00:0001:0:1:2:3:4',
+    '2001:db8::5efe:7f00:1',
+    '2001:db8::200:5efe:127.0.0.1',
   ])('%s is loopback, which is denied unless it is allowed', (ip) => {
     expect(open.check(ip)).toBe('a loopback address');
     expect(local.check(ip)).toBeUndefined();
@@ -114,6 +119,19 @@ describe('SEC4: where Signalbox may connect to', () => {
       expect(egress.check(ip)).toBe('not in a range that is allowed');
     expect(egress.check('10.9.1.1')).toBe('in a range that is denied');
     expect(egress.check('fd00:ec2::254')).toBe('a metadata address of a cloud');
+  });
+
+  test('loopback is allowed by a range inside of it, and not by one that holds everything', () => {
+    const all = createEgress({ allowLoopback: false, deny: [], allow: ['0.0.0.0/0', '::/0'] });
+    for (const ip of ['127.0.0.1', '::1', '::ffff:127.0.0.1', '64:ff9b::7f00:1'])
+      expect(all.check(ip)).toBe('a loopback address');
+    const some = createEgress({ allowLoopback: false, deny: [], allow: ['127.0.0.0/30', '10.0.0.0/8'] });
+    for (const ip of ['127.0.0.1', '127.0.0.3', '::ffff:127.0.0.1', '10.0.0.1']) expect(some.check(ip)).toBeUndefined();
+    for (const ip of ['127.0.0.4', '::1']) expect(some.check(ip)).toBe('a loopback address');
+    const six = createEgress({ allowLoopback: false, deny: ['127.0.0.1/32'], allow: ['::1/128', '127.0.0.0/8'] });
+    expect(six.check('::1')).toBeUndefined();
+    expect(six.check('127.0.0.1')).toBe('in a range that is denied');
+    expect(six.check('127.0.0.2')).toBeUndefined();
   });
 
   test('the families are apart: all of IPv6 is none of IPv4, and nothing is allowed when no range is', () => {

@@ -22,6 +22,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'every.ts': [],
   'shutdown.ts': [],
   'log.ts': ['config.ts'],
+  'lag-meter.ts': [],
+  'limits.ts': ['config.ts', 'domain', 'auth/rate-limits.ts'],
   'banner.ts': ['config.ts'],
   'metrics.ts': ['audit', 'feed', 'registry', 'health'],
 };

@@ -9,6 +9,7 @@ import { deploymentOf, serviceOf } from '../lookup.ts';
 import { advisoryName, instanceName, instanceOverrideName, partsOf, regionOverrideName } from '../names.ts';
 import { hasBody, itemOf } from '../normalise.ts';
 import { withAudiences } from '../audiences.ts';
+import { overQuota } from '../quota.ts';
 import type { Reader } from '../view.ts';
 import { buildInstance, registrationOf, regionOf, standingOf, type Standing } from './build.ts';
 import type { InstanceEdit } from './edits.ts';
@@ -45,6 +46,8 @@ class InstanceDecision {
       if (refusal !== undefined) return { ok: false, refusal };
     }
     const touches = [...this.#touches.values()];
+    const over = overQuota(this.#before, this.#after, touches, this.#command.limits);
+    if (over !== undefined) return { ok: false, refusal: over };
     const changes = withAudiences(touches.map(changeOf), this.#before, this.#after, this.#at);
     return { ok: true, changes, outcomes: this.#outcomes(named, touches), warnings: [] };
   }

@@ -13,7 +13,7 @@ import { REVISION_HEADER, sendJson } from '../answers.ts';
 import type { EdgeDeps } from '../deps.ts';
 import { poll, type PollHub } from '../long-poll.ts';
 import { answers, json, READ_PROBLEMS, ReadHeaders } from '../openapi.ts';
-import { peerOf } from '../peer.ts';
+import { peerOf, requireRoom } from '../peer.ts';
 import { seenBy } from '../seen.ts';
 import { selectOf, selectParameters } from '../selection.ts';
 
@@ -145,11 +145,13 @@ interface Waiting {
 
 async function wait(deps: LogDeps, feed: PollHub, waiting: Waiting): Promise<Found> {
   const { request, reply, select = ALL, waitMs, from, found } = waiting;
+  const peer = peerOf(request, 'poll');
+  requireRoom(feed, peer);
   // Otherwise the connection would be cut for being idle; Node sets it anew for the next request.
   request.raw.socket.setTimeout(0);
   const began = performance.now();
   const since = { epoch: from.epoch, revision: found.to };
-  const polled = await poll(feed, { select, since, waitMs, peer: peerOf(request, 'poll'), reply });
+  const polled = await poll(feed, { select, since, waitMs, peer, reply });
   // The time that it waited is not the time that it took.
   request.arrivedAt += performance.now() - began;
   reply.header(REVISION_HEADER, deps.state.head.revision);

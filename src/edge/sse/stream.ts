@@ -6,11 +6,11 @@ import type { Position } from '../../domain/position.ts';
 import type { Connection } from '../../feed/connection.ts';
 import type { Hub } from '../../feed/hub.ts';
 import { badHeader, badParameter } from '../../protocol/problem.ts';
-import { peerOf } from '../peer.ts';
+import { peerOf, requireRoom } from '../peer.ts';
 import { selectOf, selectParameters } from '../selection.ts';
 import { SseSocket } from './sse-socket.ts';
 
-export type StreamHub = Pick<Hub, 'connect' | 'head'>;
+export type StreamHub = Pick<Hub, 'connect' | 'head' | 'projects'>;
 
 /** Of `GET /v1/watch` as a stream of events. */
 export const StreamQuery = Type.Object(
@@ -40,6 +40,7 @@ export function openStream(hub: StreamHub, request: FastifyRequest, reply: Fasti
   const select = selectOf(query) ?? { kind: '*' };
   const since = sinceOf(hub, request, query);
   const peer = peerOf(request, 'sse');
+  requireRoom(hub, peer);
   reply.hijack();
   const { raw: response } = reply;
   for (const [name, value] of Object.entries({ ...reply.getHeaders(), ...HEADERS })) {

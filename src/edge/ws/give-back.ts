@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 
 type OnUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
@@ -18,7 +19,8 @@ export function giveBackOthers(server: Server, wanted: (request: IncomingMessage
       return;
     }
     socket.unshift(Buffer.concat([Buffer.from(withoutUpgrade(request), 'latin1'), head]));
-    server.emit('connection', socket);
+    // To a server of HTTPS, a connection is what TLS has yet to be spoken on.
+    server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket);
   });
 }
 

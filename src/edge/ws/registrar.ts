@@ -103,6 +103,7 @@ const failed = (error: Failure['error']): Failure => ({ ok: false, error });
 function refused(refusal: Refusal): Failure['error'] {
   const message = refusal.detail;
   if (refusal.code === 'forbidden') return { code: 'forbidden', message };
+  if (refusal.code === 'quota-exceeded') return { code: 'quota-exceeded', message };
   if (refusal.code !== 'invalid') return { code: 'refused', message };
   return { code: 'refused', message, errors: refusal.errors.map(({ pointer, detail }) => ({ pointer, detail })) };
 }

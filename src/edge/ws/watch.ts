@@ -16,7 +16,7 @@ import { giveBackOthers } from './give-back.ts';
 import { rawSocket, WsSocket } from './ws-socket.ts';
 
 export interface WatchDeps {
-  readonly hub: Pick<Hub, 'connect' | 'limits' | 'head'>;
+  readonly hub: Pick<Hub, 'connect' | 'limits' | 'head' | 'projects'>;
   /** Takes the instances that are registered over a socket. */
   readonly registrar: Registrar;
   readonly log: Pick<Logger, 'debug'>;
@@ -84,7 +84,7 @@ const isWatch = ({ method, url, headers }: IncomingMessage): boolean =>
 
 const UPGRADE = `This is a WebSocket: connect with the subprotocol ${PROTOCOL}. For server-sent events, accept text/event-stream.`;
 
-const PROBLEMS = ['invalid', 'upgrade-required', 'not-ready', 'revision-not-reached'] as const;
+const PROBLEMS = ['invalid', 'quota-exceeded', 'upgrade-required', 'not-ready', 'revision-not-reached'] as const;
 const EVENTS = {
   description: 'The stream.',
   content: { 'text/event-stream': { schema: Type.String({ description: 'Events, as PUSH.md describes them.' }) } },
