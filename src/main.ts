@@ -3,9 +3,9 @@ import { isIP } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import type { Logger } from 'pino';
+import { composeAccess } from './access.ts';
 import { permitOf } from './auth/authorize.ts';
-import { Tokens } from './auth/tokens.ts';
-import { banner } from './banner.ts';
+import { banner, originOf } from './banner.ts';
 import { InProcessNetwork } from './bus/in-process.ts';
 import { openRedisBus } from './bus/redis.ts';
 import type { Bus } from './bus/port.ts';
@@ -164,10 +164,10 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   });
   metrics.watch({ tail, hub, loop, monitor });
 
-  const tokens = config.oidcIssuers && new Tokens(config.oidcIssuers, { log, now, clock: Date.now });
+  const people = await composeAccess({ config, rows: store.sessions, state: tail, log });
   const app = await buildApp({
     config,
-    access: tokens === undefined ? { development: true } : { development: false, tokens },
+    access: people.access,
     registry,
     state: tail,
     log: hub.history,
@@ -186,10 +186,12 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
         maxFrameBytes: config.watchMaxFrameBytes,
       }),
       subscribersRoute(hub),
+      ...people.plugins,
     ],
   });
   const finish = gracefulClose(app.server);
   await app.listen({ host: config.host, port: config.port, backlog: config.listenBacklog });
+  await people.listening(originOf(app.server.address() as AddressInfo));
   // It answers from here on, and says that it is not ready until the view is loaded (PUSH7).
   await tail.open(async () => {
     await hub.start(WARM_UP);
@@ -208,10 +210,8 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     );
   // At once too: a node that is restarted often would otherwise never come to it.
   void trim().catch(failed);
-  // At once as well, without waiting for it: an issuer that is away is no reason not to start.
-  void tokens?.refresh();
   const jobs = [
-    ...(tokens === undefined ? [] : [every(config.jwksRefresh, () => tokens.refresh(), failed)]),
+    ...people.jobs.map(({ pauseMs, run }) => every(pauseMs, run, failed)),
     every(config.tailInterval, () => tail.catchUp().then(away.worked, away.failed), failed),
     every(TRIM_PAUSE_MS, trim, failed),
     every(config.watchHeartbeat / HEARTBEAT_SLICES, () => hub.heartbeat(), failed),
@@ -222,6 +222,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     version,
     ms: Math.round(now() - startedAt),
     resources: tail.view.size,
+    hints: people.hints(),
   });
 
   let stopping = false;

@@ -12,6 +12,7 @@ export const ACTIONS = {
   'log.read': 'Read the revision log and its head',
   'feed.watch': 'Subscribe to changes',
   'feed.subscribers': 'See who subscribes to what',
+  'session.use': 'Log in and out, and ask who one is',
   'health.read': 'Ask whether the server lives and is ready',
   'metrics.read': 'Read the metrics of the server',
   'docs.read': 'Read the documentation of the interface',

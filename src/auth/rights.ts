@@ -46,6 +46,7 @@ export const RIGHTS: Readonly<Record<Action, Row>> = {
   'feed.watch': WHO_BELONGS,
   // It names everyone who is connected, so it waits until it can be cut down to what concerns the one who asks.
   'feed.subscribers': NOBODY,
+  'session.use': EVERYONE,
   // Whoever restarts a process has no token to show.
   'health.read': EVERYONE,
   'metrics.read': { ...NOBODY, reader: 'all' },

@@ -8,13 +8,18 @@ import type { Grant, Verified, Verifier } from '../auth/grant.ts';
 import type { Caller } from '../domain/command.ts';
 import type { Reader } from '../domain/view.ts';
 import { badParameter, Problem } from '../protocol/problem.ts';
+import { sessionIn, whyNotWith, type SessionAccess } from './session-access.ts';
 
 /** How callers are known; what is left out is not taken. */
 export interface Access {
   /** Who brings nothing is the administrator, on loopback alone (SEC2). */
   readonly development: boolean;
+  /** In development mode too, nobody is let in who brings nothing. */
+  readonly mustLogIn?: boolean;
   /** Access tokens of issuers. */
   readonly tokens?: Verifier;
+  /** Cookies of browsers. */
+  readonly sessions?: SessionAccess;
 }
 
 declare module 'fastify' {
@@ -35,16 +40,37 @@ export function identify(access: Access, request: FastifyRequest): Problem | und
     return new Problem('uri-too-long', `The URL has ${url.length} characters; ${MAX_URL_LENGTH} are taken.`);
   }
   request.caller = STRANGER;
-  const refused = access.development ? identifyLocally(request) : undefined;
+  const refused = access.development ? identifyLocally(request, access.mustLogIn === true) : undefined;
   if (refused !== undefined) return refused;
   if (hasToken(url)) return badParameter('access_token', IN_URL);
+  if (request.routeOptions.config?.credentials === 'none') return undefined;
   const { authorization } = request.raw.headers;
   // Where no tokens are known, what a client sends along by habit does no harm.
-  if (authorization === undefined || access.tokens === undefined) return undefined;
+  if (authorization === undefined || access.tokens === undefined) return identifySession(access, request);
+  request.caller = STRANGER;
   const token = /^bearer +([^\s,]+) *$/i.exec(authorization)?.[1];
   if (token === undefined) return new Problem('unauthenticated', `Authorization has another form; ${HOW}`);
   const verified = access.tokens.verify(token);
   return verified instanceof Promise ? verified.then((late) => take(request, late)) : take(request, verified);
+}
+
+/** Who comes with a session that has ended is a stranger, in development mode as well. */
+function identifySession({ sessions }: Access, request: FastifyRequest): Problem | undefined | Promise<Problem | undefined> {
+  const credential = sessions && sessionIn(request, sessions.site);
+  if (sessions === undefined || credential === undefined || credential === '') return undefined;
+  request.caller = STRANGER;
+  const foreign = whyNotWith(request, credential, sessions.site);
+  if (foreign !== undefined) return foreign;
+  const verified = sessions.sessions.verify(credential);
+  return verified instanceof Promise ? verified.then((late) => takeSession(request, late)) : takeSession(request, verified);
+}
+
+function takeSession(request: FastifyRequest, verified: Verified): Problem | undefined {
+  if (verified.ok) request.grant = verified.grant;
+  else if (verified.away) {
+    return new Problem('session-unavailable', { detail: `The session cannot be looked at: ${verified.detail}.`, retryAfter: 2 });
+  }
+  return undefined;
 }
 
 /** Whether the caller may do it, by what the catalog says now; for who was identified. */
@@ -62,19 +88,19 @@ export function decide(
   }
   const verdict = authorize(request.caller, action, target, state);
   if (verdict.allowed) return undefined;
-  if (request.caller === STRANGER) return new Problem('unauthenticated', `This needs a token; ${HOW}`);
+  if (request.caller === STRANGER) return new Problem('unauthenticated', `This needs a token, or a session; ${HOW}`);
   return new Problem('forbidden', verdict.detail);
 }
 
-const HOW = 'send the header "Authorization: Bearer TOKEN".';
+const HOW = 'send the header "Authorization: Bearer TOKEN", or log in at /login.';
 const IN_URL = 'is not taken: URLs are written to logs and histories. Send the header "Authorization: Bearer TOKEN"';
 
-function identifyLocally(request: FastifyRequest): Problem | undefined {
+function identifyLocally(request: FastifyRequest, mustLogIn: boolean): Problem | undefined {
   const { raw } = request;
   const { host, origin } = raw.headers;
   const resolution = resolveDevelopmentCaller({ remoteAddress: raw.socket.remoteAddress, host, origin });
   if (!resolution.ok) return new Problem('forbidden', resolution.detail);
-  request.caller = resolution.caller;
+  if (!mustLogIn) request.caller = resolution.caller;
   return undefined;
 }
 

@@ -235,5 +235,6 @@ const TAGS = [
   { name: 'coverage', description: 'Which services are covered where, and whether they run there.' },
   { name: 'log', description: 'The revision log.' },
   { name: 'feed', description: 'The push feed.' },
+  { name: 'access', description: 'Who one is, and how one becomes somebody.' },
   { name: 'operations', description: 'Running Signalbox.' },
 ];

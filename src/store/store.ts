@@ -6,6 +6,7 @@ import { guarded } from './failure.ts';
 import { readHead } from './head.ts';
 import { load } from './load.ts';
 import type { Store } from './port.ts';
+import { sessionRows } from './sessions.ts';
 import { trim } from './trim.ts';
 
 /** The port over a PostgreSQL, whichever way it is reached. */
@@ -26,6 +27,7 @@ export function createStore(db: Database): Store {
         await newEpoch(db);
         return readHead(db);
       }),
+    sessions: sessionRows(db),
     close: () => (closed ??= closeDatabase(db)),
   };
 }

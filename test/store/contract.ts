@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from '@jest/globals';
 import type { Store } from '../../src/store/port.ts';
 import { commitContract } from './contract-commits.ts';
 import { historyContract } from './contract-history.ts';
+import { sessionContract } from './contract-sessions.ts';
 
 export interface Subject {
   /** Opens the same data again; only after a close where `exclusive`. */
@@ -46,5 +47,6 @@ export function storeContract(adapter: string, create: () => Promise<Subject>): 
     });
     commitContract(db);
     historyContract(db);
+    sessionContract(db);
   });
 }

@@ -1,6 +1,7 @@
 import { decodeChanges, encodeChanges } from '../../src/domain/codec.ts';
 import { changeName, type AnyItem, type Entry } from '../../src/domain/item.ts';
 import type { Head } from '../../src/domain/position.ts';
+import { MemorySessions } from './memory-sessions.ts';
 import { StoreUnavailable, type Batch, type Store, type TrimPolicy } from '../../src/store/port.ts';
 
 /**
@@ -11,6 +12,7 @@ export class MemoryStore implements Store {
   failing: false | 'unavailable' | 'outcome-unknown-committed' | 'outcome-unknown-lost' = false;
   /** Called inside a commit, before anything is checked: another node may get in first. */
   beforeCommit: (() => void) | undefined;
+  readonly sessions = new MemorySessions(() => this.#turn());
   readonly #items = new Map<string, AnyItem>();
   #log: { revision: number; at: number; author: string; changes: string }[] = [];
   #head: Head = { epoch: 'e1', revision: 0, trimmed: 0 };
