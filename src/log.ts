@@ -6,7 +6,10 @@ import type { Config } from './config.ts';
 const LOG_END_MS = 500;
 
 /** What a token could stand under, in what is logged and in what an error carries. */
-const SECRETS = ['authorization', 'token', 'access_token', 'cookie'];
+const SECRETS = [
+  ...['authorization', 'token', 'access_token', 'refresh_token', 'id_token', 'cookie'],
+  ...['refreshToken', 'idToken', 'credential', 'csrf', 'clientSecret'],
+];
 const AT = ['', '*.', '*.*.', '*.*.*.'];
 
 /** What every log is made with, wherever it is written: no token ever is. */
@@ -15,9 +18,12 @@ export const LOG_SAFETY = {
   serializers: { url: withoutTokens },
 };
 
-/** Nobody may send a token in a URL, and who does is refused; the URL is logged all the same. */
+/**
+ * Nobody may send a token in a URL, and who does is refused; the URL is logged all the same. Signing in puts codes there, and
+ * what they are held against.
+ */
 export function withoutTokens(url: unknown): unknown {
-  return typeof url === 'string' ? url.replaceAll(/((?:token|%74oken)=)[^&#]*/gi, '$1[redacted]') : url;
+  return typeof url === 'string' ? url.replaceAll(/((?:token|%74oken|token_hint|code|state|csrf)=)[^&#]*/gi, '$1[redacted]') : url;
 }
 
 /** The log, and what resolves when all of it is written, which takes no time unless nobody reads it. */

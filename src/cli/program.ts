@@ -7,6 +7,7 @@ import { addExport } from './export.ts';
 import { addGet } from './get.ts';
 import { addGlobals, type Globals } from './globals.ts';
 import type { Io } from './io.ts';
+import { addLogin, addLogout, addWhoami } from './login.ts';
 import { packageVersion } from './package-version.ts';
 import { problemText } from './problem-text.ts';
 import { addRegister } from './register.ts';
@@ -34,7 +35,7 @@ function createProgram(io: Io): Command {
       `
 Environment:
   SIGNALBOX_URL   where Signalbox is, when --url does not say so
-  SIGNALBOX_TOKEN an access token, when --token-file names none
+  SIGNALBOX_TOKEN an access token, when --token-file names none; without, that of \`signalbox login\`
   NO_COLOR        set to anything: no colours
 
 Exit codes:
@@ -62,6 +63,9 @@ Examples:
   addUndrain(program, io);
   addSubscribers(program, io);
   addStatus(program, io);
+  addLogin(program, io);
+  addLogout(program, io);
+  addWhoami(program, io);
   return program;
 }
 
