@@ -7,6 +7,7 @@ import { ALGORITHMS } from '../src/auth/issuer-keys.ts';
 import { ISSUER_FIELDS } from '../src/auth/issuer.ts';
 import { EXTENTS, RIGHTS, ROLES, type Extent, type Role } from '../src/auth/rights.ts';
 import { SKEW_MS } from '../src/auth/tokens.ts';
+import { loginSections } from './access-login.ts';
 
 const FILE = join(import.meta.dirname, '..', 'docs', 'access.md');
 const CELLS: Readonly<Record<Extent, string>> = {
@@ -74,7 +75,7 @@ tokens of people who are in very many (groups overage): such a token is refused,
 ## OIDC_ISSUERS
 
 Without it Signalbox runs in development mode: on loopback only, and whoever reaches it is the administrator. With it there is no
-such administrator, \`HOST\` may be any address, and nobody is let in without a token. It is a list in JSON; each issuer has
+such administrator, \`HOST\` may be any address, and nobody is let in without a token or a session. It is a list in JSON; each issuer has
 
 | member | what it is |
 | --- | --- |
@@ -101,5 +102,6 @@ alone only to clients that nobody signs in with, since the tokens of people carr
   }
 ]
 \`\`\`
-`;
+
+${loginSections()}`;
 }

@@ -30,7 +30,7 @@ export interface AccessDeps {
 /** Something to do again and again. */
 export interface Job {
   readonly pauseMs: number;
-  run(): Promise<void>;
+  readonly run: () => Promise<void>;
 }
 
 /** Who is let in, and how they become known. */
@@ -57,7 +57,9 @@ export async function composeAccess(deps: AccessDeps): Promise<Composed> {
     const client = { site, tokens, clock: Date.now, random: randomBytes };
     verifier.tokens = tokens;
     issuers = of;
-    clients = of.flatMap((issuer) => (issuer.login === undefined ? [] : new ProviderClient(issuer, issuer.login, client)));
+    clients = of.flatMap((issuer) =>
+      issuer.login === undefined ? [] : new ProviderClient(issuer, issuer.login, client),
+    );
   };
   const tokensOf = (of: readonly Issuer[]): Tokens =>
     new Tokens(of, { log, now: () => performance.now(), clock: Date.now });

@@ -39,7 +39,10 @@ export const originOf = ({ family, address, port }: AddressInfo): string =>
 const IN_CLEAR =
   'tokens arrive here unencrypted: put a proxy that speaks TLS in front, and let nobody else reach this address';
 
-function accessOf({ oidcIssuers, developmentAccess }: Config): { readonly mode: 'development' | 'tokens'; readonly text: string } {
+function accessOf({ oidcIssuers, developmentAccess }: Config): {
+  readonly mode: 'development' | 'tokens';
+  readonly text: string;
+} {
   if (oidcIssuers === undefined) {
     const text =
       developmentAccess === 'open'

@@ -35,7 +35,8 @@ const issuers: Unit<readonly Issuer[]> = {
 /** An origin: browsers give cookies to hosts, not to paths. */
 const publicUrl: Unit<string> = {
   expects: 'an https:// URL without a path, such as https://signalbox.example.com; on this machine, http:// will do',
-  read: (text) => (isSecureUrl(text) && new URL(text).origin === text.replace(/\/$/, '') ? new URL(text).origin : undefined),
+  read: (text) =>
+    isSecureUrl(text) && new URL(text).origin === text.replace(/\/$/, '') ? new URL(text).origin : undefined,
   write: String,
 };
 

@@ -7,8 +7,15 @@ const LOG_END_MS = 500;
 
 /** What a token could stand under, in what is logged and in what an error carries. */
 const SECRETS = [
-  ...['authorization', 'token', 'access_token', 'refresh_token', 'id_token', 'cookie'],
-  ...['refreshToken', 'idToken', 'credential', 'csrf', 'clientSecret'],
+  'authorization',
+  'cookie',
+  'token',
+  'access_token',
+  'refresh_token',
+  'refreshToken',
+  'id_token',
+  'idToken',
+  'clientSecret',
 ];
 const AT = ['', '*.', '*.*.', '*.*.*.'];
 
@@ -23,7 +30,9 @@ export const LOG_SAFETY = {
  * what they are held against.
  */
 export function withoutTokens(url: unknown): unknown {
-  return typeof url === 'string' ? url.replaceAll(/((?:token|%74oken|token_hint|code|state|csrf)=)[^&#]*/gi, '$1[redacted]') : url;
+  return typeof url === 'string'
+    ? url.replaceAll(/((?:token|%74oken|token_hint|code|state|csrf)=)[^&#]*/gi, '$1[redacted]')
+    : url;
 }
 
 /** The log, and what resolves when all of it is written, which takes no time unless nobody reads it. */

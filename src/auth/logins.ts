@@ -49,7 +49,10 @@ export class Logins {
   }
 
   /** Begins a sign-in, which belongs to the browser that holds the credential. Rejects when the issuer cannot be asked. */
-  async begin(client: ProviderClient, returnTo: string): Promise<{ readonly url: string; readonly credential: string }> {
+  async begin(
+    client: ProviderClient,
+    returnTo: string,
+  ): Promise<{ readonly url: string; readonly credential: string }> {
     const { rows, clock, random } = this.#deps;
     const { url, pending } = await client.begin();
     const credential = newCredential(random);

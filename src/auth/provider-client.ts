@@ -217,7 +217,8 @@ function failed(error: unknown): Answer {
     return { ok: false, away, why: `the issuer answered ${said.slice(0, 300)}` };
   }
   const name = (error as Error).name;
-  const away = name === 'TypeError' || name === 'TimeoutError' || (error as { code?: unknown }).code === 'OAUTH_TIMEOUT';
+  const away =
+    name === 'TypeError' || name === 'TimeoutError' || (error as { code?: unknown }).code === 'OAUTH_TIMEOUT';
   if (away) return { ok: false, away, why: `the issuer cannot be asked: ${whyFailed(error)}` };
   return { ok: false, away: false, why: `the answer of the issuer is not right: ${(error as Error).message}` };
 }

@@ -27,10 +27,6 @@ const EARLY_MS = 60_000;
 const EARLY_SHARE = 0.2;
 
 /** Tokens are renewed a little before they end, so that nobody waits for it and an issuer may be away for a moment. */
-export const isDue = (
-  { tokenEndsAt, refreshToken }: SessionData,
-  renewedAt: number,
-  now: number,
-): boolean =>
+export const isDue = ({ tokenEndsAt, refreshToken }: SessionData, renewedAt: number, now: number): boolean =>
   refreshToken !== undefined &&
   now >= tokenEndsAt - Math.min(EARLY_MS, Math.max(0, tokenEndsAt - renewedAt) * EARLY_SHARE);

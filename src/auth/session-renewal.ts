@@ -7,7 +7,9 @@ import type { KnownSession } from './session-grant.ts';
 export type Renew = (
   issuer: string,
   refreshToken: string,
-) => Promise<{ readonly ok: true; readonly signedIn: SignedIn } | { readonly ok: false; readonly why: 'refused' | 'away' }>;
+) => Promise<
+  { readonly ok: true; readonly signedIn: SignedIn } | { readonly ok: false; readonly why: 'refused' | 'away' }
+>;
 
 export interface RenewalsDeps {
   readonly rows: SessionRows;

@@ -24,7 +24,10 @@ export async function openCallbackServer(): Promise<CallbackServer> {
     const url = new URL(request.url ?? '/', redirectUri);
     if (request.method !== 'GET' || url.pathname !== '/callback') return void response.writeHead(404).end();
     const failed = url.searchParams.has('error');
-    answer(response, failed ? 'You are not logged in.' : 'Done. The command line goes on by itself; this page can be closed.');
+    answer(
+      response,
+      failed ? 'You are not logged in.' : 'Done. The command line goes on by itself; this page can be closed.',
+    );
     take(url);
   });
   server.listen(0, '127.0.0.1');

@@ -1,4 +1,14 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failure, usageError } from './errors.ts';
@@ -108,7 +118,8 @@ function tryLock(lock: string): boolean {
     closeSync(openSync(lock, 'wx', 0o600));
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw failure('The logins cannot be written', (error as Error).message);
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
+      throw failure('The logins cannot be written', (error as Error).message);
     const made = statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0;
     if (Date.now() - made > LOCK_STALE_MS) rmSync(lock, { force: true });
     return false;

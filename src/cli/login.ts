@@ -54,7 +54,9 @@ Examples:
       const { url, timeout, json } = globalsOf(command);
       const server = baseUrl(url);
       if (!isSafe(server)) {
-        throw usageError(`${server} is neither https:// nor on this machine: a token sent there could be read on the way.`);
+        throw usageError(
+          `${server} is neither https:// nor on this machine: a token sent there could be read on the way.`,
+        );
       }
       const way = wayIn(await new Api(server, timeout * 1000).get<Auth>('/v1/auth'), options.issuer, server);
       const openid = await Openid.open(way);
@@ -76,7 +78,8 @@ export function addLogout(program: Command, io: Io): void {
       const server = baseUrl(url);
       const login = await new Credentials(io).remove(server);
       const withdrawn = login === undefined ? undefined : await withdraw(login, io);
-      if (json === true) io.out(JSON.stringify({ server, loggedOut: login !== undefined, withdrawn: withdrawn === true }));
+      if (json === true)
+        io.out(JSON.stringify({ server, loggedOut: login !== undefined, withdrawn: withdrawn === true }));
       else io.out(login === undefined ? `Nobody was logged in at ${server}.` : `Logged out of ${server}.`);
     });
 }
@@ -109,7 +112,8 @@ function wayIn({ issuers }: Auth, wanted: string | undefined, server: string): W
       `No identity provider of ${server} has a client for it (\`cliClientId\` in OIDC_ISSUERS). Show a token of another client with SIGNALBOX_TOKEN or --token-file.`,
     );
   }
-  if (another !== undefined) throw usageError(`The server has several identity providers; choose with --issuer: ${list}.`);
+  if (another !== undefined)
+    throw usageError(`The server has several identity providers; choose with --issuer: ${list}.`);
   return way;
 }
 

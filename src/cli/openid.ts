@@ -65,9 +65,7 @@ export class Openid {
     });
     const back = await visit(url.href);
     const checks = { expectedState, expectedNonce, pkceCodeVerifier: verifier, idTokenExpected: true };
-    return this.#login(() =>
-      this.#library.authorizationCodeGrant(this.#configuration, back, checks, this.#resource),
-    );
+    return this.#login(() => this.#library.authorizationCodeGrant(this.#configuration, back, checks, this.#resource));
   }
 
   /** The device flow (RFC 8628): `tell` shows where to go, and the code to enter there. */
@@ -76,9 +74,7 @@ export class Openid {
       this.#library.initiateDeviceAuthorization(this.#configuration, { ...this.way.parameters, ...this.#wanted }),
     );
     tell({ url: response.verification_uri, whole: response.verification_uri_complete, code: response.user_code });
-    return this.#login(() =>
-      this.#library.pollDeviceAuthorizationGrant(this.#configuration, response, this.#resource),
-    );
+    return this.#login(() => this.#library.pollDeviceAuthorizationGrant(this.#configuration, response, this.#resource));
   }
 
   /** `undefined` when the issuer does not take the refresh token any more. */
@@ -131,7 +127,9 @@ export class Openid {
 export function isSafe(url: string): boolean {
   if (!URL.canParse(url)) return false;
   const { protocol, hostname } = new URL(url);
-  return protocol === 'https:' || (protocol === 'http:' && /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname));
+  return (
+    protocol === 'https:' || (protocol === 'http:' && /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname))
+  );
 }
 
 const isRefusal = (error: unknown): boolean => typeof (error as { error?: unknown } | undefined)?.error === 'string';

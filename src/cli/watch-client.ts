@@ -94,7 +94,10 @@ export class WatchClient {
         if (this.#state.phase !== 'asking') return;
         const isAway = error instanceof CliError && error.exitCode === EXIT.unreachable;
         if (!isAway || !this.#welcomed) return this.#fail(error);
-        this.#retry(backoffMs(this.#failures, this.#random(), this.#options.backoff ?? BACKOFF), 'the login cannot be renewed');
+        this.#retry(
+          backoffMs(this.#failures, this.#random(), this.#options.backoff ?? BACKOFF),
+          'the login cannot be renewed',
+        );
       },
     );
   }

@@ -55,20 +55,28 @@ export function identify(access: Access, request: FastifyRequest): Problem | und
 }
 
 /** Who comes with a session that has ended is a stranger, in development mode as well. */
-function identifySession({ sessions }: Access, request: FastifyRequest): Problem | undefined | Promise<Problem | undefined> {
+function identifySession(
+  { sessions }: Access,
+  request: FastifyRequest,
+): Problem | undefined | Promise<Problem | undefined> {
   const credential = sessions && sessionIn(request, sessions.site);
   if (sessions === undefined || credential === undefined || credential === '') return undefined;
   request.caller = STRANGER;
   const foreign = whyNotWith(request, credential, sessions.site);
   if (foreign !== undefined) return foreign;
   const verified = sessions.sessions.verify(credential);
-  return verified instanceof Promise ? verified.then((late) => takeSession(request, late)) : takeSession(request, verified);
+  return verified instanceof Promise
+    ? verified.then((late) => takeSession(request, late))
+    : takeSession(request, verified);
 }
 
 function takeSession(request: FastifyRequest, verified: Verified): Problem | undefined {
   if (verified.ok) request.grant = verified.grant;
   else if (verified.away) {
-    return new Problem('session-unavailable', { detail: `The session cannot be looked at: ${verified.detail}.`, retryAfter: 2 });
+    return new Problem('session-unavailable', {
+      detail: `The session cannot be looked at: ${verified.detail}.`,
+      retryAfter: 2,
+    });
   }
   return undefined;
 }

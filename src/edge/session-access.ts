@@ -53,7 +53,10 @@ export function whyNotWith(request: FastifyRequest, credential: string, site: Si
   if (detail !== undefined) return new Problem('cross-site', detail);
   if (need !== 'write' || request.routeOptions.config.credentials === 'form') return undefined;
   if (isCsrfToken(headers[CSRF_HEADER], credential)) return undefined;
-  return new Problem('cross-site', 'With a session cookie a write needs the header X-Signalbox-CSRF, with the csrf of /v1/whoami.');
+  return new Problem(
+    'cross-site',
+    'With a session cookie a write needs the header X-Signalbox-CSRF, with the csrf of /v1/whoami.',
+  );
 }
 
 function needOf({ raw }: FastifyRequest): Need {

@@ -46,7 +46,7 @@ export const PROBLEMS = {
     status: 403,
     title: 'The request may be the wish of another page',
     meaning:
-      'A request with a session cookie has to come from a page of Signalbox itself, by its Origin (or Sec-Fetch-Site), and one that changes something has to carry the session\'s `csrf` of `/v1/whoami` in X-Signalbox-CSRF. Programs send a token instead of a cookie. docs/access.md says more.',
+      "A request with a session cookie has to come from a page of Signalbox itself, by its Origin (or Sec-Fetch-Site), and one that changes something has to carry the session's `csrf` of `/v1/whoami` in X-Signalbox-CSRF. Programs send a token instead of a cookie. docs/access.md says more.",
   },
   'not-found': {
     status: 404,

@@ -104,7 +104,7 @@ const READS: Action[] = ['catalog.read', 'catalog.export', 'instance.read', 'cov
 
 test.each<[who: Who, allowed: Action[]]>([
   ['ADMIN', Object.keys(ACTIONS) as Action[]],
-  ['READER', [...READS, 'metrics.read', 'health.read', 'docs.read']],
+  ['READER', [...READS, 'metrics.read', 'health.read', 'docs.read', 'session.use']],
   [
     'OWNER',
     [
@@ -116,6 +116,7 @@ test.each<[who: Who, allowed: Action[]]>([
       'instance.override',
       'health.read',
       'docs.read',
+      'session.use',
     ],
   ],
   [
@@ -129,10 +130,11 @@ test.each<[who: Who, allowed: Action[]]>([
       'instance.override',
       'health.read',
       'docs.read',
+      'session.use',
     ],
   ],
-  ['GONE_BOT', ['health.read', 'docs.read']],
-  ['NOBODY', ['health.read', 'docs.read']],
+  ['GONE_BOT', ['health.read', 'docs.read', 'session.use']],
+  ['NOBODY', ['health.read', 'docs.read', 'session.use']],
 ])('SEC1 what %s may do at all', (who, allowed) => {
   for (const action of Object.keys(ACTIONS) as Action[]) {
     expect([action, authorize(CALLERS[who], action, undefined, view).allowed]).toEqual([

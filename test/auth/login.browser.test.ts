@@ -44,7 +44,7 @@ async function logIn(person: string, from = '/login'): Promise<void> {
 const cookie = async () => (await context.cookies()).find(({ name }) => name === `signalbox-${node.port}`);
 
 /** A request out of a page that may make some, as its script would. */
-const fetchIn = async (path: string, init: object = {}): Promise<{ status: number; body: any }> => {
+const fetchIn = async (path: string, init: object = {}): Promise<{ status: number; body: Record<string, unknown> }> => {
   const other = await context.newPage();
   await other.goto(node.url);
   const answer = await other.evaluate(
@@ -94,7 +94,7 @@ test('SEC1 login, consent, session, a write, logout: in a browser, with the prov
   expect(who).toMatchObject({ kind: 'administrator', subject: 'ada', by: 'session', name: 'Ada Admin' });
   const put = { method: 'PUT', body: '{"title":"Japan"}', headers: { 'content-type': 'application/json' } };
   expect(await fetchIn('/v1/regions/jp', put)).toMatchObject({ status: 403, body: { type: '/problems/cross-site' } });
-  const signed = { ...put, headers: { ...put.headers, 'x-signalbox-csrf': who.csrf } };
+  const signed = { ...put, headers: { ...put.headers, 'x-signalbox-csrf': String(who['csrf']) } };
   expect((await fetchIn('/v1/regions/jp', signed)).status).toBe(201);
 
   await page.getByRole('button', { name: 'Log out' }).click();
@@ -117,7 +117,7 @@ test('SEC1 a reader is a reader, in development mode as well, and comes back to 
   expect(JSON.parse(await page.locator('pre').innerText())).toMatchObject({ subject: 'rita', roles: ['reader'] });
   await page.goto(`${node.url}/session`);
   const { body } = await fetchIn('/v1/whoami');
-  const headers = { 'content-type': 'application/json', 'x-signalbox-csrf': body.csrf };
+  const headers = { 'content-type': 'application/json', 'x-signalbox-csrf': String(body['csrf']) };
   expect((await fetchIn('/v1/regions')).status).toBe(200);
   expect(await fetchIn('/v1/regions/kr', { method: 'PUT', body: '{"title":"Korea"}', headers })).toMatchObject({
     status: 403,
@@ -133,7 +133,9 @@ test('SEC1 a page of another origin gets nothing with the cookie: no write, no s
   // Of the same site for the browser, which asks for no port: it sends the cookie along.
   const evil = createServer((_request, response) => {
     response.setHeader('content-type', 'text/html');
-    response.end(`<form method="post" action="${node.url}/logout"><input name="csrf" value="guess"><button>Win</button></form>`);
+    response.end(
+      `<form method="post" action="${node.url}/logout"><input name="csrf" value="guess"><button>Win</button></form>`,
+    );
   });
   evil.listen(0, '127.0.0.1');
   await once(evil, 'listening');
@@ -142,14 +144,23 @@ test('SEC1 a page of another origin gets nothing with the cookie: no write, no s
   const tried = await page.evaluate(
     async ([url]) => {
       const post = (body: string, type: string) =>
-        fetch(`${url}/v1/apply`, { method: 'POST', mode: 'no-cors', credentials: 'include', body, headers: { 'content-type': type } });
+        fetch(`${url}/v1/apply`, {
+          method: 'POST',
+          mode: 'no-cors',
+          credentials: 'include',
+          body,
+          headers: { 'content-type': type },
+        });
       await post('[{"name":"regions/evil","title":"x"}]', 'text/plain');
       const socket = await new Promise((done) => {
         const ws = new globalThis.WebSocket(`${url.replace('http', 'ws')}/v1/watch`, 'signalbox.v1');
-        ws.onopen = () => done('open');
-        ws.onerror = () => done('refused');
+        ws.addEventListener('open', () => done('open'));
+        ws.addEventListener('error', () => done('refused'));
       });
-      const read = await fetch(`${url}/v1/regions`, { credentials: 'include' }).then(() => 'read', () => 'refused');
+      const read = await fetch(`${url}/v1/regions`, { credentials: 'include' }).then(
+        () => 'read',
+        () => 'refused',
+      );
       return { socket, read };
     },
     [node.url],
@@ -165,7 +176,9 @@ test('SEC1 a page of another origin gets nothing with the cookie: no write, no s
   expect(regions.map(({ name }) => name)).not.toContain('regions/evil');
   const upgrade = (more: object) =>
     new Promise<number>((done) => {
-      const ws = new WebSocket(`${node.url.replace('http', 'ws')}/v1/watch`, 'signalbox.v1', { headers: { ...headers, ...more } });
+      const ws = new WebSocket(`${node.url.replace('http', 'ws')}/v1/watch`, 'signalbox.v1', {
+        headers: { ...headers, ...more },
+      });
       ws.on('unexpected-response', (_request, response) => done(response.statusCode ?? 0));
       ws.on('error', () => {});
       ws.on('open', () => {

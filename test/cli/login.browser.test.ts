@@ -19,7 +19,8 @@ let password = '';
 beforeAll(async () => {
   const env = { DATA_DIR: directory.path, DEVELOPMENT_ACCESS: 'login' };
   [node, browser] = await Promise.all([startSignalbox({ env, readyWithin: 90_000 }), openBrowser()]);
-  password = (JSON.parse(readFileSync(join(directory.path, 'development.json'), 'utf8')) as { password: string }).password;
+  password = (JSON.parse(readFileSync(join(directory.path, 'development.json'), 'utf8')) as { password: string })
+    .password;
 }, 120_000);
 afterAll(async () => {
   await browser?.close();
@@ -72,7 +73,10 @@ const byBrowser = () =>
   });
 
 test('SEC1 SEC2 with DEVELOPMENT_ACCESS=login nobody is let in who has not logged in', async () => {
-  expect(await signalbox(['get', 'regions'])).toMatchObject({ code: 1, err: expect.stringContaining('signalbox login') });
+  expect(await signalbox(['get', 'regions'])).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('signalbox login'),
+  });
   expect((await signalbox(['whoami'])).out).toContain('Nobody, at');
   await page.goto(`${node.url}/login`);
   await page.getByRole('link', { name: 'Log in with the development provider' }).click();
@@ -111,7 +115,13 @@ test('SEC1 a token is shown to the server that it is for, and to no other', asyn
   await byBrowser();
   const other = new AnsweringServer();
   await other.start();
-  other.answers['GET /v1/whoami'] = () => ({ kind: 'stranger', subject: 'anonymous', roles: [], services: [], by: 'nothing' });
+  other.answers['GET /v1/whoami'] = () => ({
+    kind: 'stranger',
+    subject: 'anonymous',
+    roles: [],
+    services: [],
+    by: 'nothing',
+  });
   expect((await signalbox(['whoami'], other.url)).code).toBe(0);
   expect((await signalbox(['whoami'], node.url.replace('127.0.0.1', 'localhost'))).out).toContain('Nobody');
   expect(other.authorizations).toEqual([undefined]);
@@ -147,6 +157,9 @@ test('a login that is cancelled, and servers where there is none, are explained'
   other.answers['GET /v1/auth'] = () => ({ issuers: [{ issuer: 'http://login.example.com', cliClientId: 'c' }] });
   expect(await signalbox(['login'], other.url)).toMatchObject({ code: 1, err: expect.stringContaining('not safe') });
   await other.stop();
-  expect(await signalbox(['login'], 'http://signalbox.example.com')).toMatchObject({ code: 2, err: expect.stringContaining('https://') });
+  expect(await signalbox(['login'], 'http://signalbox.example.com')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('https://'),
+  });
   expect((await signalbox(['logout'])).out).toContain('Nobody was logged in');
 });

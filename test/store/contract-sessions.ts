@@ -54,7 +54,11 @@ export function sessionContract(db: Opened): void {
 
   test('what has expired is removed, and nothing else', async () => {
     await db.store.sessions.removeExpired(T + 1_000_000);
-    for (const [id, expiresAt] of [['a', 1], ['b', 2], ['c', 3]] as const) {
+    for (const [id, expiresAt] of [
+      ['a', 1],
+      ['b', 2],
+      ['c', 3],
+    ] as const) {
       await db.store.sessions.insert(row(id, { expiresAt: T + expiresAt }));
     }
     expect(await db.peer.sessions.removeExpired(T + 2)).toBe(2);

@@ -89,11 +89,8 @@ function features(): object {
     clientCredentials: { enabled: true },
     revocation: {
       enabled: true,
-      allowedPolicy: (
-        _context: unknown,
-        client: { readonly clientId: string },
-        token: { readonly clientId: string },
-      ) => client.clientId === token.clientId,
+      allowedPolicy: (_context: unknown, client: { readonly clientId: string }, token: { readonly clientId: string }) =>
+        client.clientId === token.clientId,
     },
     resourceIndicators: {
       enabled: true,

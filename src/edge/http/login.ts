@@ -37,7 +37,9 @@ export const loginRoutes =
   (app, _options, done) => {
     const hidden = { schema: { hide: true } };
     const own = { ...hidden, config: { action: 'session.use', credentials: 'none' } } as const;
-    app.get('/login', { ...hidden, config: { action: 'session.use' } }, (request, reply) => login(deps, request, reply));
+    app.get('/login', { ...hidden, config: { action: 'session.use' } }, (request, reply) =>
+      login(deps, request, reply),
+    );
     app.get('/login/callback', own, (request, reply) => callback(deps, request, reply));
     app.get('/session', { ...hidden, config: { action: 'session.use' } }, (request, reply) =>
       session(deps, request, reply),

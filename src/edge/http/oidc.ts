@@ -8,7 +8,10 @@ export interface RawHandler {
 
 /** The embedded OpenID provider of development mode, below `/oidc`. It is there once the server listens. */
 export const oidcRoutes =
-  (provider: () => RawHandler | undefined, log: { error(fields: object, message: string): void }): FastifyPluginCallback =>
+  (
+    provider: () => RawHandler | undefined,
+    log: { error(fields: object, message: string): void },
+  ): FastifyPluginCallback =>
   (app, _options, done) => {
     app.removeAllContentTypeParsers();
     // Left in the request, for the provider to read.

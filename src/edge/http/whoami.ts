@@ -41,7 +41,8 @@ export const whoamiRoutes =
       },
       handler: async (request, reply) => {
         // Before, nobody is known to be a service account.
-        if (!state.ready) throw new Problem('not-ready', { detail: 'The catalog is still being loaded.', retryAfter: 1 });
+        if (!state.ready)
+          throw new Problem('not-ready', { detail: 'The catalog is still being loaded.', retryAfter: 1 });
         const { grant } = request;
         const cookie = request.headers.authorization === undefined ? sessionIn(request, site) : undefined;
         const session = grant === undefined || cookie === undefined ? undefined : await sessions.read(cookie);
@@ -68,8 +69,7 @@ export const whoamiRoutes =
         querystring: NO_QUERY,
         response: answers({ 200: json('How to log in.', AUTH) }),
       },
-      handler: (_request, reply) =>
-        sendJson(reply, JSON.stringify({ mode, open, issuers: issuers().map(describe) })),
+      handler: (_request, reply) => sendJson(reply, JSON.stringify({ mode, open, issuers: issuers().map(describe) })),
     });
     done();
   };
