@@ -73,8 +73,8 @@ CORS headers. \`POST /logout\` takes it in its form, too.
 ## Development mode
 
 Without OIDC_ISSUERS, on loopback alone. Whoever brings nothing is the administrator (\`DEVELOPMENT_ACCESS=login\`: is nobody); who logs in, or brings a
-token, is who that says and nothing more. A session that has ended makes nobody the administrator: its cookie has to go first, by logging
-out or in.
+token, is who that says and nothing more. A session that has ended makes nobody the administrator: its cookie has to go first, with the page
+\`/session\` or \`/login\`, which says so.
 
 The server is an OpenID provider too, with the issuer \`{PUBLIC_URL}${MOUNT}\`, and these people:
 

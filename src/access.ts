@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { FastifyPluginCallback } from 'fastify';
 import type { Logger } from 'pino';
 import { embeddedIssuer, MOUNT } from './auth/embedded/people.ts';
-import { SECRETS_FILE, secretsIn } from './auth/embedded/secrets.ts';
+import { SECRETS_FILE, secretsIn, type Secrets } from './auth/embedded/secrets.ts';
 import type { Verified, Verifier } from './auth/grant.ts';
 import type { Issuer } from './auth/issuer.ts';
 import { Logins, renewAt } from './auth/logins.ts';
@@ -47,7 +47,7 @@ export interface Composed {
 const SWEEP_MS = 60_000;
 
 /** Puts together what decides who a caller is. Issuers are known at once, but for the embedded one, which is where the server is. */
-export async function composeAccess(deps: AccessDeps): Promise<Composed> {
+export function composeAccess(deps: AccessDeps): Composed {
   const { config, rows, state, log, audit } = deps;
   const site = new Site(config.publicUrl);
   const verifier = new LateVerifier();
@@ -74,7 +74,7 @@ export async function composeAccess(deps: AccessDeps): Promise<Composed> {
     log,
   });
   const logins = new Logins({ clients: () => clients, rows, sessions, clock: Date.now, random: randomBytes });
-  const development = config.oidcIssuers === undefined ? await composeDevelopment(deps) : undefined;
+  const development = config.oidcIssuers === undefined ? composeDevelopment(deps) : undefined;
   if (config.oidcIssuers !== undefined) use(tokensOf(config.oidcIssuers), config.oidcIssuers);
 
   const open = development !== undefined && config.developmentAccess === 'open';
@@ -92,7 +92,8 @@ export async function composeAccess(deps: AccessDeps): Promise<Composed> {
       ...(development === undefined ? [] : [development.routes]),
     ],
     jobs: [
-      { pauseMs: config.jwksRefresh, run: () => verifier.refresh() },
+      // Those of the embedded provider do not change.
+      ...(development === undefined ? [{ pauseMs: config.jwksRefresh, run: () => verifier.refresh() }] : []),
       { pauseMs: SESSION_CACHE_MS, run: () => sessions.refresh() },
       { pauseMs: SWEEP_MS, run: () => sessions.sweep() },
     ],
@@ -100,7 +101,7 @@ export async function composeAccess(deps: AccessDeps): Promise<Composed> {
       site.listens(origin);
       if (development !== undefined) {
         const issuer = await development.open(site.origin);
-        use(tokensOf([issuer]), [issuer]);
+        return use(tokensOf([issuer]), [issuer]);
       }
       // Without waiting for it: an issuer that is away is no reason not to start.
       void verifier.refresh();
@@ -126,24 +127,36 @@ const STARTING: Verified = { ok: false, away: true, detail: 'the server is just 
 
 interface Development {
   readonly routes: FastifyPluginCallback;
+  /** Where it is, once the server listens. */
   open(origin: string): Promise<Issuer>;
   hints(origin: string): readonly string[];
 }
 
-/** The embedded provider, which is loaded here and nowhere else: who has issuers does not pay for it. */
-async function composeDevelopment({ config, log }: AccessDeps): Promise<Development> {
-  const { EmbeddedProvider } = await import('./auth/embedded/provider.ts');
-  const secrets = await secretsIn(config.dataDir, randomBytes);
+/**
+ * The embedded provider. It is loaded when somebody first asks it for something: who has issuers never pays for it, and a
+ * start does not wait for it.
+ */
+function composeDevelopment({ config, log }: AccessDeps): Development {
+  const making = secretsIn(config.dataDir, randomBytes);
+  // Told to whoever waits for it.
+  making.catch(() => {});
   const askPassword = config.developmentAccess === 'login';
-  let provider: RawHandler | undefined;
+  let secrets: Secrets | undefined;
+  let loading: Promise<RawHandler> | undefined;
+  let at: string | undefined;
+  const load = async (origin: string): Promise<RawHandler> => {
+    const { EmbeddedProvider } = await import('./auth/embedded/provider.ts');
+    return EmbeddedProvider.open({ origin, secrets: await making, askPassword, log });
+  };
   return {
-    routes: oidcRoutes(() => provider, log),
+    routes: oidcRoutes(() => (at === undefined ? undefined : (loading ??= load(at))), log),
     open: async (origin) => {
-      provider = await EmbeddedProvider.open({ origin, secrets, askPassword, log });
+      secrets = await making;
+      at = origin;
       return embeddedIssuer(origin, secrets.browser);
     },
     hints: (origin) => [
-      `Log in    ${origin}/login${askPassword ? `, with the password ${secrets.password}` : ', as whoever you like'}`,
+      `Log in    ${origin}/login${askPassword ? `, with the password ${secrets?.password}` : ', as whoever you like'}`,
       `Issuer    ${origin}${MOUNT}; its service accounts have their secrets in ${config.dataDir}/${SECRETS_FILE}`,
     ],
   };

@@ -377,8 +377,8 @@ const noPublicUrl =
   'PUBLIC_URL must say where browsers reach Signalbox, since an issuer in OIDC_ISSUERS has a login and HOST is not loopback: ' +
   'the issuer sends them back there. Set it to the https:// URL of the proxy in front.';
 
-const notReachable = (url: string): string =>
-  `PUBLIC_URL must be of this machine in development mode, not ${JSON.stringify(url)}: nobody else is answered. Leave it out, or set OIDC_ISSUERS.`;
+const notReachable = (origin: string): string =>
+  `PUBLIC_URL must be of this machine in development mode, not ${JSON.stringify(origin)}: nobody else is answered. Leave it out, or set OIDC_ISSUERS.`;
 
 /** Settings have no prefix; these are the command line's. */
 const OF_COMMAND_LINE: ReadonlySet<string> = new Set(['SIGNALBOX_URL', 'SIGNALBOX_TOKEN']);

@@ -164,7 +164,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   });
   metrics.watch({ tail, hub, loop, monitor });
 
-  const people = await composeAccess({ config, rows: store.sessions, state: tail, log });
+  const people = composeAccess({ config, rows: store.sessions, state: tail, log });
   const app = await buildApp({
     config,
     access: people.access,

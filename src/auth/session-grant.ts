@@ -18,6 +18,8 @@ export class KnownSession {
   /** When an open stream last asked whether it holds. */
   heldAt = Number.NEGATIVE_INFINITY;
   #grant: SessionGrant | undefined;
+  /** What the grant was last held against. */
+  #judged: SessionData | undefined;
   readonly #onHeld: (session: KnownSession) => void;
 
   constructor(
@@ -40,10 +42,14 @@ export class KnownSession {
 
   /** The same one for as long as it says the same. */
   get grant(): Grant {
-    const { identity } = this.data;
-    if (this.#grant === undefined || !isDeepStrictEqual(this.#grant.identity, identity)) {
-      this.#grant = new SessionGrant(identity, this);
+    const { data } = this;
+    if (
+      this.#grant === undefined ||
+      (this.#judged !== data && !isDeepStrictEqual(this.#grant.identity, data.identity))
+    ) {
+      this.#grant = new SessionGrant(data.identity, this);
     }
+    this.#judged = data;
     return this.#grant;
   }
 

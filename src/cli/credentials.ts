@@ -28,7 +28,8 @@ export interface Login {
 
 type Logins = Readonly<Record<string, Login>>;
 
-const LOCK_STALE_MS = 30_000;
+/** Longer than an issuer is waited for. */
+const LOCK_STALE_MS = 60_000;
 const LOCK_PAUSE_MS = 50;
 
 /** The logins of a person, by server: `$XDG_CONFIG_HOME/signalbox/credentials.json`, for nobody else to read. */

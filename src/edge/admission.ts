@@ -45,7 +45,12 @@ type Admission = Pick<EdgeDeps, 'state' | 'config' | 'access'>;
  * What every request passes before its body is read: who is calling, may they do this, is the catalog loaded, has the view
  * reached the revision that the caller has already seen. One hook made for each route, since it runs for every request.
  */
-export function admission({ state, config, access }: Admission, action: Action, url: string): onRequestHookHandler {
+export function admission(
+  { state, config, access }: Admission,
+  action: Action,
+  url: string,
+  credentials?: 'none' | 'form',
+): onRequestHookHandler {
   const reads = READS.has(action);
   const needsCatalog = reads || WRITES.has(action);
   const target = WRITES.has(action) ? targetOf(url) : undefined;
@@ -65,7 +70,7 @@ export function admission({ state, config, access }: Admission, action: Action, 
   };
   return (request, reply, done) => {
     request.arrivedAt = performance.now();
-    const identified = identify(access, request);
+    const identified = identify(access, request, credentials);
     if (!(identified instanceof Promise)) return answer(request, reply, done, identified ?? whyNot(request));
     void identified
       .then((problem) => problem ?? whyNot(request))

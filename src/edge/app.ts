@@ -104,7 +104,10 @@ function watchRoutes(app: FastifyInstance, deps: EdgeDeps, routes: RouteTable): 
     const action = routes.add(route);
     if (action === undefined) return;
     const series = metrics.series(String(route.method), route.url);
-    route.onRequest = [admission(deps, action, route.url), ...[route.onRequest ?? []].flat()];
+    route.onRequest = [
+      admission(deps, action, route.url, route.config?.credentials),
+      ...[route.onRequest ?? []].flat(),
+    ];
     route.onSend = [
       (request, reply, payload, done): void => {
         const ms = performance.now() - request.arrivedAt;

@@ -34,7 +34,11 @@ declare module 'fastify' {
 const MAX_URL_LENGTH = 8192;
 
 /** Finds out what a request brings to be known by, or says why it is not answered. Most answers come at once. */
-export function identify(access: Access, request: FastifyRequest): Problem | undefined | Promise<Problem | undefined> {
+export function identify(
+  access: Access,
+  request: FastifyRequest,
+  credentials?: 'none' | 'form',
+): Problem | undefined | Promise<Problem | undefined> {
   const url = request.raw.url ?? '';
   if (url.length > MAX_URL_LENGTH) {
     return new Problem('uri-too-long', `The URL has ${url.length} characters; ${MAX_URL_LENGTH} are taken.`);
@@ -43,10 +47,10 @@ export function identify(access: Access, request: FastifyRequest): Problem | und
   const refused = access.development ? identifyLocally(request, access.mustLogIn === true) : undefined;
   if (refused !== undefined) return refused;
   if (hasToken(url)) return badParameter('access_token', IN_URL);
-  if (request.routeOptions.config?.credentials === 'none') return undefined;
+  if (credentials === 'none') return undefined;
   const { authorization } = request.raw.headers;
   // Where no tokens are known, what a client sends along by habit does no harm.
-  if (authorization === undefined || access.tokens === undefined) return identifySession(access, request);
+  if (authorization === undefined || access.tokens === undefined) return identifySession(access, request, credentials);
   request.caller = STRANGER;
   const token = /^bearer +([^\s,]+) *$/i.exec(authorization)?.[1];
   if (token === undefined) return new Problem('unauthenticated', `Authorization has another form; ${HOW}`);
@@ -58,11 +62,12 @@ export function identify(access: Access, request: FastifyRequest): Problem | und
 function identifySession(
   { sessions }: Access,
   request: FastifyRequest,
+  credentials: 'form' | undefined,
 ): Problem | undefined | Promise<Problem | undefined> {
   const credential = sessions && sessionIn(request, sessions.site);
   if (sessions === undefined || credential === undefined || credential === '') return undefined;
   request.caller = STRANGER;
-  const foreign = whyNotWith(request, credential, sessions.site);
+  const foreign = whyNotWith(request, credential, sessions.site, credentials);
   if (foreign !== undefined) return foreign;
   const verified = sessions.sessions.verify(credential);
   return verified instanceof Promise

@@ -39,7 +39,12 @@ export function setCookie(reply: FastifyReply, site: Site, name: string, value: 
 }
 
 /** Why a request with this session is not taken: it may come from the page of somebody else, whom the browser serves as well. */
-export function whyNotWith(request: FastifyRequest, credential: string, site: Site): Problem | undefined {
+export function whyNotWith(
+  request: FastifyRequest,
+  credential: string,
+  site: Site,
+  credentials?: 'form',
+): Problem | undefined {
   const { method = 'GET', headers } = request.raw;
   const need = needOf(request);
   const source = {
@@ -51,7 +56,7 @@ export function whyNotWith(request: FastifyRequest, credential: string, site: Si
   };
   const detail = whyNotFrom(source, need, site.origin);
   if (detail !== undefined) return new Problem('cross-site', detail);
-  if (need !== 'write' || request.routeOptions.config.credentials === 'form') return undefined;
+  if (need !== 'write' || credentials === 'form') return undefined;
   if (isCsrfToken(headers[CSRF_HEADER], credential)) return undefined;
   return new Problem(
     'cross-site',

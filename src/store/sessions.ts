@@ -1,5 +1,5 @@
 import type { Database } from './database.ts';
-import { Prisma } from './generated/client.ts';
+import type { Prisma } from './generated/client.ts';
 import { guarded } from './failure.ts';
 import type { SessionRow, SessionRows } from './port.ts';
 

@@ -23,7 +23,7 @@ test('SEC2 secrets are made once for a directory, for their owner alone, and no 
   expect(await secretsIn(join(directory.path, 'a'), randomBytes)).toEqual(first);
   expect([statSync(file).mode & 0o777, statSync(join(directory.path, 'a')).mode & 0o777]).toEqual([0o600, 0o700]);
   const second = await secretsIn(join(directory.path, 'b'), randomBytes);
-  const texts = (value: object) => JSON.stringify(value).match(/[\w-]{12,}/g) ?? [];
+  const texts = (value: object): string[] => JSON.stringify(value).match(/[\w-]{12,}/g) ?? [];
   const names = Object.keys(first.accounts);
   expect(texts(second).filter((text) => !names.includes(text) && texts(first).includes(text))).toEqual([]);
 
@@ -46,7 +46,7 @@ async function open(env: Record<string, string> = {}): Promise<{ edge: Edge; peo
       return edge.catalog.view;
     },
   };
-  const people = await composeAccess({ config: loaded.config, rows: new MemorySessions(), state, log });
+  const people = composeAccess({ config: loaded.config, rows: new MemorySessions(), state, log });
   edge = await openFilledEdge({ access: { ...people.access, mustLogIn: false }, plugins: people.plugins });
   const url = await edge.app.listen({ host: '127.0.0.1', port: 0 });
   await people.listening(url);

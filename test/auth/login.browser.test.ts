@@ -141,30 +141,27 @@ test('SEC1 a page of another origin gets nothing with the cookie: no write, no s
   await once(evil, 'listening');
   const origin = `http://127.0.0.1:${(evil.address() as AddressInfo).port}`;
   await page.goto(origin);
-  const tried = await page.evaluate(
-    async ([url]) => {
-      const post = (body: string, type: string) =>
-        fetch(`${url}/v1/apply`, {
-          method: 'POST',
-          mode: 'no-cors',
-          credentials: 'include',
-          body,
-          headers: { 'content-type': type },
-        });
-      await post('[{"name":"regions/evil","title":"x"}]', 'text/plain');
-      const socket = await new Promise((done) => {
-        const ws = new globalThis.WebSocket(`${url.replace('http', 'ws')}/v1/watch`, 'signalbox.v1');
-        ws.addEventListener('open', () => done('open'));
-        ws.addEventListener('error', () => done('refused'));
+  const tried = await page.evaluate(async (url) => {
+    const post = (body: string, type: string) =>
+      fetch(`${url}/v1/apply`, {
+        method: 'POST',
+        mode: 'no-cors',
+        credentials: 'include',
+        body,
+        headers: { 'content-type': type },
       });
-      const read = await fetch(`${url}/v1/regions`, { credentials: 'include' }).then(
-        () => 'read',
-        () => 'refused',
-      );
-      return { socket, read };
-    },
-    [node.url],
-  );
+    await post('[{"name":"regions/evil","title":"x"}]', 'text/plain');
+    const socket = await new Promise((done) => {
+      const ws = new globalThis.WebSocket(`${url.replace('http', 'ws')}/v1/watch`, 'signalbox.v1');
+      ws.addEventListener('open', () => done('open'));
+      ws.addEventListener('error', () => done('refused'));
+    });
+    const read = await fetch(`${url}/v1/regions`, { credentials: 'include' }).then(
+      () => 'read',
+      () => 'refused',
+    );
+    return { socket, read };
+  }, node.url);
   expect(tried).toEqual({ socket: 'refused', read: 'refused' });
   await page.getByRole('button', { name: 'Win' }).click();
   await page.waitForURL(`${node.url}/logout`);

@@ -27,7 +27,7 @@ async function open(issuers: readonly object[]): Promise<Opened> {
   const noted: Opened['noted'] = [];
   const { catalog, app } = await openFilledEdge();
   closing.push(() => app.close());
-  const people = await composeAccess({
+  const people = composeAccess({
     config: loaded.config,
     rows,
     state: catalog,

@@ -82,7 +82,7 @@ test('the database is asked once in a while, and not at every request', async ()
   const sessions = world.node();
   const credential = await world.start(sessions);
   world.rows.asked = 0;
-  await Promise.all(Array.from({ length: 20 }, () => sessions.verify(credential)));
+  await Promise.all(Array.from({ length: 20 }, async () => sessions.verify(credential)));
   for (let i = 0; i < 20; i++) expect(sessions.verify(credential)).toMatchObject({ ok: true });
   expect(world.rows.asked).toBe(1);
   world.now += SESSION_CACHE_MS;

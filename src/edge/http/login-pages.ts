@@ -57,7 +57,7 @@ export function sessionPage(who: Who, session: SessionData | undefined, csrf: st
             <dd>${who.project}</dd>`
         }
         <dt>Roles</dt>
-        ${who.roles.map((role) => html`<dd>${ROLES[role]}</dd>`)}
+        ${who.roles.map((role) => html`<dd>${ROLES[role].split(':')[0]}</dd>`)}
         <dt>Services</dt>
         ${servicesOf(who)}
       </dl>

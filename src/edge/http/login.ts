@@ -35,7 +35,8 @@ const FORM = 'application/x-www-form-urlencoded';
 export const loginRoutes =
   (deps: LoginDeps): FastifyPluginCallback =>
   (app, _options, done) => {
-    const hidden = { schema: { hide: true } };
+    // Asking for the head of an answer must not take a sign-in.
+    const hidden = { schema: { hide: true }, exposeHeadRoute: false };
     const own = { ...hidden, config: { action: 'session.use', credentials: 'none' } } as const;
     app.get('/login', { ...hidden, config: { action: 'session.use' } }, (request, reply) =>
       login(deps, request, reply),
@@ -62,6 +63,7 @@ async function login(deps: LoginDeps, request: FastifyRequest, reply: FastifyRep
   const back = returnTo(query['return_to'], HOME);
   const client = logins.of(String(query['issuer']));
   if (client === undefined) {
+    clearEnded(deps, request, reply);
     const choices = logins.clients.map(({ issuer, login: { title } }) => ({
       issuer: issuer.issuer,
       title: title ?? issuer.issuer,
@@ -108,6 +110,7 @@ async function session(deps: LoginDeps, request: FastifyRequest, reply: FastifyR
   const { site, sessions, state } = deps;
   const credential = request.headers.authorization === undefined ? sessionIn(request, site) : undefined;
   const data = credential === undefined ? undefined : await sessions.read(credential);
+  clearEnded(deps, request, reply);
   const csrf = data === undefined || credential === undefined ? undefined : csrfToken(credential);
   return show(reply, sessionPage(whoIs(request.caller, state.view), data, csrf));
 }
@@ -129,6 +132,12 @@ async function logout(deps: LoginDeps, request: FastifyRequest, reply: FastifyRe
   }
   if (headers.accept?.includes('text/html') === true) return show(reply, loggedOutPage(url));
   return sendJson(reply.header('cache-control', 'no-store'), JSON.stringify({ loggedOut: true, ...(url && { url }) }));
+}
+
+/** A session that has ended goes from the browser where a person sees that it has. */
+function clearEnded({ site }: LoginDeps, request: FastifyRequest, reply: FastifyReply): void {
+  if (request.headers.authorization !== undefined || request.grant !== undefined) return;
+  if (sessionIn(request, site) !== undefined) setCookie(reply, site, site.cookies.session, '');
 }
 
 const NO_TOKEN =

@@ -9,7 +9,7 @@ export interface RawHandler {
 /** The embedded OpenID provider of development mode, below `/oidc`. It is there once the server listens. */
 export const oidcRoutes =
   (
-    provider: () => RawHandler | undefined,
+    provider: () => Promise<RawHandler> | undefined,
     log: { error(fields: object, message: string): void },
   ): FastifyPluginCallback =>
   (app, _options, done) => {
@@ -33,7 +33,7 @@ export const oidcRoutes =
           };
           const open = provider();
           if (open === undefined) return void response.writeHead(503, { 'retry-after': '1' }).end();
-          open.handle(request.raw, response).catch(fail);
+          open.then((ready) => ready.handle(request.raw, response)).catch(fail);
         },
       });
     }
