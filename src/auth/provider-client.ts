@@ -216,9 +216,12 @@ function failed(error: unknown): Answer {
     const away = typeof status === 'number' && status >= 500;
     return { ok: false, away, why: `the issuer answered ${said.slice(0, 300)}` };
   }
-  const name = (error as Error).name;
-  const away =
-    name === 'TypeError' || name === 'TimeoutError' || (error as { code?: unknown }).code === 'OAUTH_TIMEOUT';
-  if (away) return { ok: false, away, why: `the issuer cannot be asked: ${whyFailed(error)}` };
+  const { name, code: kind, cause } = error as Readonly<Record<string, unknown>>;
+  const answered = cause instanceof Response ? cause.status : 0;
+  if (answered >= 500 || answered === 429) return { ok: false, away: true, why: `the issuer answered ${answered}` };
+  // What the network throws comes as it is.
+  if (name === 'TypeError' || kind === 'OAUTH_TIMEOUT') {
+    return { ok: false, away: true, why: `the issuer cannot be asked: ${whyFailed(error)}` };
+  }
   return { ok: false, away: false, why: `the answer of the issuer is not right: ${(error as Error).message}` };
 }

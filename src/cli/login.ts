@@ -61,7 +61,7 @@ Examples:
       const way = wayIn(await new Api(server, timeout * 1000).get<Auth>('/v1/auth'), options.issuer, server);
       const openid = await Openid.open(way);
       const login = options.device === true ? await withDevice(openid, io) : await withBrowser(openid, options, io);
-      const who = await new Api(server, timeout * 1000, () => login.accessToken).get<Who>('/v1/whoami');
+      const who = await whoIs(new Api(server, timeout * 1000, () => login.accessToken));
       await new Credentials(io).put(server, { ...login, subject: who.subject });
       io.out(json === true ? JSON.stringify(who) : whoText(server, who, io.style));
     });
@@ -95,6 +95,17 @@ export function addWhoami(program: Command, io: Io): void {
       const who = await api.get<Who>('/v1/whoami');
       io.out(globalsOf(command).json === true ? JSON.stringify(who) : whoText(api.url, who, io.style));
     });
+}
+
+/** What the issuer has given may not be what the server takes. */
+async function whoIs(api: Api): Promise<Who> {
+  try {
+    return await api.get<Who>('/v1/whoami');
+  } catch (error) {
+    if (!(error instanceof CliError) || error.problem.status !== 401) throw error;
+    const detail = `${error.problem.detail ?? ''} Whoever runs ${api.url} can mend its OIDC_ISSUERS, or the issuer.`;
+    throw failure('The server does not take the token of its own identity provider', detail.trim());
+  }
 }
 
 function wayIn({ issuers }: Auth, wanted: string | undefined, server: string): Way {

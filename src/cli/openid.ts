@@ -140,13 +140,23 @@ async function worded<T>(issuer: string, ask: () => Promise<T>): Promise<T> {
     return await ask();
   } catch (error) {
     if (error instanceof CliError) throw error;
-    const { error: code, error_description: text, name, message } = error as Readonly<Record<string, unknown>>;
+    const {
+      error: code,
+      error_description: text,
+      name,
+      message,
+      cause,
+      code: kind,
+    } = error as Readonly<Record<string, unknown>>;
     if (typeof code === 'string') {
       const said = typeof text === 'string' ? `${code}: ${text}` : code;
       const problem = failure('The issuer refused', printable(`${issuer} answered ${said}`));
       throw Object.assign(problem, { cause: { error: code } });
     }
-    if (name === 'TypeError' || name === 'TimeoutError') throw unreachable(`${printable(issuer)} does not answer.`);
+    if (cause instanceof Response && (cause.status >= 500 || cause.status === 429)) {
+      throw unreachable(`${printable(issuer)} answers ${cause.status}.`);
+    }
+    if (name === 'TypeError' || kind === 'OAUTH_TIMEOUT') throw unreachable(`${printable(issuer)} does not answer.`);
     throw failure('The answer of the issuer is not right', printable(`${issuer}: ${String(message)}`));
   }
 }

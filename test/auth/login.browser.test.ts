@@ -17,7 +17,10 @@ let page: Page;
 
 beforeAll(async () => {
   [node, browser] = await Promise.all([
-    startSignalbox({ env: { DATA_DIR: directory.path, LOG_LEVEL: 'trace' }, readyWithin: 90_000 }),
+    startSignalbox({
+      env: { DATA_DIR: directory.path, LOG_LEVEL: 'trace', WATCH_HEARTBEAT: '1s' },
+      readyWithin: 90_000,
+    }),
     openBrowser(),
   ]);
 }, 120_000);
@@ -191,6 +194,19 @@ test('SEC1 a page of another origin gets nothing with the cookie: no write, no s
   expect((await call(node.url, 'GET', '/v1/watch', undefined, stream)).status).toBe(403);
   await page.goto(`${node.url}/session`);
   expect(await page.getByRole('heading').innerText()).toBe('You are Ada Admin');
+});
+
+test('SEC1 what a session has opened is closed when it ends', async () => {
+  await open();
+  await logIn('Ada Admin');
+  await page.waitForURL(`${node.url}/session`);
+  const session = await cookie();
+  const headers = { cookie: `${session?.name}=${session?.value}`, origin: node.url };
+  const socket = new WebSocket(`${node.url.replace('http', 'ws')}/v1/watch`, 'signalbox.v1', { headers });
+  await once(socket, 'open');
+  const closed = once(socket, 'close') as Promise<[number]>;
+  await page.getByRole('button', { name: 'Log out' }).click();
+  expect((await closed)[0]).toBe(4004);
 });
 
 test('SEC2 who cancels is not logged in, and secrets are made per directory, for their owner alone, and logged nowhere', async () => {

@@ -159,6 +159,35 @@ test('SEC1 a session writes with its token alone, and logs out of the provider a
   expect((await opened.edge.app.inject({ method: 'POST', url: '/logout' })).statusCode).toBe(200);
 });
 
+test('a token that has ended is renewed at the provider, and a session ends when that refuses', async () => {
+  const house = await provider();
+  const opened = await open([house.settings()]);
+  const outdate = (): string[] =>
+    [...opened.rows.rows].map(([id, row]) => {
+      opened.rows.rows.set(id, { ...row, data: { ...(row.data as object), tokenEndsAt: 0 } });
+      return (row.data as { refreshToken: string }).refreshToken;
+    });
+  const first = await logIn(opened, house, 'root');
+  outdate();
+  expect(await whoami(opened, first.session)).toMatchObject({
+    subject: 'root',
+    by: 'session',
+    name: 'root@example.com',
+  });
+  const [renewed] = [...opened.rows.rows.values()];
+  expect(renewed?.data).not.toMatchObject({ tokenEndsAt: 0 });
+
+  const second = await logIn(opened, house, 'guest');
+  outdate();
+  house.away = true;
+  expect(await whoami(opened, second.session)).toMatchObject({ type: '/problems/session-unavailable' });
+  house.away = false;
+  for (const [id, row] of opened.rows.rows) {
+    opened.rows.rows.set(id, { ...row, data: { ...(row.data as object), refreshToken: 'withdrawn' } });
+  }
+  expect(await whoami(opened, second.session)).toMatchObject({ kind: 'stranger' });
+});
+
 test('SEC1 a sign-in belongs to the browser that began it, and is good once', async () => {
   const house = await provider();
   const opened = await open([house.settings()]);
