@@ -10,6 +10,7 @@ import { FRESH_MS } from '../src/auth/registration-tokens.ts';
 import { SKEW_MS } from '../src/auth/tokens.ts';
 import { DEFAULT_LIFE_MS } from '../src/domain/registration-token.ts';
 import { MAX_LIVE_TOKENS } from '../src/registry/registration-tokens.ts';
+import { loginSections } from './access-login.ts';
 
 const FILE = join(import.meta.dirname, '..', 'docs', 'access.md');
 const DAY_MS = 24 * 3_600_000;
@@ -104,7 +105,7 @@ whoever shows one is the registrar, not the administrator. \`SIGNALBOX_TOKEN=sbr
 ## OIDC_ISSUERS
 
 Without it Signalbox runs in development mode: on loopback only, and whoever reaches it is the administrator. With it there is no
-such administrator, \`HOST\` may be any address, and nobody is let in without a token. It is a list in JSON; each issuer has
+such administrator, \`HOST\` may be any address, and nobody is let in without a token or a session. It is a list in JSON; each issuer has
 
 | member | what it is |
 | --- | --- |
@@ -131,5 +132,6 @@ alone only to clients that nobody signs in with, since the tokens of people carr
   }
 ]
 \`\`\`
-`;
+
+${loginSections()}`;
 }

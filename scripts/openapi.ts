@@ -71,7 +71,7 @@ async function inertDeps(): Promise<EdgeDeps> {
     metrics: new Registry(),
     clock: () => 0,
     version,
-    plugins: await watchPlugin(),
+    plugins: await plugins(),
   };
 }
 
@@ -79,17 +79,19 @@ function never(): Promise<never> {
   return Promise.reject(new Error('not for calling'));
 }
 
-/** The watch feed's route is another room's; its deps are only used by requests. */
-async function watchPlugin(): Promise<NonNullable<EdgeDeps['plugins']>> {
+/** Routes of other rooms, and those that main.ts adds; their deps are only used by requests. */
+async function plugins(): Promise<NonNullable<EdgeDeps['plugins']>> {
   const { watchRoute } = await import('../src/edge/ws/watch.ts');
   const { subscribersRoute } = await import('../src/edge/http/subscribers.ts');
   const { registrationTokenRoutes } = await import('../src/edge/http/registration-tokens.ts');
   const { auditRoute } = await import('../src/edge/http/audit.ts');
+  const { whoamiRoutes } = await import('../src/edge/http/whoami.ts');
   return [
     registrationTokenRoutes({} as unknown as Parameters<typeof registrationTokenRoutes>[0]),
     watchRoute({ maxFrameBytes: 1 } as unknown as Parameters<typeof watchRoute>[0]),
     subscribersRoute(undefined as never),
     auditRoute(undefined as never),
+    whoamiRoutes({} as never),
   ];
 }
 

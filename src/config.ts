@@ -1,4 +1,5 @@
 import { readIssuers, type Issuer } from './auth/issuer.ts';
+import { isSecureUrl } from './auth/read-settings.ts';
 import {
   atMost,
   choice,
@@ -45,6 +46,13 @@ const issuers: Unit<readonly Issuer[]> = {
 };
 
 const filePath = matching('the path of a file', /^[^\0]+$/);
+/** An origin: browsers give cookies to hosts, not to paths. */
+const publicUrl: Unit<string> = {
+  expects: 'an https:// URL without a path, such as https://signalbox.example.com; on this machine, http:// will do',
+  read: (text) =>
+    isSecureUrl(text) && new URL(text).origin === text.replace(/\/$/, '') ? new URL(text).origin : undefined,
+  write: String,
+};
 
 const S = 1000;
 const KIB = 1024;
@@ -67,7 +75,9 @@ export const SETTINGS = {
   oidcIssuers: optional({
     env: 'OIDC_ISSUERS',
     unit: issuers,
-    otherwise: 'development mode: no tokens, and loopback only',
+    otherwise: 'development mode: loopback only, with an OpenID provider of its own',
+    // It may hold the secrets of clients.
+    secret: true,
     description:
       'The OpenID providers whose access tokens are taken, such as [{"issuer":"https://login.example.com","audience":"signalbox","admins":["platform"],"readers":"*"}].',
   }),
@@ -84,11 +94,38 @@ export const SETTINGS = {
     default: 365 * 24 * 3600 * S,
     description: 'The longest that a registration token of a service may be good (docs/access.md).',
   }),
+  developmentAccess: required({
+    env: 'DEVELOPMENT_ACCESS',
+    unit: choice(['open', 'login']),
+    default: 'open',
+    description:
+      'In development mode: open makes whoever brings neither token nor session the administrator; login lets nobody in who does not, and asks the people of the embedded provider for their password. Not used with OIDC_ISSUERS.',
+  }),
+  publicUrl: optional({
+    env: 'PUBLIC_URL',
+    unit: publicUrl,
+    otherwise: 'the address that it listens on, which has to be loopback where people log in',
+    description:
+      'Where browsers reach Signalbox. The redirect URI of its client at an issuer is this with /login/callback.',
+  }),
+  sessionMaxAge: required({
+    env: 'SESSION_MAX_AGE',
+    unit: duration('1m', '720h'),
+    default: 8 * 3600 * S,
+    description: 'A session of a browser ends so long after logging in, however much it is used.',
+  }),
+  sessionIdleTime: required({
+    env: 'SESSION_IDLE_TIME',
+    unit: duration('1m', '720h'),
+    default: 3600 * S,
+    description: 'A session ends when no request came with it for so long. An open stream does not count.',
+  }),
   dataDir: required({
     env: 'DATA_DIR',
     unit: matching('a path', /^[^\0]+$/),
     default: './data',
-    description: 'Directory of the embedded database. Not used with DATABASE_URL.',
+    description:
+      'Directory of the embedded database, and of the keys and secrets of development mode. Not used with both DATABASE_URL and OIDC_ISSUERS.',
   }),
   databaseUrl: optional({
     env: 'DATABASE_URL',
@@ -421,6 +458,10 @@ export function loadConfig(env: Env, { isTTY = false }: { readonly isTTY?: boole
   const isDevelopment = !env[SETTINGS.oidcIssuers.env];
   errors.push(...contradictions(config));
   if (isDevelopment && config.host !== undefined && !isLoopbackHost(config.host)) errors.push(notLoopback(config.host));
+  const { oidcIssuers, publicUrl: reached } = config;
+  const signsIn = oidcIssuers?.some(({ login }) => login !== undefined) === true;
+  if (signsIn && reached === undefined && !isLoopbackHost(config.host)) errors.push(noPublicUrl);
+  if (isDevelopment && reached !== undefined && !isLoopbackHost(hostOf(reached))) errors.push(notReachable(reached));
   return errors.length > 0 ? { ok: false, errors } : { ok: true, config, warnings: warningsOf(env) };
 }
 
@@ -449,6 +490,15 @@ function badValue(setting: Setting<unknown>, text: string): string {
 const notLoopback = (host: string): string =>
   `HOST must be a loopback address such as 127.0.0.1, not ${JSON.stringify(host)}, unless OIDC_ISSUERS says whose tokens are ` +
   'taken: without it, whoever reaches Signalbox may change everything (SEC2). Leave HOST out, or set OIDC_ISSUERS.';
+
+const hostOf = (origin: string): string => new URL(origin).hostname.replace(/^\[|\]$/g, '');
+
+const noPublicUrl =
+  'PUBLIC_URL must say where browsers reach Signalbox, since an issuer in OIDC_ISSUERS has a login and HOST is not loopback: ' +
+  'the issuer sends them back there. Set it to the https:// URL of the proxy in front.';
+
+const notReachable = (origin: string): string =>
+  `PUBLIC_URL must be of this machine in development mode, not ${JSON.stringify(origin)}: nobody else is answered. Leave it out, or set OIDC_ISSUERS.`;
 
 /** Settings have no prefix; these are the command line's. */
 const OF_COMMAND_LINE: ReadonlySet<string> = new Set(['SIGNALBOX_URL', 'SIGNALBOX_TOKEN']);

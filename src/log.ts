@@ -12,7 +12,10 @@ const SECRETS = [
   'token',
   'access_token',
   'refresh_token',
+  'refreshToken',
   'id_token',
+  'idToken',
+  'clientSecret',
   'client_secret',
   'cookie',
   '["set-cookie"]',
@@ -40,7 +43,7 @@ export function withoutTokens(url: unknown): unknown {
 }
 
 /** `code` and `state` are what a sign-in comes back with. */
-const isSecret = (name: string): boolean => /token|secret|password|assertion|^code$|^state$/i.test(decoded(name));
+const isSecret = (name: string): boolean => /token|secret|password|assertion|csrf|^code$|^state$/i.test(decoded(name));
 
 function decoded(name: string): string {
   return name.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import type { Logger } from 'pino';
+import { composeAccess } from './access.ts';
 import { AuditWriter } from './audit/writer.ts';
 import { permitOf } from './auth/authorize.ts';
 import { sightOf } from './auth/sight.ts';
@@ -11,8 +12,7 @@ import { RegistrationTokens } from './auth/registration-tokens.ts';
 import type { Server as HttpsServer } from 'node:https';
 import { Certificates } from './auth/certificates.ts';
 import { RateLimits } from './auth/rate-limits.ts';
-import { Tokens } from './auth/tokens.ts';
-import { banner } from './banner.ts';
+import { banner, originOf } from './banner.ts';
 import { InProcessNetwork } from './bus/in-process.ts';
 import { openRedisBus } from './bus/redis.ts';
 import type { Bus } from './bus/port.ts';
@@ -205,7 +205,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     now,
     clock: Date.now,
   });
-  const tokens = config.oidcIssuers && new Tokens(config.oidcIssuers, { log, now, clock: Date.now });
+  const people = composeAccess({ config, rows: store.sessions, state: tail, log, audit });
   const registrationTokens = new RegistrationTokens({
     find: (ids) => store.registrationTokens.find(ids),
     clock: Date.now,
@@ -222,8 +222,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   const app = await buildApp({
     config,
     access: {
-      development: tokens === undefined,
-      ...(tokens && { tokens }),
+      ...people.access,
       registrationTokens,
       ...(certificates !== undefined && { certificates }),
     },
@@ -256,10 +255,12 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
         audit,
       }),
       auditRoute({ store, state: tail, clock: Date.now }),
+      ...people.plugins,
     ],
   });
   const finish = gracefulClose(app.server);
   await app.listen({ host: config.host, port: config.port, backlog: config.listenBacklog });
+  await people.listening(originOf(app.server.address() as AddressInfo, tls !== undefined));
   // It answers from here on, and says that it is not ready until the view is loaded (PUSH7).
   await tail.open(async () => {
     await hub.start(WARM_UP);
@@ -282,10 +283,8 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   // At once too: a node that is restarted often would otherwise never come to it.
   void trim().then(trimAudit).catch(failed);
   void tidyTokens().catch(failed);
-  // At once as well, without waiting for it: an issuer that is away is no reason not to start.
-  void tokens?.refresh();
   const jobs = [
-    ...(tokens === undefined ? [] : [every(config.jwksRefresh, () => tokens.refresh(), failed)]),
+    ...people.jobs.map(({ pauseMs, run }) => every(pauseMs, run, failed)),
     ...(tls === undefined ? [] : [every(TLS_RELOAD_MS, () => tls.reload(app.server as HttpsServer), failed)]),
     ...(limits === undefined ? [] : [every(LAG_PERIOD_MS, () => lag.tick(now()), failed)]),
     every(config.tailInterval, () => tail.catchUp().then(away.worked, away.failed), failed),
@@ -300,6 +299,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     version,
     ms: Math.round(now() - startedAt),
     resources: tail.view.size,
+    hints: people.hints(),
   });
 
   let stopping = false;

@@ -123,6 +123,28 @@ test('SEC2 issuers that are not right let nobody start, and say what is wrong', 
   }
 });
 
+test('where people log in, PUBLIC_URL has to say where browsers reach Signalbox, unless that is this machine', () => {
+  const OIDC_ISSUERS = JSON.stringify([
+    {
+      issuer: 'https://login.example.com',
+      audience: 'signalbox',
+      login: { clientId: 'signalbox', clientSecret: 'hush' },
+    },
+  ]);
+  const PUBLIC_URL = 'https://signalbox.example.com';
+  expect(errorsOf({ HOST: '0.0.0.0', OIDC_ISSUERS })).toEqual([expect.stringContaining('PUBLIC_URL must say')]);
+  expect(errorsOf({ HOST: '127.0.0.1', OIDC_ISSUERS })).toEqual([]);
+  expect(configOf({ HOST: '0.0.0.0', OIDC_ISSUERS, PUBLIC_URL: `${PUBLIC_URL}/` }).publicUrl).toBe(PUBLIC_URL);
+  for (const text of ['http://signalbox.example.com', `${PUBLIC_URL}/path`, 'signalbox', 'https://a:b@c.test'])
+    expect(errorsOf({ OIDC_ISSUERS, PUBLIC_URL: text })).toEqual([
+      expect.stringContaining('PUBLIC_URL must be an https://'),
+    ]);
+  expect(errorsOf({ PUBLIC_URL })).toEqual([expect.stringContaining('PUBLIC_URL must be of this machine')]);
+  expect(errorsOf({ PUBLIC_URL: 'http://localhost:4400' })).toEqual([]);
+  const wrong = OIDC_ISSUERS.replace('"clientId"', '"client"');
+  expect(errorsOf({ OIDC_ISSUERS: wrong }).join('')).not.toContain('hush');
+});
+
 test('a setting under a prefix is a warning, and the command line has its own', () => {
   const loaded = loadConfig({ SIGNALBOX_PORT: '1', SIGNALBOX_X: '2', SIGNALBOX_URL: 'http://x', SIGNALBOX_TOKEN: 'x' });
   expect(loaded.ok && loaded.warnings).toEqual([

@@ -14,6 +14,7 @@ export const ACTIONS = {
   'feed.watch': 'Subscribe to changes',
   'feed.subscribers': 'See who subscribes to what',
   'audit.read': 'Read the audit: who did what',
+  'session.use': 'Log in and out, and ask who one is',
   'health.read': 'Ask whether the server lives and is ready',
   'metrics.read': 'Read the metrics of the server',
   'docs.read': 'Read the documentation of the interface',

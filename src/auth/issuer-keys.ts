@@ -1,6 +1,7 @@
 import { importJWK, type CryptoKey, type JWK } from 'jose';
 import { fetchJson, whyFailed } from './fetch-json.ts';
-import { isSecureUrl, type Issuer } from './issuer.ts';
+import type { Issuer } from './issuer.ts';
+import { isSecureUrl } from './read-settings.ts';
 
 /** The algorithms that are taken, each with the type of its keys. A secret key (HS256) or none is never one of them. */
 export const ALGORITHMS: Readonly<Record<string, string>> = { RS256: 'RSA', PS256: 'RSA', ES256: 'EC', EdDSA: 'OKP' };

@@ -1,3 +1,6 @@
+import { loginAt, type Login } from './issuer-login.ts';
+import { Fault, isText, listAt, objectAt, someAt, urlAt } from './read-settings.ts';
+
 /** An identity provider whose tokens are taken, and what its claims mean here. */
 export interface Issuer {
   /** The `iss` of its tokens, to the letter. */
@@ -14,6 +17,8 @@ export interface Issuer {
   /** Groups, each with the apiIds that its members own. */
   readonly owners: Readonly<Record<string, readonly string[]>>;
   readonly projects?: readonly string[];
+  /** Without it nobody signs in there: its tokens are brought along. */
+  readonly login?: Login;
 }
 
 export interface ClaimPaths {
@@ -40,9 +45,10 @@ export const ISSUER_FIELDS = {
     'Groups whose members may read the metrics, such as the client of Prometheus; the scope `metrics` does the same.',
   owners: 'For groups, the apiIds that their members own: `{"team-iam": ["iam"]}`.',
   projects: 'The projects whose service accounts its tokens can be; left out, all; `[]`, none.',
+  login: 'How people sign in there, with a browser or with `signalbox login`; left out, they do not.',
 } as const;
 
-const DEFAULT_CLAIMS: ClaimPaths = {
+export const DEFAULT_CLAIMS: ClaimPaths = {
   subject: 'sub',
   clientId: ['client_id', 'azp'],
   groups: ['groups'],
@@ -51,7 +57,6 @@ const DEFAULT_CLAIMS: ClaimPaths = {
 
 const TYPES = ['at+jwt', 'jwt'];
 
-type Raw = Readonly<Record<string, unknown>>;
 export type ReadIssuers =
   { readonly ok: true; readonly issuers: readonly Issuer[] } | { readonly ok: false; readonly fault: string };
 
@@ -69,14 +74,14 @@ export function readIssuers(text: string): ReadIssuers {
   }
 }
 
-class Fault extends Error {}
-
 function parse(text: string): readonly unknown[] {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new Fault(`it is not JSON (${(error as Error).message.slice(0, 100)})`);
+    // The message quotes what it stumbles over, which may be a secret.
+    const why = (error as Error).message.replace(/,? ?(?:\.\.\.)?".*$/s, '');
+    throw new Fault(`it is not JSON (${why.slice(0, 100)})`);
   }
   if (!Array.isArray(value) || value.length === 0) throw new Fault('it must be a list with at least one issuer');
   return value;
@@ -84,7 +89,7 @@ function parse(text: string): readonly unknown[] {
 
 function issuerOf(value: unknown, where: string): Issuer {
   const raw = objectAt(value, where, Object.keys(ISSUER_FIELDS));
-  const { jwksUri, projects } = raw;
+  const { jwksUri, projects, login } = raw;
   return {
     issuer: urlAt(raw['issuer'], `${where}/issuer`),
     audience: someAt(raw['audience'], `${where}/audience`),
@@ -96,6 +101,7 @@ function issuerOf(value: unknown, where: string): Issuer {
     monitors: listAt(raw['monitors'] ?? [], `${where}/monitors`),
     owners: ownersAt(raw['owners'] ?? {}, `${where}/owners`),
     ...(projects !== undefined && { projects: listAt(projects, `${where}/projects`) }),
+    ...(login !== undefined && { login: loginAt(login, `${where}/login`) }),
   };
 }
 
@@ -118,40 +124,3 @@ function typesAt(value: unknown, where: string): readonly string[] {
   if (types.every((type) => TYPES.includes(type))) return types;
   throw new Fault(`${where} must have no others than "at+jwt" and "JWT"`);
 }
-
-/** Keys that could be changed on the way to here would let anyone in. */
-export function isSecureUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, hostname, username, hash } = new URL(text);
-  if (username !== '' || hash !== '') return false;
-  return (
-    protocol === 'https:' || (protocol === 'http:' && /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])$/.test(hostname))
-  );
-}
-
-function urlAt(value: unknown, where: string): string {
-  if (isText(value) && isSecureUrl(value)) return value;
-  throw new Fault(`${where} must be a URL that begins with https://, or with http:// on this machine`);
-}
-
-function objectAt(value: unknown, where: string, known?: readonly string[]): Raw {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new Fault(`${where} must be an object`);
-  const stray = known === undefined ? undefined : Object.keys(value).find((key) => !known.includes(key));
-  if (stray === undefined) return value as Raw;
-  throw new Fault(`${where}/${stray.slice(0, 80)} is not known; there are ${known?.join(', ')}`);
-}
-
-function listAt(value: unknown, where: string): readonly string[] {
-  if (Array.isArray(value) && value.every(isText)) return value;
-  throw new Fault(`${where} must be a list of texts`);
-}
-
-/** A text stands for a list of it alone. */
-function someAt(value: unknown, where: string): readonly string[] {
-  const list = isText(value) ? [value] : value;
-  if (Array.isArray(list) && list.length > 0 && list.every(isText)) return list;
-  throw new Fault(`${where} must be a text or a list of texts, at least one`);
-}
-
-const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';

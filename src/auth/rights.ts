@@ -64,6 +64,7 @@ export const RIGHTS: Readonly<Record<Action, Row>> = {
   'feed.subscribers': NOBODY,
   // Entries about no service are for administrators alone.
   'audit.read': THEIRS,
+  'session.use': EVERYONE,
   // Whoever restarts a process has no token to show.
   'health.read': EVERYONE,
   // They count what is private too.

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { usageError } from './errors.ts';
-import { Api, type Token } from './http.ts';
+import { Api, baseUrl, type Token } from './http.ts';
 import type { Io } from './io.ts';
+import { savedToken } from './saved-token.ts';
 import { seconds } from './selectors.ts';
 
 /** Options that every command takes. */
@@ -41,10 +42,15 @@ export function apiOf(command: Command, io: Pick<Io, 'env'>): Api {
   return new Api(url, timeout * 1000, tokenOf(command, io));
 }
 
-/** The token as it is now: whoever renews it writes the file anew, and a command may run for days. */
-export function tokenOf(command: Command, { env }: Pick<Io, 'env'>): Token {
-  const { tokenFile } = globalsOf(command);
-  if (tokenFile === undefined) return () => checked(env['SIGNALBOX_TOKEN'] ?? '', 'SIGNALBOX_TOKEN');
+/**
+ * The token as it is now: whoever renews it writes the file anew, and a command may run for days. That of a login is shown
+ * to the server that it is for, and to no other.
+ */
+export function tokenOf(command: Command, io: Pick<Io, 'env'>): Token {
+  const { tokenFile, url } = globalsOf(command);
+  if (tokenFile === undefined) {
+    return () => checked(io.env['SIGNALBOX_TOKEN'] ?? '', 'SIGNALBOX_TOKEN') ?? savedToken(baseUrl(url), io);
+  }
   return () => {
     const token = checked(readToken(tokenFile), tokenFile);
     if (token !== undefined) return token;

@@ -4,7 +4,7 @@ import { printable } from './style.ts';
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** The access token to show, if there is one; asked for at every request. */
-export type Token = () => string | undefined;
+export type Token = () => string | undefined | Promise<string | undefined>;
 
 export interface Request {
   readonly query?: Query;
@@ -110,7 +110,7 @@ export class Api {
     }
     const headers: Record<string, string> = { accept: request.accept ?? '*/*' };
     if (request.contentType !== undefined) headers['content-type'] = request.contentType;
-    const token = this.#token();
+    const token = await this.#token();
     if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
     return fetch(url, {
       method,
@@ -206,7 +206,7 @@ export function answerError(status: number, contentType: string, body: string, r
   );
 }
 
-const HOW_TO_SHOW = 'Give this command an access token with SIGNALBOX_TOKEN or --token-file.';
+const HOW_TO_SHOW = 'Run `signalbox login`, or give this command an access token with SIGNALBOX_TOKEN or --token-file.';
 
 function tryParse(body: string): ProblemBody | undefined {
   try {

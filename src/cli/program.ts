@@ -8,6 +8,7 @@ import { addExport } from './export.ts';
 import { addGet } from './get.ts';
 import { addGlobals, type Globals } from './globals.ts';
 import type { Io } from './io.ts';
+import { addLogin, addLogout, addWhoami } from './login.ts';
 import { packageVersion } from './package-version.ts';
 import { problemText } from './problem-text.ts';
 import { addRegister } from './register.ts';
@@ -38,6 +39,7 @@ Environment:
   SIGNALBOX_URL   where Signalbox is, when --url does not say so
   SIGNALBOX_TOKEN an access token, when --token-file names none
   NODE_EXTRA_CA_CERTS  a file with the authority of the server's certificate, where that is your own
+  SIGNALBOX_TOKEN an access token, when --token-file names none; without, that of \`signalbox login\`
   NO_COLOR        set to anything: no colours
 
 Exit codes:
@@ -67,6 +69,9 @@ Examples:
   addSubscribers(program, io);
   addStatus(program, io);
   addAudit(program, io);
+  addLogin(program, io);
+  addLogout(program, io);
+  addWhoami(program, io);
   return program;
 }
 

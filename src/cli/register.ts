@@ -77,7 +77,7 @@ Examples:
       await assertValid(body);
       const token = tokenOf(command, io);
       // What is wrong with it is said before anything runs.
-      token();
+      await token();
       const api = new Api(base, attemptMs(body, timeout * 1000), token);
       const [file, ...args] = words;
       const child = file === undefined ? undefined : await startChild(file, args);

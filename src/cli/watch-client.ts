@@ -1,6 +1,6 @@
 import type { ClientFrame, ServerFrame, Select } from '../protocol/frames.ts';
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
-import { CliError, failure, unreachable } from './errors.ts';
+import { CliError, EXIT, failure, unreachable } from './errors.ts';
 import { answerError, whyUnreachable, type Token } from './http.ts';
 import { WatchCache, type WatchEvent } from './watch-cache.ts';
 import { afterClose, BACKOFF, backoffMs, type Backoff } from './watch-retry.ts';
@@ -31,6 +31,8 @@ export interface WatchClientOptions {
 type State =
   | { readonly phase: 'connected'; readonly socket: WatchSocket }
   | { readonly phase: 'waiting'; readonly timer: NodeJS.Timeout }
+  /** Its token is being renewed. */
+  | { readonly phase: 'asking' }
   | { readonly phase: 'ended' };
 
 const SUBSCRIPTION = 'watch';
@@ -77,14 +79,33 @@ export class WatchClient {
   }
 
   #connect(): void {
-    const { url, now = () => performance.now(), openTimeoutMs = OPEN_TIMEOUT_MS } = this.#options;
-    let token: string | undefined;
+    let token: ReturnType<Token>;
     try {
       token = this.#options.token?.();
     } catch (error) {
       if (error instanceof CliError) return this.#fail(error);
       throw error;
     }
+    if (!(token instanceof Promise)) return this.#open(token);
+    this.#state = { phase: 'asking' };
+    token.then(
+      (late) => {
+        if (this.#state.phase === 'asking') this.#open(late);
+      },
+      (error: Error) => {
+        if (this.#state.phase !== 'asking') return;
+        const isAway = error instanceof CliError && error.exitCode === EXIT.unreachable;
+        if (!isAway || !this.#welcomed) return this.#fail(error);
+        this.#retry(
+          backoffMs(this.#failures, this.#random(), this.#options.backoff ?? BACKOFF),
+          'the login cannot be renewed',
+        );
+      },
+    );
+  }
+
+  #open(token: string | undefined): void {
+    const { url, now = () => performance.now(), openTimeoutMs = OPEN_TIMEOUT_MS } = this.#options;
     const socket = new WatchSocket(`${url.replace(/^http/, 'ws')}/v1/watch`, {
       now,
       openTimeoutMs,
@@ -212,7 +233,7 @@ export class WatchClient {
     this.#state = { phase: 'waiting', timer: setTimeout(() => this.#connect(), afterMs) };
   }
 
-  #fail(error: CliError): void {
+  #fail(error: Error): void {
     this.#settle?.reject(error);
     void this.stop();
   }

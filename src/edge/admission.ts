@@ -50,6 +50,7 @@ interface Route {
   readonly action: Action;
   readonly method: string;
   readonly url: string;
+  readonly credentials: 'none' | 'form' | undefined;
 }
 
 /**
@@ -57,7 +58,7 @@ interface Route {
  * reached the revision that the caller has already seen, is it not too much. One hook made for each route, since it runs for every request.
  */
 export function admission({ state, config, access, limits, tls }: Admission, route: Route): onRequestHookHandler {
-  const { action, url } = route;
+  const { action, url, credentials } = route;
   const reads = READS.has(action);
   const needsCatalog = reads || WRITES.has(action);
   const target = WRITES.has(action) ? targetOf(url) : undefined;
@@ -80,7 +81,7 @@ export function admission({ state, config, access, limits, tls }: Admission, rou
   return (request, reply, done) => {
     request.arrivedAt = performance.now();
     setHeaders(reply);
-    const identified = identify(access, request);
+    const identified = identify(access, request, credentials);
     if (!(identified instanceof Promise))
       return answer(request, reply, done, limited(request, identified ?? whyNot(request)));
     void identified

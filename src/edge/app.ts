@@ -110,7 +110,12 @@ function watchRoutes(app: FastifyInstance, deps: EdgeDeps, routes: RouteTable): 
     if (action === undefined) return;
     const series = metrics.series(String(route.method), route.url);
     route.onRequest = [
-      admission(deps, { action, method: String(route.method), url: route.url }),
+      admission(deps, {
+        action,
+        method: String(route.method),
+        url: route.url,
+        credentials: route.config?.credentials,
+      }),
       ...[route.onRequest ?? []].flat(),
     ];
     route.onSend = [

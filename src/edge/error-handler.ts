@@ -19,6 +19,8 @@ const UNKNOWN_TO: ReadonlySet<ProblemCode> = new Set([
   'unauthenticated',
   'invalid-token',
   'issuer-unavailable',
+  'cross-site',
+  'session-unavailable',
 ]);
 
 /** Everything that goes wrong in a request ends here and leaves as problem+json (RFC 9457). */

@@ -12,17 +12,22 @@ import { REGISTRATION_TOKEN_PREFIX } from '../domain/registration-token.ts';
 import type { Reader } from '../domain/view.ts';
 import { badParameter, Problem } from '../protocol/problem.ts';
 import { certificateOf } from './client-certificate.ts';
+import { sessionIn, whyNotWith, type SessionAccess } from './session-access.ts';
 
 /** How callers are known; what is left out is not taken. */
 export interface Access {
   /** Who brings nothing is the administrator, on loopback alone (SEC2). */
   readonly development: boolean;
+  /** In development mode too, nobody is let in who brings nothing. */
+  readonly mustLogIn?: boolean;
   /** Access tokens of issuers. */
   readonly tokens?: Verifier;
   /** Registration tokens, in development mode too. */
   readonly registrationTokens?: Verifier;
   /** Certificates of clients, over TLS. */
   readonly certificates?: Certificates;
+  /** Cookies of browsers. */
+  readonly sessions?: SessionAccess;
 }
 
 declare module 'fastify' {
@@ -37,15 +42,20 @@ declare module 'fastify' {
 const MAX_URL_LENGTH = 8192;
 
 /** Finds out what a request brings to be known by, or says why it is not answered. Most answers come at once. */
-export function identify(access: Access, request: FastifyRequest): Problem | undefined | Promise<Problem | undefined> {
+export function identify(
+  access: Access,
+  request: FastifyRequest,
+  credentials?: 'none' | 'form',
+): Problem | undefined | Promise<Problem | undefined> {
   const url = request.raw.url ?? '';
   if (url.length > MAX_URL_LENGTH) {
     return new Problem('uri-too-long', `The URL has ${url.length} characters; ${MAX_URL_LENGTH} are taken.`);
   }
   request.caller = STRANGER;
-  const refused = access.development ? identifyLocally(request) : undefined;
+  const refused = access.development ? identifyLocally(request, access.mustLogIn === true) : undefined;
   if (refused !== undefined) return refused;
   if (hasToken(url)) return badParameter('access_token', IN_URL);
+  if (credentials === 'none') return undefined;
   const { authorization } = request.raw.headers;
   const token = /^bearer +([^\s,]+) *$/i.exec(authorization ?? '')?.[1];
   if (access.registrationTokens !== undefined && token?.startsWith(REGISTRATION_TOKEN_PREFIX) === true) {
@@ -53,10 +63,13 @@ export function identify(access: Access, request: FastifyRequest): Problem | und
     request.caller = STRANGER;
     return verify(access.registrationTokens, request, token);
   }
-  if (authorization === undefined && access.certificates !== undefined)
-    return identifyByTls(access.certificates, request);
+  if (authorization === undefined && access.certificates !== undefined) {
+    const problem = identifyByTls(access.certificates, request);
+    if (problem !== undefined || request.grant !== undefined) return problem;
+  }
   // Where no tokens are known, what a client sends along by habit does no harm.
-  if (authorization === undefined || access.tokens === undefined) return undefined;
+  if (authorization === undefined || access.tokens === undefined) return identifySession(access, request, credentials);
+  request.caller = STRANGER;
   if (token === undefined) return new Problem('unauthenticated', `Authorization has another form; ${HOW}`);
   return verify(access.tokens, request, token);
 }
@@ -70,6 +83,34 @@ function verify(
   return verified instanceof Promise ? verified.then((late) => take(request, late)) : take(request, verified);
 }
 
+/** Who comes with a session that has ended is a stranger, in development mode as well. */
+function identifySession(
+  { sessions }: Access,
+  request: FastifyRequest,
+  credentials: 'form' | undefined,
+): Problem | undefined | Promise<Problem | undefined> {
+  const credential = sessions && sessionIn(request, sessions.site);
+  if (sessions === undefined || credential === undefined || credential === '') return undefined;
+  request.caller = STRANGER;
+  const foreign = whyNotWith(request, credential, sessions.site, credentials);
+  if (foreign !== undefined) return foreign;
+  const verified = sessions.sessions.verify(credential);
+  return verified instanceof Promise
+    ? verified.then((late) => takeSession(request, late))
+    : takeSession(request, verified);
+}
+
+function takeSession(request: FastifyRequest, verified: Verified): Problem | undefined {
+  if (verified.ok) request.grant = verified.grant;
+  else if (verified.away) {
+    return new Problem('session-unavailable', {
+      detail: `The session cannot be looked at: ${verified.detail}.`,
+      retryAfter: 2,
+    });
+  }
+  return undefined;
+}
+
 /** Whether the caller may do it, by what the catalog says now; for who was identified. */
 export function decide(
   request: FastifyRequest,
@@ -80,27 +121,28 @@ export function decide(
   const { grant } = request;
   if (grant !== undefined) {
     const found = callerOf(grant.identity, state);
-    if (!found.ok) return new Problem('forbidden', found.detail);
-    request.caller = found.caller;
+    // Who cannot be told apart can still log out.
+    if (!found.ok && action !== 'session.use') return new Problem('forbidden', found.detail);
+    request.caller = found.ok ? found.caller : STRANGER;
   }
   if (isAbsentFor(request.caller, action, target, state)) return new Problem('not-found', NOT_YOURS);
   const verdict = authorize(request.caller, action, target, state);
   if (verdict.allowed) return undefined;
-  if (request.caller === STRANGER) return new Problem('unauthenticated', `This needs a token; ${HOW}`);
+  if (request.caller === STRANGER) return new Problem('unauthenticated', `This needs a token, or a session; ${HOW}`);
   return new Problem('forbidden', verdict.detail);
 }
 
 const NOT_YOURS =
   'The service of this registration token has no such instance: if it runs, register it with POST /v1/instances.';
-const HOW = 'send the header "Authorization: Bearer TOKEN".';
+const HOW = 'send the header "Authorization: Bearer TOKEN", or log in at /login.';
 const IN_URL = 'is not taken: URLs are written to logs and histories. Send the header "Authorization: Bearer TOKEN"';
 
-function identifyLocally(request: FastifyRequest): Problem | undefined {
+function identifyLocally(request: FastifyRequest, mustLogIn: boolean): Problem | undefined {
   const { raw } = request;
   const { host, origin } = raw.headers;
   const resolution = resolveDevelopmentCaller({ remoteAddress: raw.socket.remoteAddress, host, origin });
   if (!resolution.ok) return new Problem('forbidden', resolution.detail);
-  request.caller = resolution.caller;
+  if (!mustLogIn) request.caller = resolution.caller;
   return undefined;
 }
 

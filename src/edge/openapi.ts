@@ -191,9 +191,19 @@ export async function documentRoutes(app: FastifyInstance, version: string): Pro
       openapi: '3.1.0',
       info: { title: 'Signalbox', version, description: DESCRIPTION },
       tags: TAGS,
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+          session: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: '__Host-signalbox',
+            description: 'Of a browser, from /login.',
+          },
+        },
+      },
       // Without issuers no token is needed.
-      security: [{ bearer: [] }, {}],
+      security: [{ bearer: [] }, { session: [] }, {}],
     },
     transformObject: (document) => {
       if (!('openapiObject' in document)) return document.swaggerObject;
@@ -248,5 +258,6 @@ const TAGS = [
   { name: 'coverage', description: 'Which services are covered where, and whether they run there.' },
   { name: 'log', description: 'The revision log.' },
   { name: 'feed', description: 'The push feed.' },
+  { name: 'access', description: 'Who one is, and how one becomes somebody.' },
   { name: 'operations', description: 'Running Signalbox.' },
 ];

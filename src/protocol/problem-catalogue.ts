@@ -28,7 +28,7 @@ export const PROBLEMS = {
     status: 401,
     title: 'Who is calling is not known',
     meaning:
-      'The request carries no token, and needs one: send `Authorization: Bearer TOKEN`. An access token comes from one of the issuers in OIDC_ISSUERS.',
+      'The request carries no token, and needs one: send `Authorization: Bearer TOKEN`. An access token comes from one of the issuers in OIDC_ISSUERS. Browsers log in at `/login`; their session has ended, or never began.',
   },
   'invalid-token': {
     status: 401,
@@ -47,6 +47,12 @@ export const PROBLEMS = {
     title: 'The caller may not do this',
     meaning:
       'docs/access.md says who may do what. In development mode only programs on the same machine are answered: the connection, the Host header and, from a browser, the Origin header all have to be loopback (localhost, 127.0.0.1, [::1]).',
+  },
+  'cross-site': {
+    status: 403,
+    title: 'The request may be the wish of another page',
+    meaning:
+      "A request with a session cookie has to come from a page of Signalbox itself, by its Origin (or Sec-Fetch-Site), and one that changes something has to carry the session's `csrf` of `/v1/whoami` in X-Signalbox-CSRF. Programs send a token instead of a cookie. docs/access.md says more.",
   },
   'not-found': {
     status: 404,
@@ -174,6 +180,12 @@ export const PROBLEMS = {
     title: 'The token cannot be verified now',
     meaning:
       'The keys of the issuer that the token names cannot be read, and it is signed with none that is known; or it is a registration token, and the database is away. Try again after `retryAfter` seconds.',
+  },
+  'session-unavailable': {
+    status: 503,
+    title: 'The session cannot be looked at now',
+    meaning:
+      'The database that keeps the sessions cannot be reached, or the issuer that would renew this one. Try again after `retryAfter` seconds.',
   },
   'health-checks-off': {
     status: 503,

@@ -26,6 +26,31 @@ export interface TrimPolicy {
   readonly maxBytes: number;
 }
 
+/** A session of a browser, a sign-in that is under way, or the renewal of a session's token by one of the nodes. */
+export interface SessionRow {
+  /** Of a session or sign-in: the SHA-256 of what the cookie says, in hex. */
+  readonly id: string;
+  readonly kind: 'session' | 'sign-in' | 'renewal';
+  /** JSON. */
+  readonly data: unknown;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly expiresAt: number;
+}
+
+/** Expired rows are there until somebody removes them. */
+export interface SessionRows {
+  /** `false` where a row with this id is there that has not expired when this one begins; nothing was written. */
+  insert(row: SessionRow): Promise<boolean>;
+  read(ids: readonly string[]): Promise<SessionRow[]>;
+  /** `false` where there is no such row. */
+  update(id: string, change: { readonly data?: unknown; readonly expiresAt?: number }): Promise<boolean>;
+  /** Deletes a row; of several who ask, one gets it. */
+  take(id: string): Promise<SessionRow | undefined>;
+  /** Deletes what has expired by then; answers how many. */
+  removeExpired(before: number): Promise<number>;
+}
+
 /**
  * The truth. Every adapter passes `test/store/contract.ts`.
  * Each method rejects with `StoreUnavailable` when the database cannot be reached or does not answer in time.
@@ -53,6 +78,7 @@ export interface Store {
   /** Starts a new history at the same revision (REV4). */
   newEpoch(): Promise<Head>;
   readonly registrationTokens: RegistrationTokens;
+  readonly sessions: SessionRows;
   close(): Promise<void>;
 }
 

@@ -8,6 +8,7 @@ import { readHead } from './head.ts';
 import { load } from './load.ts';
 import type { Store } from './port.ts';
 import { registrationTokens } from './registration-tokens.ts';
+import { sessionRows } from './sessions.ts';
 import { trim } from './trim.ts';
 
 /** The port over a PostgreSQL, whichever way it is reached. */
@@ -32,6 +33,7 @@ export function createStore(db: Database): Store {
         return readHead(db);
       }),
     registrationTokens: registrationTokens(db),
+    sessions: sessionRows(db),
     close: () => (closed ??= closeDatabase(db)),
   };
 }

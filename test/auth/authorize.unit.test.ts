@@ -112,8 +112,8 @@ const READS: Action[] = ['catalog.read', 'catalog.export', 'instance.read', 'cov
 
 test.each<[who: Who, allowed: Action[]]>([
   ['ADMIN', Object.keys(ACTIONS) as Action[]],
-  ['READER', [...READS, 'health.read', 'docs.read']],
-  ['MONITOR', ['metrics.read', 'health.read', 'docs.read']],
+  ['READER', [...READS, 'health.read', 'docs.read', 'session.use']],
+  ['MONITOR', ['metrics.read', 'health.read', 'docs.read', 'session.use']],
   [
     'OWNER',
     [
@@ -127,6 +127,7 @@ test.each<[who: Who, allowed: Action[]]>([
       'audit.read',
       'health.read',
       'docs.read',
+      'session.use',
     ],
   ],
   [
@@ -142,10 +143,11 @@ test.each<[who: Who, allowed: Action[]]>([
       'audit.read',
       'health.read',
       'docs.read',
+      'session.use',
     ],
   ],
-  ['GONE_BOT', ['health.read', 'docs.read']],
-  ['NOBODY', ['health.read', 'docs.read']],
+  ['GONE_BOT', ['health.read', 'docs.read', 'session.use']],
+  ['NOBODY', ['health.read', 'docs.read', 'session.use']],
 ])('SEC1 what %s may do at all', (who, allowed) => {
   for (const action of Object.keys(ACTIONS) as Action[]) {
     expect([action, authorize(CALLERS[who], action, undefined, view).allowed]).toEqual([

@@ -43,6 +43,16 @@ test.each<[value: unknown, fault: string]>([
   [[{ ...GOOD, owners: { team: [] } }], '/0/owners/team must be'],
   [[{ ...GOOD, claims: { group: 'x' } }], '/0/claims/group is not known'],
   [[{ ...GOOD, claims: { subject: '' } }], '/0/claims/subject must be'],
+  [[{ ...GOOD, login: {} }], '/0/login/clientId must be a text'],
+  [[{ ...GOOD, login: { clientId: 'c', secret: 'x' } }], '/0/login/secret is not known; there are clientId'],
+  [[{ ...GOOD, login: { clientId: 'c', scopes: ['email'] } }], '/0/login/scopes must have "openid"'],
+  [[{ ...GOOD, login: { clientId: 'c', token: 'refresh' } }], '/0/login/token must be "access" or "id"'],
+  [[{ ...GOOD, login: { clientId: 'c', clientSecret: 'a', clientSecretFile: 'b' } }], '/0/login must not have both'],
+  [
+    [{ ...GOOD, login: { clientId: 'c', parameters: { state: 'x' } } }],
+    '/0/login/parameters/state is not for settings',
+  ],
+  [[{ ...GOOD, login: { clientId: 'c', parameters: { audience: 1 } } }], '/0/login/parameters/audience must be a text'],
 ])('%j is not right: %s', (value, fault) => {
   expect(faultOf(value)).toContain(fault);
 });
@@ -53,3 +63,23 @@ test.each(['http://localhost:9000', 'http://127.0.0.1:9000/realm', 'http://[::1]
     expect(faultOf([{ ...GOOD, issuer }])).toBe('');
   },
 );
+
+test('a login needs a client id, and everything else has a default', () => {
+  const read = readIssuers(JSON.stringify([{ ...GOOD, login: { clientId: 'signalbox' } }]));
+  expect(read.ok && read.issuers[0]?.login).toEqual({
+    clientId: 'signalbox',
+    scopes: ['openid'],
+    parameters: {},
+    token: 'access',
+  });
+});
+
+test.each([
+  '[{"clientSecret":"hush-hush"',
+  '[{"clientSecret":"hush-hush}]',
+  'hush-hush',
+  '[{"clientSecret":hush-hush}]',
+])('what is not JSON is not shown: %s', (text) => {
+  expect(faultOf(text)).toContain('it is not JSON');
+  expect(faultOf(text)).not.toMatch(/hush/);
+});

@@ -59,7 +59,9 @@ test('who is not let in is told how to show a token', async () => {
     problem(reply, 401, 'unauthenticated', { detail: 'This needs one.' });
   const { code, err } = await withToken('');
   expect(code).toBe(1);
-  expect(err).toContain('This needs one. Give this command an access token with SIGNALBOX_TOKEN or --token-file.');
+  expect(err).toContain(
+    'This needs one. Run `signalbox login`, or give this command an access token with SIGNALBOX_TOKEN or --token-file.',
+  );
 });
 
 test('watch shows its token at every connection, as it is then', async () => {

@@ -5,9 +5,16 @@ import { pino } from 'pino';
 import type { InjectOptions } from 'fastify';
 import type { Action } from '../../src/auth/actions.ts';
 import { RIGHTS } from '../../src/auth/rights.ts';
+import { csrfToken } from '../../src/auth/csrf.ts';
+import { Logins } from '../../src/auth/logins.ts';
+import { Sessions } from '../../src/auth/sessions.ts';
+import { Site } from '../../src/auth/site.ts';
 import { Tokens } from '../../src/auth/tokens.ts';
 import { registrationTokenRoutes } from '../../src/edge/http/registration-tokens.ts';
 import { auditRoute } from '../../src/edge/http/audit.ts';
+import { loginRoutes } from '../../src/edge/http/login.ts';
+import { oidcRoutes } from '../../src/edge/http/oidc.ts';
+import { whoamiRoutes } from '../../src/edge/http/whoami.ts';
 import { subscribersRoute } from '../../src/edge/http/subscribers.ts';
 import { registrarOf } from '../../src/edge/ws/registrar.ts';
 import { watchRoute } from '../../src/edge/ws/watch.ts';
@@ -16,7 +23,23 @@ import { TokenDesk } from '../../src/registry/registration-tokens.ts';
 import { forge, IssuerServer } from '../auth/issuer-server.ts';
 import { LiveNode } from '../feed/live-node.ts';
 import { MemoryRegistrationTokens } from '../support/memory-registration-tokens.ts';
+import { MemorySessions } from '../support/memory-sessions.ts';
 import { MANIFEST, openEdge, type Edge } from './harness.ts';
+
+const ORIGIN = 'https://signalbox.example.com';
+const site = new Site(ORIGIN);
+const rows = new MemorySessions();
+const sessions = new Sessions({
+  rows,
+  renew: () => Promise.resolve({ ok: false, why: 'refused' }),
+  maxAgeMs: 3_600_000,
+  idleMs: 3_600_000,
+  clock: Date.now,
+  random: randomBytes,
+  log: { warn: () => {} },
+});
+/** They look at nothing that says who is calling. */
+const BLIND: ReadonlySet<string> = new Set(['/login/callback', '/v1/auth', '/oidc/*']);
 
 let issuer: IssuerServer;
 let stranger: IssuerServer;
@@ -40,13 +63,26 @@ beforeAll(async () => {
     random: (bytes) => randomBytes(bytes).toString('hex'),
     clock: Date.now,
   });
+  // The edge makes its catalog itself.
+  const state = {
+    get ready() {
+      return edge.catalog.ready;
+    },
+    get view() {
+      return edge.catalog.view;
+    },
+  };
+  const logins = new Logins({ clients: () => [], rows, sessions, clock: Date.now, random: randomBytes });
   const plugins = [
     watchRoute({ hub, registrar, log: logger, maxFrameBytes: 65_536 }),
     subscribersRoute(hub),
     registrationTokenRoutes({ desk, state: tail, maxLifeMs: 3_600_000, clock: Date.now }),
     auditRoute({ store, state: tail, clock: Date.now }),
+    loginRoutes({ site, logins, sessions, state, open: false, log: logger }),
+    whoamiRoutes({ site, sessions, state, issuers: () => [], mode: 'tokens', open: false }),
+    oidcRoutes(() => undefined, logger),
   ];
-  edge = await openEdge({ access: { development: false, tokens }, logger, plugins });
+  edge = await openEdge({ access: { development: false, tokens, sessions: { sessions, site } }, logger, plugins });
   const response = await send(await admin(), 'POST', '/v1/apply', [...MANIFEST]);
   expect([response.statusCode, response.body.slice(0, 300)]).toEqual([200, expect.any(String)]);
 });
@@ -79,12 +115,20 @@ const pathOf = (url: string): string =>
     .replaceAll(/:[a-zA-Z]+/g, 'us');
 
 /** The walk goes over whatever routes there are, so that a new one is tried without anybody thinking of it (SEC1). */
-async function walk(token: string | undefined, expected: (action: Action) => 'open' | 401 | 403): Promise<void> {
+async function walk(
+  token: string | undefined,
+  expected: (action: Action) => 'open' | 401 | 403,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const before = edge.catalog.head.revision;
   for (const { method, url, action } of edge.app.routeTable.entries) {
-    const response = await send(token, method, pathOf(url));
+    const shown = token === undefined ? headers : { authorization: `Bearer ${token}`, ...headers };
+    const response = await edge.app.inject({ method: method as Method, url: pathOf(url), headers: shown });
     const what = `${method} ${url}`;
-    const wanted = expected(action);
+    // Without credentials there is no sign-in to come back to.
+    if (url === '/login/callback') expect([what, response.statusCode]).toEqual([what, 403]);
+    if (url === '/login/callback') continue;
+    const wanted = BLIND.has(url) ? 'open' : expected(action);
     const met = [401, 403].includes(response.statusCode) ? response.statusCode : 'open';
     expect([what, met]).toEqual([what, wanted]);
     if (wanted !== 'open') expect([what, response.headers['x-signalbox-revision']]).toEqual([what, undefined]);
@@ -102,12 +146,25 @@ const isOpen = (action: Action): boolean => RIGHTS[action].stranger === 'all';
 
 test('SEC1 the walk goes past the feed too', () => {
   const urls = edge.app.routeTable.entries.map(({ url }) => url);
-  for (const url of ['/v1/watch', '/v1/subscribers', '/v1/audit', '/v1/changes', '/v1/apply', '/metrics'])
+  for (const url of [
+    '/v1/watch',
+    '/v1/subscribers',
+    '/v1/audit',
+    '/v1/changes',
+    '/v1/apply',
+    '/metrics',
+    '/logout',
+    '/oidc/*',
+  ])
     expect(urls).toContain(url);
 });
 
-test('SEC1 only health and the documentation are for everyone', () => {
-  expect(Object.keys(RIGHTS).filter((action) => isOpen(action as Action))).toEqual(['health.read', 'docs.read']);
+test('SEC1 only health, the documentation and logging in are for everyone', () => {
+  expect(Object.keys(RIGHTS).filter((action) => isOpen(action as Action))).toEqual([
+    'session.use',
+    'health.read',
+    'docs.read',
+  ]);
 });
 
 test('SEC1 every route without a token', () => walk(undefined, (action) => (isOpen(action) ? 'open' : 401)));
@@ -151,6 +208,94 @@ const BAD: [what: string, make: () => Promise<string>][] = [
 ];
 
 test.each(BAD)('SEC1 every route with a token that is %s', async (_what, make) => walk(await make(), () => 401));
+
+const sessionOf = async (more: object): Promise<string> => {
+  const identity = {
+    subject: 'cora',
+    administrator: true,
+    reader: false,
+    owns: { apiIds: [], services: [], groups: [] },
+    ...more,
+  };
+  return (await sessions.start({ identity, tokenEndsAt: Date.now() + 3_600_000 }, 'https://login.test')).credential;
+};
+
+const cookie = (credential: string, more: object = {}): Record<string, string> => ({
+  cookie: `${site.cookies.session}=${credential}`,
+  ...more,
+});
+
+test('SEC1 every route with a session that is none: as a stranger', async () => {
+  const credential = randomBytes(32).toString('base64url');
+  const headers = cookie(credential, { origin: ORIGIN, 'x-signalbox-csrf': csrfToken(credential) });
+  await walk(undefined, (action) => (isOpen(action) ? 'open' : 401), headers);
+});
+
+test('SEC1 every route with a session that gives no right', async () => {
+  const credential = await sessionOf({ administrator: false });
+  const headers = cookie(credential, { origin: ORIGIN, 'x-signalbox-csrf': csrfToken(credential) });
+  await walk(undefined, (action) => (isOpen(action) ? 'open' : 403), headers);
+});
+
+test("SEC1 every route with an administrator's session from a page of another origin", async () => {
+  const credential = await sessionOf({});
+  const headers = cookie(credential, { origin: 'https://evil.test', 'x-signalbox-csrf': csrfToken(credential) });
+  await walk(undefined, () => 403, headers);
+  await walk(undefined, () => 403, cookie(credential, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }));
+  const { statusCode } = await edge.app.inject({ url: '/v1/regions', headers: cookie(credential) });
+  expect(statusCode).toBe(200);
+});
+
+test("SEC1 every route that writes, with an administrator's session and without its token", async () => {
+  const headers = cookie(await sessionOf({}), { origin: ORIGIN });
+  const before = edge.catalog.head.revision;
+  for (const { method, url } of edge.app.routeTable.entries) {
+    if (['GET', 'HEAD', 'OPTIONS'].includes(method) || BLIND.has(url)) continue;
+    const response = await edge.app.inject({ method: method as Method, url: pathOf(url), headers });
+    expect([method, url, response.statusCode, response.json().type]).toEqual([
+      method,
+      url,
+      403,
+      '/problems/cross-site',
+    ]);
+  }
+  expect(edge.catalog.head.revision).toBe(before);
+});
+
+test('SEC1 where a request has a token too, that is who it is', async () => {
+  const headers = { ...cookie(await sessionOf({})), authorization: `Bearer ${await reader()}` };
+  expect((await edge.app.inject({ url: '/v1/whoami', headers })).json()).toMatchObject({
+    subject: 'rita',
+    by: 'token',
+  });
+  // It needs nothing against cross-site requests, which no browser makes with a token.
+  const put = { method: 'PUT', url: '/v1/regions/us', payload: { title: 'x' } } as const;
+  const { statusCode } = await edge.app.inject({ ...put, headers: { ...headers, origin: 'https://evil.test' } });
+  expect(statusCode).toBe(403);
+  expect((await edge.app.inject({ ...put, headers: { ...headers, authorization: 'Bearer a.b.c' } })).statusCode).toBe(
+    401,
+  );
+});
+
+test.each<[who: string, make: () => Promise<string | undefined>, expected: object]>([
+  ['nobody', () => Promise.resolve(undefined), { kind: 'stranger', roles: ['stranger'], services: [], by: 'nothing' }],
+  ['an administrator', admin, { kind: 'administrator', subject: 'root', roles: ['administrator'], by: 'token' }],
+  ['a reader', reader, { kind: 'person', roles: ['reader'], services: [] }],
+  ['an API owner', owner, { kind: 'person', roles: ['owner'], services: ['iam.test'] }],
+  [
+    'a service account',
+    account,
+    {
+      kind: 'serviceAccount',
+      account: 'projects/core/service-accounts/deployer',
+      project: 'core',
+      roles: ['account'],
+      services: ['iam.test', 'shop.test'],
+    },
+  ],
+])('whoami, as %s', async (_who, make, expected) => {
+  expect((await send(await make(), 'GET', '/v1/whoami')).json()).toMatchObject(expected);
+});
 
 /** What a token may do somewhere; the rest of the rows is the reader's concern alone. */
 test.each<[who: string, make: () => Promise<string>, role: 'reader' | 'owner' | 'account']>([

@@ -359,7 +359,7 @@ const pathOf = (url: string): string =>
 test('SEC1 every route with a registration token: registering and what is for everyone, nothing else', async () => {
   const { token } = await make();
   const open = Object.entries(RIGHTS).filter(([, row]) => row.registrar !== 'none');
-  expect(open.map(([action]) => action)).toEqual(['instance.register', 'health.read', 'docs.read']);
+  expect(open.map(([action]) => action)).toEqual(['instance.register', 'session.use', 'health.read', 'docs.read']);
   let refused = 0;
   for (const { method, url, action } of edge.app.routeTable.entries) {
     const { statusCode } = await send(token, method, pathOf(url));

@@ -8,7 +8,7 @@ const SRC = resolve('src');
 const MAY: Readonly<Record<string, readonly string[]>> = {
   domain: [],
   protocol: ['domain'],
-  auth: ['domain'],
+  auth: ['domain', 'store/port.ts'],
   store: ['domain'],
   bus: ['domain'],
   audit: ['domain', 'store/port.ts'],
@@ -17,7 +17,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   health: ['domain', 'registry/commit-loop.ts', 'registry/errors.ts', 'feed/tail.ts'],
   edge: ['domain', 'protocol', 'auth', 'registry', 'feed', 'health/monitoring.ts', 'config.ts'],
   cli: ['domain', 'protocol', 'main.ts'],
-  'config.ts': ['config-units.ts', 'auth/issuer.ts'],
+  'config.ts': ['config-units.ts', 'auth/issuer.ts', 'auth/read-settings.ts'],
+  'access.ts': ['domain', 'auth', 'edge', 'config.ts', 'store/port.ts'],
   'config-units.ts': ['health/egress-addresses.ts'],
   'every.ts': [],
   'shutdown.ts': [],
@@ -34,10 +35,13 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   pg: ['store'],
   '@electric-sql/': ['store'],
   ioredis: ['bus'],
-  fastify: ['edge'],
+  // access.ts hands the edge's plugins over by their type.
+  fastify: ['edge', 'access.ts'],
   '@fastify/': ['edge'],
   commander: ['cli'],
   jose: ['auth'],
+  'openid-client': ['auth', 'cli'],
+  'oidc-provider': ['auth'],
 };
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter(

@@ -4,6 +4,7 @@ import { auditContract } from './contract-audit.ts';
 import { commitContract } from './contract-commits.ts';
 import { historyContract } from './contract-history.ts';
 import { registrationTokenContract } from './contract-registration-tokens.ts';
+import { sessionContract } from './contract-sessions.ts';
 
 export interface Subject {
   /** Opens the same data again; only after a close where `exclusive`. */
@@ -57,5 +58,6 @@ export function storeContract(adapter: string, create: () => Promise<Subject>): 
       },
     });
     auditContract(db);
+    sessionContract(db);
   });
 }

@@ -4,6 +4,7 @@ import { changeName, type AnyItem, type Entry } from '../../src/domain/item.ts';
 import type { Head } from '../../src/domain/position.ts';
 import { MemoryRegistrationTokens } from './memory-registration-tokens.ts';
 import { StoreUnavailable, type AuditPage, type Batch, type Store, type TrimPolicy } from '../../src/store/port.ts';
+import { MemorySessions } from './memory-sessions.ts';
 
 /**
  * The store in memory, for simulations of thousands of histories. It passes the contract suite, and it can be made to
@@ -14,6 +15,7 @@ export class MemoryStore implements Store {
   /** Called inside a commit, before anything is checked: another node may get in first. */
   beforeCommit: (() => void) | undefined;
   readonly registrationTokens = new MemoryRegistrationTokens();
+  readonly sessions = new MemorySessions(() => this.#turn());
   readonly #items = new Map<string, AnyItem>();
   #log: { revision: number; at: number; author: string; changes: string }[] = [];
   #head: Head = { epoch: 'e1', revision: 0, trimmed: 0 };

@@ -20,6 +20,8 @@ const PLACES: Readonly<Record<string, string>> = {
   '/v1/state': 'the head of the log',
   '/v1/watch': 'the push feed (WebSocket, subprotocol signalbox.v1, or text/event-stream)',
   '/v1/subscribers': 'who watches what',
+  '/login': 'log in with a browser; /session says who you are',
+  '/v1/whoami': 'who is calling',
   '/problems': 'what can go wrong',
   '/livez': 'whether the process lives',
   '/readyz': 'whether requests are answered',

@@ -30,10 +30,6 @@ export const StreamQuery = Type.Object(
   { additionalProperties: false },
 );
 
-/** Whether the client asks for events, by name. */
-export const wantsEvents = (accept: string | undefined): boolean =>
-  accept !== undefined && accept.split(',').some((type) => /^\s*text\/event-stream\s*(?:;|$)/i.test(type));
-
 /** The push feed as a stream of events: one subscription, which the query names. Throws a `Problem`. */
 export function openStream(hub: StreamHub, request: FastifyRequest, reply: FastifyReply): void {
   const query = request.query as Static<typeof StreamQuery>;

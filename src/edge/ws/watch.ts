@@ -11,7 +11,8 @@ import { badHeader, badParameter, Problem } from '../../protocol/problem.ts';
 import { PROTOCOL } from '../../protocol/version.ts';
 import { answers, MIN_REVISION } from '../openapi.ts';
 import { peerOf } from '../peer.ts';
-import { openStream, StreamQuery, wantsEvents } from '../sse/stream.ts';
+import { wantsEvents } from '../sse/accept.ts';
+import { openStream, StreamQuery } from '../sse/stream.ts';
 import { giveBackOthers } from './give-back.ts';
 import { rawSocket, WsSocket } from './ws-socket.ts';
 
