@@ -1,3 +1,4 @@
+import { FreshToken } from './fresh-token.ts';
 import type { ClientFrame, ServerFrame, Select } from '../protocol/frames.ts';
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
 import { CliError, EXIT, failure, unreachable } from './errors.ts';
@@ -56,9 +57,13 @@ export class WatchClient {
   /** A server of this protocol has spoken once, so that its absence is worth waiting out. */
   #welcomed = false;
   #lost = false;
+  /** What the server was shown last. */
+  #shown: string | undefined;
+  readonly #fresh: FreshToken;
 
   constructor(options: WatchClientOptions) {
     this.#options = options;
+    this.#fresh = new FreshToken(options.token ?? ((): undefined => undefined));
     this.#random = options.random ?? Math.random;
   }
 
@@ -73,6 +78,7 @@ export class WatchClient {
   async stop(): Promise<void> {
     const state = this.#state;
     this.#state = { phase: 'ended' };
+    this.#fresh.stop();
     if (state.phase === 'waiting') clearTimeout(state.timer);
     if (state.phase === 'connected') await state.socket.close();
     this.#settle?.resolve();
@@ -105,6 +111,7 @@ export class WatchClient {
   }
 
   #open(token: string | undefined): void {
+    this.#shown = token;
     const { url, now = () => performance.now(), openTimeoutMs = OPEN_TIMEOUT_MS } = this.#options;
     const socket = new WatchSocket(`${url.replace(/^http/, 'ws')}/v1/watch`, {
       now,
@@ -146,6 +153,8 @@ export class WatchClient {
         this.#lost = false;
         return;
       case 'error':
+        // Who is not taken with it comes back with the one that there is then.
+        if (frame.code === 'invalid-token') return;
         if (frame.code === 'rate-limited') return this.#askAgain(socket, frame.retryAfterMs);
         return this.#fail(failure('The server does not take the subscription', frame.message));
       case 'snapshot':
@@ -155,6 +164,14 @@ export class WatchClient {
       case 'reset':
         for (const event of this.#cache.fold(frame)) this.#tell(socket, event);
         if (frame.type === 'synced') this.#failures = 0;
+        return;
+      case 'reauth':
+        this.#fresh.await(this.#shown, frame.expiresIn, (token) => {
+          if (this.#state.phase !== 'connected' || this.#state.socket !== socket) return;
+          this.#shown = token;
+          this.#asked = { type: 'reauth', token };
+          socket.send(this.#asked);
+        });
         return;
       // A later server may say more; a pong has been heard, and that was its purpose.
       default:

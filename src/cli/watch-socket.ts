@@ -158,6 +158,7 @@ const SHAPES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   bookmark: { revision: 'number', digests: 'object' },
   reset: { topic: 'string', reason: 'string' },
   error: { code: 'string', message: 'string' },
+  reauth: { expiresIn: 'number' },
 };
 
 /** A server's frame, or undefined when it is none. Frames and fields that are not known here pass: they are not looked at. */

@@ -68,6 +68,11 @@ export class Connection implements SignsOfLife {
     return this.#standing.caller;
   }
 
+  /** When what it was let in by ends, where that does (milliseconds since 1970). */
+  get passEndsAt(): number | undefined {
+    return this.#standing.grant?.expiresAt;
+  }
+
   get subscriptions(): readonly Subscription[] {
     return this.#subscriptions;
   }

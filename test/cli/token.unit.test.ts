@@ -64,6 +64,30 @@ test('who is not let in is told how to show a token', async () => {
   );
 });
 
+test('watch brings another token before the one that it has ends, and nothing is interrupted', async () => {
+  const issuer = await IssuerServer.open();
+  const log = { warn: () => {}, info: () => {} };
+  const tokens = new Tokens([issuer.issuer({ readers: '*' })], { log, now: () => performance.now(), clock: Date.now });
+  const node = await LiveNode.open({ access: { development: false, tokens } });
+  // It is asked for another with less than a minute to go: at once.
+  writeFileSync(file, await issuer.mint({ sub: 'same' }, { expiresIn: -4 }));
+  const { io, ran } = terminal({ env: { SIGNALBOX_URL: node.url } });
+  const done = run(['watch', '--token-file', file], io);
+  await until('the snapshot', () => ran.out.includes('watching for changes'));
+  const fresh = await issuer.mint({ sub: 'same' });
+  writeFileSync(file, fresh);
+  await until('the new one holds', () =>
+    [...node.hub.subscribers].some(({ passEndsAt }) => (passEndsAt ?? 0) > Date.now() + 30_000),
+  );
+  await node.put('regions/us');
+  await until('a change', () => ran.out.includes('regions/us'));
+  expect(ran.err).not.toContain('connection lost');
+  ran.interrupt();
+  expect(await done).toBe(0);
+  await node.close();
+  await issuer.close();
+});
+
 test('watch shows its token at every connection, as it is then', async () => {
   const issuer = await IssuerServer.open();
   const log = { warn: () => {}, info: () => {} };
