@@ -60,8 +60,8 @@ export const RIGHTS: Readonly<Record<Action, Row>> = {
   'coverage.read': WHO_BELONGS,
   'log.read': WHO_BELONGS,
   'feed.watch': WHO_BELONGS,
-  // It names everyone who is connected, so it waits until it can be cut down to what concerns the one who asks.
-  'feed.subscribers': NOBODY,
+  // Of who is connected, those who watch what is theirs.
+  'feed.subscribers': THEIRS,
   // Entries about no service are for administrators alone.
   'audit.read': THEIRS,
   'session.use': EVERYONE,

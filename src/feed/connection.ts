@@ -1,6 +1,7 @@
 import type { Caller } from '../domain/command.ts';
 import { since as sinceHead, type Position, type ResetReason } from '../domain/position.ts';
 import { topicOf, type Selector } from '../domain/selector.ts';
+import type { Sight } from '../domain/visibility.ts';
 import { CLOSE } from '../protocol/close-codes.ts';
 import type { ClientFrame, ErrorFrame, ReauthFrame, ServerFrame, SubscribeFrame } from '../protocol/frames.ts';
 import { parseClientFrame } from '../protocol/parse-frame.ts';
@@ -66,6 +67,11 @@ export class Connection implements SignsOfLife {
   /** Who it is now. */
   get caller(): Caller {
     return this.#standing.caller;
+  }
+
+  /** What it may see now. */
+  get sight(): Sight {
+    return this.#standing.sight;
   }
 
   /** When what it was let in by ends, where that does (milliseconds since 1970). */

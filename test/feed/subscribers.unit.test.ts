@@ -1,7 +1,10 @@
 import { afterEach, expect, test } from '@jest/globals';
+import type { JWTPayload } from 'jose';
+import { Tokens } from '../../src/auth/tokens.ts';
 import { RawWatch } from '../acceptance/raw-socket.ts';
 import { until } from '../acceptance/until.ts';
 import { WatchClient } from '../acceptance/watch-client.ts';
+import { IssuerServer } from '../auth/issuer-server.ts';
 import { EventStream } from './event-stream.ts';
 import { INSTANCE, LiveNode, type NodeOptions } from './live-node.ts';
 
@@ -164,4 +167,64 @@ test('SEC1 who watches what is not told to a stranger', async () => {
     expect((await node.app.inject({ url: '/v1/changes?since=0&wait=1s', headers })).statusCode).toBe(403);
   }
   expect((await node.app.inject({ url: '/v1/subscribers', remoteAddress: '10.0.0.7' })).statusCode).toBe(403);
+});
+
+test('SEC3 API owners are told who watches what is theirs, and of nothing else', async () => {
+  const issuer = await IssuerServer.open();
+  leftovers.push(() => issuer.close());
+  const log = { warn: () => {}, info: () => {} };
+  const tokens = new Tokens([issuer.issuer({ readers: ['staff'] })], {
+    log,
+    now: () => performance.now(),
+    clock: Date.now,
+  });
+  const node = await open({ access: { development: false, tokens } });
+  const bearer = async (claims: JWTPayload): Promise<Record<string, string>> => ({
+    authorization: `Bearer ${await issuer.mint(claims)}`,
+  });
+  const documents = [
+    { name: 'regions/us', title: 'US' },
+    { name: 'projects/core', title: 'Core' },
+    { name: 'projects/core/service-accounts/bot' },
+    ...['orders', 'secret'].map((id) => ({
+      name: `services/${id}.test`,
+      displayName: id,
+      apiId: id,
+      creator: 'projects/core/service-accounts/bot',
+      globalEndpoint: `${id}.test`,
+      primaryRegion: 'us',
+      public: id === 'orders',
+    })),
+  ];
+  const caller = { kind: 'administrator', subject: 'test' } as const;
+  const edits = documents.map((value) => ({ op: 'put', name: value.name, value }) as const);
+  const made = await node.registry.execute({ caller, at: Date.now(), edits });
+  expect(made).toMatchObject({ ok: true });
+  const watch = async (claims: JWTPayload, query: string): Promise<void> => {
+    const stream = await EventStream.open(`${node.url}/v1/watch?${query}`, await bearer(claims));
+    leftovers.push(() => stream.destroy());
+    await stream.next('synced');
+  };
+  await watch({ sub: 'rita', groups: ['staff'] }, 'kind=instance&services=orders.test,secret.test');
+  await watch({ sub: 'rita', groups: ['staff'] }, 'kind=service');
+  await watch({ sub: 'root', scope: 'admin' }, 'kind=instance&services=secret.test');
+  const seenBy = async (claims: JWTPayload): Promise<unknown> => {
+    const response = await fetch(`${node.url}/v1/subscribers`, { headers: await bearer(claims) });
+    const { items } = (await response.json()) as { items?: { subject: string; subscriptions: { topic: string }[] }[] };
+    return items?.map(({ subject, subscriptions }) => [subject, ...subscriptions.map(({ topic }) => topic)]);
+  };
+  expect(await seenBy({ sub: 'olga', scope: 'orders.admin' })).toEqual([
+    ['rita', 'instance?services=orders.test'],
+    ['rita', 'service'],
+  ]);
+  // Rita asked for it, and gets nothing of it.
+  expect(await seenBy({ sub: 'sven', scope: 'secret.test/admin' })).toEqual([
+    ['root', 'instance?services=secret.test'],
+  ]);
+  expect(await seenBy({ sub: 'ada', scope: 'admin' })).toEqual([
+    ['rita', 'instance?services=orders.test,secret.test'],
+    ['rita', 'service'],
+    ['root', 'instance?services=secret.test'],
+  ]);
+  expect(await seenBy({ sub: 'rita', groups: ['staff'] })).toBeUndefined();
 });

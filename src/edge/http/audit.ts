@@ -96,7 +96,7 @@ async function readPage(
   service: string | undefined,
   page: Page,
 ): Promise<AuditEntry[]> {
-  const own = servicesOf(caller, state.view);
+  const own = servicesOf(caller, 'audit.read', state.view);
   const wanted = service === undefined ? undefined : [service];
   const services = own === 'all' ? wanted : (wanted?.filter((id) => own.includes(id)) ?? own);
   if (services?.length === 0) return [];

@@ -1,12 +1,14 @@
 import { Type, type Static } from 'typebox';
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
 import { decodePageToken, encodePageToken, type TokenQuery } from '../../domain/page-token.ts';
+import { servicesOf } from '../../auth/services-of.ts';
 import type { Connection } from '../../feed/connection.ts';
 import type { Hub } from '../../feed/hub.ts';
 import type { Subscription } from '../../feed/subscription.ts';
 import { badParameter } from '../../protocol/problem.ts';
 import { sendJson } from '../answers.ts';
 import { answers, json, READ_PROBLEMS, ReadHeaders } from '../openapi.ts';
+import { topicFor, type Own } from './subscribers-seen.ts';
 
 const DEFAULT_PAGE_SIZE = 100;
 
@@ -34,7 +36,7 @@ const SubscribersQuery = Type.Object(
 );
 
 type Query = Static<typeof SubscribersQuery>;
-export type SubscribersHub = Pick<Hub, 'subscribers' | 'cutOffs' | 'head'>;
+export type SubscribersHub = Pick<Hub, 'subscribers' | 'cutOffs' | 'head' | 'view'>;
 
 /** `GET /v1/subscribers`: who watches what, and how far behind they are. Of this node alone. */
 function subscribers(hub: SubscribersHub) {
@@ -43,10 +45,11 @@ function subscribers(hub: SubscribersHub) {
     const token = tokenQuery(query);
     const after = afterOf(token, query.pageToken);
     const size = query.pageSize ?? DEFAULT_PAGE_SIZE;
+    const own = servicesOf(request.caller, 'feed.subscribers', hub.view);
     const page: Connection[] = [];
     let more = false;
     for (const connection of hub.subscribers) {
-      if (connection.id <= after || !passes(connection, query)) continue;
+      if (connection.id <= after || !passes(connection, query) || !concerns(connection, own, hub)) continue;
       more = page.length === size;
       if (more) break;
       page.push(connection);
@@ -54,8 +57,12 @@ function subscribers(hub: SubscribersHub) {
     const last = page.at(-1);
     const nextPageToken = more && last !== undefined ? encodePageToken(token, { values: [], name: `${last.id}` }) : '';
     const { epoch, revision } = hub.head;
-    const items = page.map((connection) => describe(connection, revision));
-    const cutOffs = hub.cutOffs.map(({ at, ...rest }) => ({ at: new Date(at).toISOString(), ...rest }));
+    const items = page.map((connection) => describe(connection, revision, own, hub));
+    // What those watched who were sent away is not told apart any more.
+    const cutOffs = (own === 'all' ? hub.cutOffs : []).map(({ at, ...rest }) => ({
+      at: new Date(at).toISOString(),
+      ...rest,
+    }));
     sendJson(reply, JSON.stringify({ items, nextPageToken, head: { epoch, revision }, cutOffs }));
   };
 }
@@ -84,8 +91,16 @@ function passes({ peer, subscriptions }: Connection, { service, transport }: Que
   return subscriptions.some(({ group: { selector } }) => selector.services?.includes(service) ?? true);
 }
 
-function describe(connection: Connection, head: number): object {
-  const { id, peer, caller, since, subscriptions, queuedBytes, bytesSent, instances } = connection;
+/** Whether it is the asker's business at all. */
+const concerns = ({ sight, subscriptions }: Connection, own: Own, { view }: SubscribersHub): boolean =>
+  own === 'all' || subscriptions.some(({ group }) => topicFor(own, group.selector, sight, view) !== undefined);
+
+function describe(connection: Connection, head: number, own: Own, { view }: SubscribersHub): object {
+  const { id, peer, caller, sight, since, subscriptions, queuedBytes, bytesSent, instances } = connection;
+  const told = subscriptions.flatMap((subscription) => {
+    const topic = topicFor(own, subscription.group.selector, sight, view);
+    return topic === undefined ? [] : describeSubscription(subscription, topic, peer.transport, head);
+  });
   return {
     id: String(id),
     transport: peer.transport,
@@ -93,22 +108,24 @@ function describe(connection: Connection, head: number): object {
     subject: caller.subject,
     since: new Date(since).toISOString(),
     userAgent: peer.userAgent,
-    subscriptions: subscriptions.map((subscription) => describeSubscription(subscription, peer.transport, head)),
+    subscriptions: told,
     queuedBytes,
     bytesSent,
-    instances,
+    // They may be anybody's.
+    ...(own === 'all' && { instances }),
   };
 }
 
 function describeSubscription(
-  { id, group, state, sentRevision }: Subscription,
+  { id, state, sentRevision }: Subscription,
+  topic: string,
   transport: string,
   head: number,
 ): object {
   return {
     // Elsewhere there is one alone, which the client has not named.
     id: transport === 'websocket' ? id : undefined,
-    topic: group.topic,
+    topic,
     phase: state.phase,
     sentRevision,
     lag: sentRevision === undefined ? undefined : Math.max(0, head - sentRevision),
@@ -128,7 +145,7 @@ export const subscribersRoute =
         tags: ['feed'],
         summary: 'Who watches what',
         description:
-          'Those who are connected to this node over WebSocket, server-sent events or a waiting long poll, in order of connecting.',
+          'Those who are connected to this node over WebSocket, server-sent events or a waiting long poll, in order of connecting. Administrators are told of all; API owners and service accounts of those who watch services of theirs, and of that alone.',
         querystring: SubscribersQuery,
         headers: ReadHeaders,
         response: answers({ 200: json('A page of subscribers.', SUBSCRIBERS) }, READ_PROBLEMS),
@@ -165,7 +182,9 @@ const SUBSCRIBERS = Type.Object({
       subscriptions: Type.Array(SUBSCRIPTION),
       queuedBytes: Bytes('Wait to be taken by the operating system.'),
       bytesSent: Bytes('Were taken by it.'),
-      instances: Type.Integer({ description: 'Registered over the connection, which keeps their leases.' }),
+      instances: Type.Optional(
+        Type.Integer({ description: 'Registered over the connection, which keeps their leases; for administrators.' }),
+      ),
     }),
   ),
   nextPageToken: Type.String({ description: 'For the next page; empty on the last one.' }),
@@ -177,6 +196,9 @@ const SUBSCRIBERS = Type.Object({
       reason: Type.Enum(['too-slow', 'silent', 'protocol-error']),
       topics: Type.Array(Type.String(), { description: 'What it watched; of many, the first 16.' }),
     }),
-    { description: 'The last 100 connections that were ended for a fault of the client, the newest first.' },
+    {
+      description:
+        'The last 100 connections that were ended for a fault of the client, the newest first; for administrators.',
+    },
   ),
 });
