@@ -1,13 +1,15 @@
 import type { FastifyRequest } from 'fastify';
 import type { Action } from '../auth/actions.ts';
 import { authorize } from '../auth/authorize.ts';
-import { callerOf, STRANGER } from '../auth/caller.ts';
+import { STRANGER } from '../auth/caller.ts';
 import { resolveDevelopmentCaller } from '../auth/development.ts';
+import { knownCaller } from '../auth/known-callers.ts';
 import type { Target } from '../auth/target.ts';
 import type { Grant, Verified, Verifier } from '../auth/grant.ts';
 import type { Caller } from '../domain/command.ts';
-import type { Reader } from '../domain/view.ts';
+import type { View } from '../domain/view.ts';
 import { badParameter, Problem } from '../protocol/problem.ts';
+import { bearerToken } from './bearer.ts';
 
 /** How callers are known; what is left out is not taken. */
 export interface Access {
@@ -41,7 +43,7 @@ export function identify(access: Access, request: FastifyRequest): Problem | und
   const { authorization } = request.raw.headers;
   // Where no tokens are known, what a client sends along by habit does no harm.
   if (authorization === undefined || access.tokens === undefined) return undefined;
-  const token = /^bearer +([^\s,]+) *$/i.exec(authorization)?.[1];
+  const token = bearerToken(request.raw);
   if (token === undefined) return new Problem('unauthenticated', `Authorization has another form; ${HOW}`);
   const verified = access.tokens.verify(token);
   return verified instanceof Promise ? verified.then((late) => take(request, late)) : take(request, verified);
@@ -52,11 +54,11 @@ export function decide(
   request: FastifyRequest,
   action: Action,
   target: Target | undefined,
-  state: Reader,
+  state: View,
 ): Problem | undefined {
   const { grant } = request;
   if (grant !== undefined) {
-    const found = callerOf(grant.identity, state);
+    const found = knownCaller(grant.identity, state);
     if (!found.ok) return new Problem('forbidden', found.detail);
     request.caller = found.caller;
   }
