@@ -92,7 +92,7 @@ async function gather(side: Side, { who, topics }: Scene): Promise<Audience> {
     url: `ws://127.0.0.1:${side.server.port}/v1/watch`,
     count: WATCHERS,
     hello: (n) => JSON.stringify({ type: 'subscribe', id: 'bench', select: selectOf(n) }),
-  token: (n) => side.token(who, who === 'a service account' ? n % PROJECTS : undefined),
+    token: (n) => side.token(who, who === 'a service account' ? n % PROJECTS : undefined),
     wave: 250,
   });
   await crowd.open();
@@ -111,12 +111,16 @@ async function write({ side }: Audience, writer: HttpConnection, service: number
 /** Many writers at once: how many changes reach watchers in a second. */
 async function burst(audience: Audience): Promise<Turn> {
   let next = 0;
-  return delivered(audience, BURST, () => {}, () =>
-    Promise.all(
-      audience.writers.map(async (writer) => {
-        while (next < BURST) await write(audience, writer, next++ % SERVICES);
-      }),
-    ),
+  return delivered(
+    audience,
+    BURST,
+    () => {},
+    () =>
+      Promise.all(
+        audience.writers.map(async (writer) => {
+          while (next < BURST) await write(audience, writer, next++ % SERVICES);
+        }),
+      ),
   );
 }
 

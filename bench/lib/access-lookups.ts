@@ -43,7 +43,10 @@ const QUESTIONS: readonly Question[] = [
 /** The same questions, of both sides by turns. */
 export async function* lookups(bench: Bench, [off, on]: readonly [Side, Side]): AsyncGenerator<Comparison> {
   const [ms, pairs] = bench.quick ? [200, 12] : [400, 30];
-  const asking = { off: await Asking.connect(off.server, CONNECTIONS), on: await Asking.connect(on.server, CONNECTIONS) };
+  const asking = {
+    off: await Asking.connect(off.server, CONNECTIONS),
+    on: await Asking.connect(on.server, CONNECTIONS),
+  };
   try {
     for (const { what, who, requests } of QUESTIONS) {
       for (const caller of who) {

@@ -74,7 +74,11 @@ export async function startSides(bench: Bench): Promise<{ sides: [Side, Side]; e
   const on = await bench.signalbox(await bench.database(), undefined, { OIDC_ISSUERS: settings });
   const sides: [Side, Side] = [
     { name: 'off', server: off, token: () => undefined },
-    { name: 'on', server: on, token: (who, n = ASKING) => tokens.get(`${who} ${n}`) ?? fail(`no token of ${who} ${n}`) },
+    {
+      name: 'on',
+      server: on,
+      token: (who, n = ASKING) => tokens.get(`${who} ${n}`) ?? fail(`no token of ${who} ${n}`),
+    },
   ];
   for (const side of sides) await prepare(side);
   return { sides, end: () => issuer.close() };
