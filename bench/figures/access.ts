@@ -16,7 +16,8 @@ export const access: Figure = {
     const rows: Row[] = [];
     const notes = [
       'The floor is a node without access (development mode), beside one whose tokens come from an issuer in the process of the load. ' +
-        'The ratio is the median over pairs of turns that follow each other; the CPU is what the server process ran for one answer or delivery.',
+        'What is done in a second of the server’s CPU says what a core of its own would do, and others on the machine hardly touch it; ' +
+        'the notes have what was done in a second of the clock, with the median of the ratios of turns that follow each other.',
     ];
     const { sides, end } = await startSides(bench);
     try {
@@ -35,16 +36,10 @@ export const access: Figure = {
   },
 };
 
-/** The value is what has the ratio of the pairs to the floor. */
-function rowOf({ what, unit, compared: { rates, ratio } }: Comparison): Row {
-  return {
-    what,
-    unit,
-    floor: rates[0],
-    floorName: 'access off',
-    value: rates[0] * ratio,
-    ...(unit === 'per second' && { goal: { atLeastFloors: SHARE } }),
-  };
+function rowOf({ what, unit, compared: { rates, cpuUs } }: Comparison): Row {
+  if (unit === 'ms') return { what, unit, floor: rates[0], floorName: 'access off', value: rates[1] };
+  const [floor, value] = [1e6 / cpuUs[0], 1e6 / cpuUs[1]];
+  return { what, unit, floor, floorName: 'access off', value, goal: { atLeastFloors: SHARE } };
 }
 
 function noteOf({ what, unit, compared: { rates, ratio, cpuUs } }: Comparison): string {

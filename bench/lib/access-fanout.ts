@@ -54,7 +54,7 @@ async function* ofScene(bench: Bench, [a, b]: readonly [Side, Side], scene: Scen
     const name = `${scene.who.replace(/^an? /, '')}s watch ${scene.topics}`;
     const bursts = [() => burst(off), () => burst(on)] as const;
     await byTurns(1, bursts);
-    const { result } = await bench.measure(b.server, () => byTurns(bench.quick ? 4 : 10, bursts));
+    const { result } = await bench.measure(b.server, () => byTurns(bench.quick ? 6 : 12, bursts));
     yield { what: `${name}: deliveries`, unit: 'per second', compared: result };
 
     const [before, after] = [new Samples(), new Samples()];
@@ -156,7 +156,7 @@ async function delivered(
   run: () => Promise<unknown>,
 ): Promise<Turn> {
   const wanted = due.map((services) => (services.size * changes) / SERVICES);
-  const counts = new Array<number>(WATCHERS).fill(0);
+  const counts = wanted.map(() => 0);
   const numbers = new Map(crowd.watchers.map((watcher, n) => [watcher, n]));
   const total = wanted.reduce((sum, count) => sum + count, 0);
   const { pid } = side.server.child;

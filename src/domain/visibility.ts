@@ -87,7 +87,8 @@ export function audienceOf(item: AnyItem, state: Reader): Audience | undefined {
 }
 
 export function sameAudience(a: Audience | undefined, b: Audience | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
+  if (a === b) return true;
+  if (a === undefined || b === undefined) return false;
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
