@@ -1,4 +1,5 @@
 import type { Figure } from '../lib/figure.ts';
+import { access } from './access.ts';
 import { burst } from './burst.ts';
 import { checks } from './checks.ts';
 import { discovery } from './discovery.ts';
@@ -14,6 +15,6 @@ import { start } from './start.ts';
 import { writes } from './writes.ts';
 
 const CATALOG = [writes, reads, fanout, burst, reconnect, memory, start, micro];
-const RUNTIME = [registrations, discovery, instanceFanout, renewals, checks, instanceMemory];
+const RUNTIME = [registrations, discovery, instanceFanout, renewals, checks, instanceMemory, access];
 
 export const FIGURES: readonly Figure[] = [...CATALOG, ...RUNTIME];

@@ -8,7 +8,9 @@ import { decide } from '../../src/domain/decide.ts';
 import { Draft } from '../../src/domain/draft.ts';
 import type { Entry } from '../../src/domain/item.ts';
 import { View } from '../../src/domain/view.ts';
+import { EVERYTHING, projectKey, sightOf, type Sight } from '../../src/domain/visibility.ts';
 import { Hub } from '../../src/feed/hub.ts';
+import type { Peer } from '../../src/feed/peer.ts';
 import type { WatchSocket } from '../../src/feed/socket.ts';
 import { validateResource } from '../../src/protocol/validate.ts';
 import { testPeer } from '../../test/support/peer.ts';
@@ -43,6 +45,11 @@ export const micro: Figure = {
       row(`fold and flush a change, for each of ${groups} topics with one watcher`, groups, fanOut(groups, 1));
     }
     row('fold and flush a change, for each of 1,000 watchers of one topic', 1000, fanOut(1, 1000));
+    row(
+      'fold and flush a change, for each of 1,000 watchers of one topic who see what nobody else sees',
+      1000,
+      fanOut(1, 1000, unlike),
+    );
     return Promise.resolve({
       rows,
       notes: [`A catalog of ${SERVICES * REGIONS} deployments. Sockets that do nothing.`],
@@ -69,7 +76,8 @@ function loaded(): View {
   const documents = manifest(SERVICES, REGIONS).trim().split('\n');
   const edits = documents.map((line) => {
     const { name, ...value } = JSON.parse(line) as { name: string };
-    return { op: 'put' as const, name, value };
+    const isService = /^services\/[^/]+$/.test(name);
+    return { op: 'put' as const, name, value: isService ? { ...value, public: true } : value };
   });
   const view = new View();
   view.fold(accepted(decide(view, { caller, at: 0, edits }, 1, validateResource)).changes);
@@ -135,8 +143,11 @@ function folding(view: View): () => void {
   };
 }
 
+/** Of a project of its own each. */
+const unlike = (n: number): Sight => sightOf([projectKey(`project-${n}`)]);
+
 /** Topics that all take every change, so that each change is offered to all and written to all. */
-function fanOut(topics: number, watchers: number): () => void {
+function fanOut(topics: number, watchers: number, sightOfNth: (n: number) => Sight = () => EVERYTHING): () => void {
   const view = loaded();
   const next = entries(view, 1);
   const tail = { view, head: { epoch: 'bench', revision: 1, trimmed: 0 } };
@@ -171,7 +182,7 @@ function fanOut(topics: number, watchers: number): () => void {
     const services = [serviceId(0), `topic-${n % topics}.example.com`];
     const socket: WatchSocket = { queued: 0, bytesSent: 0, send: () => {}, ping: () => {}, close: () => {} };
     hub
-      .connect(socket, testPeer())
+      .connect(socket, seeing(sightOfNth(n)))
       ?.receive(JSON.stringify({ type: 'subscribe', id: 'bench', select: { kind: 'deployment', services } }));
   }
   return () => {
@@ -180,6 +191,11 @@ function fanOut(topics: number, watchers: number): () => void {
     hub.onAdvance([{ entry, folded: view.fold(entry.changes) }]);
     hub.flush();
   };
+}
+
+function seeing(sight: Sight): Peer {
+  const peer = testPeer();
+  return { ...peer, standing: { ...peer.standing, sight } };
 }
 
 function fail(): never {

@@ -77,7 +77,11 @@ export class Bench {
   }
 
   /** Signalbox, ready, with the milliseconds from its start to the first good answer of /readyz. */
-  async signalbox(database: Database, inspect = this.options.profile): Promise<Server & { readyMs: number }> {
+  async signalbox(
+    database: Database,
+    inspect = this.options.profile,
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<Server & { readyMs: number }> {
     const main = join(root, 'dist', 'main.js');
     if (!existsSync(main)) throw new Error('dist/main.js is missing: npm run build');
     const port = await freePort();
@@ -88,6 +92,7 @@ export class Bench {
       PORT: String(port),
       LOG_LEVEL: 'warn',
       ...('url' in database ? { DATABASE_URL: database.url } : { DATA_DIR: join(database.dir, 'data') }),
+      ...settings,
     };
     const started = performance.now();
     const command = [...this.options.cores.prefix, process.execPath, ...inspectFlags(inspect), main];

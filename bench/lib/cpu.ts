@@ -66,6 +66,13 @@ export class CpuMeter {
   }
 }
 
+/** The milliseconds that all threads of a process have run until now, exactly; NaN where the system does not tell. */
+export function ranMs(pid: number): number {
+  const threads = list(`/proc/${pid}/task`).map((task) => read(`/proc/${pid}/task/${task}/schedstat`));
+  if (threads.length === 0) return NaN;
+  return threads.reduce((sum, text) => sum + (text === undefined ? NaN : Number(text.split(' ')[0]) / 1e6), 0);
+}
+
 /** What others take of the two cores while we rest. */
 export async function othersLoad(cores: Cores, ms = 1000): Promise<number> {
   const meter = new CpuMeter(cores);

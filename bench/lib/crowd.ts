@@ -29,8 +29,10 @@ export interface Watcher {
 export interface CrowdOptions {
   readonly url: string;
   readonly count: number;
-  /** What each watcher sends when its connection stands. */
-  readonly hello: string | undefined;
+  /** What each watcher sends when its connection stands, or the n-th of them does. */
+  readonly hello: string | undefined | ((n: number) => string);
+  /** The token that the n-th comes with. */
+  readonly token?: (n: number) => string | undefined;
   /** At most so many connections are being made at a time. */
   readonly wave?: number;
   /** The frames of every so-manieth watcher are kept for a check afterwards. */
@@ -106,15 +108,21 @@ export class Crowd {
   }
 
   #add(): void {
-    const { url, hello, keepEach } = this.#options;
-    const socket = new WebSocket(url, SUBPROTOCOL, { perMessageDeflate: false, skipUTF8Validation: true });
-    const keep = keepEach !== undefined && this.watchers.length % keepEach === 0;
+    const { url, hello, token, keepEach } = this.#options;
+    const n = this.watchers.length;
+    const bearer = token?.(n);
+    const socket = new WebSocket(url, SUBPROTOCOL, {
+      perMessageDeflate: false,
+      skipUTF8Validation: true,
+      ...(bearer !== undefined && { headers: { authorization: `Bearer ${bearer}` } }),
+    });
+    const keep = keepEach !== undefined && n % keepEach === 0;
     const watcher: Watcher = { socket, synced: false, revision: 0, kept: keep ? [] : undefined };
     this.watchers.push(watcher);
     socket.on('message', (data: Buffer) => this.#receive(watcher, data));
     socket.on('open', () => {
       if (hello === undefined) this.#onReady();
-      else socket.send(hello);
+      else socket.send(typeof hello === 'string' ? hello : hello(n));
     });
     socket.on('error', (error) => this.#lost(error));
     socket.on('close', (code, reason) => this.#lost(new Error(`a watcher was closed: ${code} ${reason.toString()}`)));

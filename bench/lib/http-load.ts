@@ -14,6 +14,14 @@ export function requestBytes(method: string, path: string, body?: string, type =
   return Buffer.from(`${head}Content-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }
 
+/** The same request with a token; without one, as it is. */
+export function bearing(token: string | undefined, request: Buffer): Buffer {
+  if (token === undefined) return request;
+  const line = request.indexOf('\r\n') + 2;
+  const header = Buffer.from(`Authorization: Bearer ${token}\r\n`);
+  return Buffer.concat([request.subarray(0, line), header, request.subarray(line)]);
+}
+
 /** One keep-alive connection with at most one request on the way. */
 export class HttpConnection {
   readonly #socket: net.Socket;

@@ -1,5 +1,5 @@
 import type { Caller, Permit, Wish } from '../domain/command.ts';
-import { parseName, serviceName } from '../domain/names.ts';
+import { parseName, projectName, serviceName } from '../domain/names.ts';
 import type { Reader } from '../domain/view.ts';
 import type { Action } from './actions.ts';
 import { isOwner } from './caller.ts';
@@ -88,8 +88,8 @@ function covers(caller: Bearer, role: OwnRole, extent: Extent, action: Action, f
   if (!found.exists && found.kind === 'service') return extent === 'theirs and new';
   if (!found.exists && action !== 'catalog.write' && found.service === undefined) return isOfService(found);
   if (role === 'account') {
-    const project = caller.kind === 'serviceAccount' ? parseName(caller.account)?.parent : undefined;
-    return project !== undefined && found.project === project;
+    if (caller.kind !== 'serviceAccount' || found.project === undefined) return false;
+    return caller.account.startsWith(`${projectName(found.project)}/`);
   }
   if (caller.kind === 'registrar') return found.service === caller.service;
   if (role !== 'owner' || caller.owns === undefined || found.service === undefined) return false;

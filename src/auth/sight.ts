@@ -10,10 +10,17 @@ import {
   type Sight,
 } from '../domain/visibility.ts';
 
+const BY_CALLER = new WeakMap<Caller, Sight>();
 const SIGHTS = new WeakMap<Owned, Map<string, Sight>>();
 
 /** What a caller may see (SEC3). What a token owns is one object as long as the token is remembered, and so is its sight. */
 export function sightOf(caller: Caller): Sight {
+  let sight = BY_CALLER.get(caller);
+  if (sight === undefined) BY_CALLER.set(caller, (sight = makeSight(caller)));
+  return sight;
+}
+
+function makeSight(caller: Caller): Sight {
   switch (caller.kind) {
     case 'administrator':
     case 'signalbox':

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify } from 'jose';
+import { Recent } from '../domain/recent.ts';
 import type { Grant, Verified, Verifier } from './grant.ts';
 import { identityOf, type Identity } from './identity.ts';
 import { ALGORITHMS, IssuerKeys, type IssuerKey, type KeysDeps } from './issuer-keys.ts';
@@ -9,6 +10,8 @@ import type { Issuer } from './issuer.ts';
 export const SKEW_MS = 10_000;
 /** Tokens that are remembered; those used longest ago are forgotten first. */
 const MAX_REMEMBERED = 10_000;
+/** Tokens that are remembered as they are, which saves the hash for those in constant use. */
+const MAX_RECENT = 500;
 
 /** An access token of an issuer. */
 class TokenGrant implements Grant {
@@ -39,12 +42,14 @@ export class Tokens implements Verifier {
   readonly #issuers: ReadonlyMap<string, { readonly issuer: Issuer; readonly keys: IssuerKeys }>;
   readonly #deps: TokensDeps;
   readonly #grants = new Map<string, Grant>();
+  readonly #recent: Recent<Extract<Verified, { ok: true }>>;
 
   constructor(issuers: readonly Issuer[], deps: TokensDeps) {
     this.#issuers = new Map(
       issuers.map((issuer) => [issuer.issuer, { issuer, keys: new IssuerKeys(issuer, deps) }] as const),
     );
     this.#deps = deps;
+    this.#recent = new Recent(Math.min(MAX_RECENT, deps.maxRemembered ?? MAX_REMEMBERED));
   }
 
   /** To be called every so often: a key that is withdrawn is noticed by nothing else. Never rejects. */
@@ -54,11 +59,16 @@ export class Tokens implements Verifier {
 
   /** Answers at once for a token that has been seen before. */
   verify(token: string): Verified | Promise<Verified> {
+    const now = this.#deps.clock();
+    const recent = this.#recent.get(token);
+    if (recent?.grant.holds(now) === true) return recent;
     const hash = createHash('sha256').update(token).digest('base64');
     const grant = this.#grants.get(hash);
-    if (grant?.holds(this.#deps.clock()) === true) {
+    if (grant?.holds(now) === true) {
       this.#remember(hash, grant);
-      return { ok: true, grant };
+      const verified = { ok: true, grant } as const;
+      this.#recent.set(token, verified);
+      return verified;
     }
     this.#grants.delete(hash);
     return this.#verify(token, hash);

@@ -13,17 +13,25 @@ const SEED_B = 0x9747b28c;
 
 export const emptyDigest = (): Digest => ({ a: 0, b: 0 });
 
-export function addTo(digest: Digest, key: string, revision: number): void {
+/** The digest of one pair alone: what it adds to every digest that has it. */
+export function digestOf(key: string, revision: number): Readonly<Digest> {
   const text = `${key}@${revision}`;
-  digest.a = (digest.a + murmur3(text, SEED_A)) >>> 0;
-  digest.b = (digest.b + murmur3(text, SEED_B)) >>> 0;
+  return { a: murmur3(text, SEED_A), b: murmur3(text, SEED_B) };
 }
 
-export function removeFrom(digest: Digest, key: string, revision: number): void {
-  const text = `${key}@${revision}`;
-  digest.a = (digest.a - murmur3(text, SEED_A)) >>> 0;
-  digest.b = (digest.b - murmur3(text, SEED_B)) >>> 0;
+export function add(digest: Digest, { a, b }: Readonly<Digest>): void {
+  digest.a = (digest.a + a) >>> 0;
+  digest.b = (digest.b + b) >>> 0;
 }
+
+export function remove(digest: Digest, { a, b }: Readonly<Digest>): void {
+  digest.a = (digest.a - a) >>> 0;
+  digest.b = (digest.b - b) >>> 0;
+}
+
+export const addTo = (digest: Digest, key: string, revision: number): void => add(digest, digestOf(key, revision));
+export const removeFrom = (digest: Digest, key: string, revision: number): void =>
+  remove(digest, digestOf(key, revision));
 
 /** 16 lower-case hexadecimal digits, the first lane first. */
 export const digestHex = (digest: Digest): string => hex(digest.a) + hex(digest.b);

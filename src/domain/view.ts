@@ -1,5 +1,6 @@
 import { indexKeys } from './indexes.ts';
 import { changeName, type AnyItem, type Change } from './item.ts';
+import { Recent } from './recent.ts';
 import { NONE, SeenView } from './seen-view.ts';
 import { audienceOfService, sameAudience, type Sight } from './visibility.ts';
 import { Tally, type Usage } from './usage.ts';
@@ -36,16 +37,17 @@ interface Bucket {
 }
 
 const NO_KEYS: readonly string[] = [];
-/** Callers with different sights; of more, the one that asked longest ago starts anew. */
+/** Callers with different sights; of many more, those that asked longest ago start anew. */
 const MAX_SIGHTS = 1000;
 
 /** The state at one revision, in memory. It changes only by `fold`, which is the same everywhere. */
 export class View implements Catalog {
   readonly #items = new Map<string, AnyItem>();
   readonly #buckets = new Map<string, Bucket>();
-  readonly #seen = new Map<string, SeenView>();
+  readonly #seen = new Recent<SeenView>(MAX_SIGHTS);
   #generation = 0;
   readonly #tally = new Tally();
+  #accounts: object = {};
 
   get size(): number {
     return this.#items.size;
@@ -56,18 +58,16 @@ export class View implements Catalog {
     return this.#generation;
   }
 
+  /** Another object whenever a service account is, and in every view. */
+  get accounts(): object {
+    return this.#accounts;
+  }
+
   /** What a caller sees of it, now and after every fold. */
   seenBy(sight: Sight): Catalog {
     if (sight.keys === 'all') return this;
     let seen = this.#seen.get(sight.id);
-    if (seen === undefined) {
-      seen = new SeenView(this, sight);
-      const [oldest] = this.#seen.keys();
-      if (this.#seen.size >= MAX_SIGHTS && oldest !== undefined) this.#seen.delete(oldest);
-    } else {
-      this.#seen.delete(sight.id);
-    }
-    this.#seen.set(sight.id, seen);
+    if (seen === undefined) this.#seen.set(sight.id, (seen = new SeenView(this, sight)));
     return seen;
   }
 
@@ -105,6 +105,7 @@ export class View implements Catalog {
       this.#tally.count(this, before, after);
       this.#index(name, before, after);
       if (isSeenByOthers(before, after)) this.#generation += 1;
+      if (before?.kind === 'serviceAccount' || after?.kind === 'serviceAccount') this.#accounts = {};
       if (after !== undefined) this.#items.set(name, after);
       else this.#items.delete(name);
       return { change, before };

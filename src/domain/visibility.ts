@@ -38,9 +38,17 @@ export function sees({ keys }: Sight, audience: Audience | undefined): boolean {
   return audience.every((clause) => clause.some((key) => keys.has(key)));
 }
 
+const AUDIENCES = new WeakMap<Item<'service'>, Audience>();
+
 /** Private services are seen by the members of their project and of those that may import them, and by their owners. */
-export function audienceOfService({ id, value }: Item<'service'>): Audience | undefined {
-  if (value.public) return undefined;
+export function audienceOfService(item: Item<'service'>): Audience | undefined {
+  if (item.value.public) return undefined;
+  let audience = AUDIENCES.get(item);
+  if (audience === undefined) AUDIENCES.set(item, (audience = audienceOfPrivate(item)));
+  return audience;
+}
+
+function audienceOfPrivate({ id, value }: Item<'service'>): Audience {
   const { project, importers = [], apiId, owners = [] } = value;
   const projects = [project, ...importers].map(projectKey);
   return [[...projects, apiKey(apiId), serviceKey(id), ...owners.map(groupKey)]];
@@ -79,7 +87,8 @@ export function audienceOf(item: AnyItem, state: Reader): Audience | undefined {
 }
 
 export function sameAudience(a: Audience | undefined, b: Audience | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
+  if (a === b) return true;
+  if (a === undefined || b === undefined) return false;
   return JSON.stringify(a) === JSON.stringify(b);
 }
 

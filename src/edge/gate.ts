@@ -1,6 +1,6 @@
 import { authorize } from '../auth/authorize.ts';
-import { callerOf } from '../auth/caller.ts';
 import type { Grant } from '../auth/grant.ts';
+import { knownCaller } from '../auth/known-callers.ts';
 import { sightOf } from '../auth/sight.ts';
 import type { Caller } from '../domain/command.ts';
 import type { Gate, Standing } from '../feed/peer.ts';
@@ -19,7 +19,7 @@ export const standingOf = (caller: Caller, grant: Grant | undefined): Granted =>
 /** Looks at those who stay as at those who come: by the same table, and by what the catalog says now. */
 export function gateOf({ tokens }: Pick<Access, 'tokens'>, state: Pick<EdgeState, 'view'>): Gate {
   const look = ({ caller, grant }: Granted): Standing | undefined => {
-    const found = grant === undefined ? ({ ok: true, caller } as const) : callerOf(grant.identity, state.view);
+    const found = grant === undefined ? ({ ok: true, caller } as const) : knownCaller(grant.identity, state.view);
     if (!found.ok || !authorize(found.caller, 'feed.watch', undefined, state.view).allowed) return undefined;
     return standingOf(found.caller, grant);
   };
@@ -30,7 +30,7 @@ export function gateOf({ tokens }: Pick<Access, 'tokens'>, state: Pick<EdgeState
       const verified = await tokens.verify(token);
       if (!verified.ok) return verified.detail;
       const { grant } = verified;
-      const found = callerOf(grant.identity, state.view);
+      const found = knownCaller(grant.identity, state.view);
       return (found.ok ? look(standingOf(found.caller, grant)) : undefined) ?? 'its bearer may not watch';
     },
   };

@@ -1,16 +1,18 @@
 import type { FastifyRequest } from 'fastify';
 import type { Action } from '../auth/actions.ts';
 import { authorize } from '../auth/authorize.ts';
-import { callerOf, STRANGER } from '../auth/caller.ts';
+import { STRANGER } from '../auth/caller.ts';
 import { resolveDevelopmentCaller } from '../auth/development.ts';
+import { knownCaller } from '../auth/known-callers.ts';
 import { isAbsentFor } from '../auth/registrar.ts';
 import type { Certificates } from '../auth/certificates.ts';
 import type { Target } from '../auth/target.ts';
 import type { Grant, Verified, Verifier } from '../auth/grant.ts';
 import type { Caller } from '../domain/command.ts';
 import { REGISTRATION_TOKEN_PREFIX } from '../domain/registration-token.ts';
-import type { Reader } from '../domain/view.ts';
+import type { View } from '../domain/view.ts';
 import { badParameter, Problem } from '../protocol/problem.ts';
+import { bearerToken } from './bearer.ts';
 import { certificateOf } from './client-certificate.ts';
 import { sessionIn, whyNotWith, type SessionAccess } from './session-access.ts';
 
@@ -57,7 +59,7 @@ export function identify(
   if (hasToken(url)) return badParameter('access_token', IN_URL);
   if (credentials === 'none') return undefined;
   const { authorization } = request.raw.headers;
-  const token = /^bearer +([^\s,]+) *$/i.exec(authorization ?? '')?.[1];
+  const token = authorization === undefined ? undefined : bearerToken(request.raw);
   if (access.registrationTokens !== undefined && token?.startsWith(REGISTRATION_TOKEN_PREFIX) === true) {
     // In development mode as well its bearer is the registrar and nobody else.
     request.caller = STRANGER;
@@ -116,11 +118,11 @@ export function decide(
   request: FastifyRequest,
   action: Action,
   target: Target | undefined,
-  state: Reader,
+  state: View,
 ): Problem | undefined {
   const { grant } = request;
   if (grant !== undefined) {
-    const found = callerOf(grant.identity, state);
+    const found = knownCaller(grant.identity, state);
     // Who cannot be told apart can still log out.
     if (!found.ok && action !== 'session.use') return new Problem('forbidden', found.detail);
     request.caller = found.ok ? found.caller : STRANGER;

@@ -1,4 +1,4 @@
-import { addTo, digestHex, emptyDigest, removeFrom, type Digest } from '../domain/digest.ts';
+import { add, addTo, digestHex, digestOf, emptyDigest, remove, type Digest } from '../domain/digest.ts';
 import { changeKind, changeName, labelsOf, type AnyItem, type Change, type Entry } from '../domain/item.ts';
 import {
   audienceBeforeOf,
@@ -21,7 +21,7 @@ import { Snapshot } from './snapshot.ts';
 /** Longer messages are closed at the next revision; a revision is never split (PUSH4). */
 const MESSAGE_BYTES = 256 * 1024;
 
-/** One change on its way to every group that may want it; its encodings are made once, when the first group asks. */
+/** One change on its way to every group that may want it; what groups ask of it is made once, when the first one asks. */
 export class Offer {
   /** Among those of one flush. */
   readonly ordinal: number;
@@ -31,6 +31,8 @@ export class Offer {
   readonly facets: Facets;
   #put: string | undefined;
   #delete: string | undefined;
+  #had: Readonly<Digest> | undefined;
+  #has: Readonly<Digest> | undefined;
 
   constructor(ordinal: number, revision: number, change: Change, before: AnyItem | undefined) {
     this.ordinal = ordinal;
@@ -43,6 +45,12 @@ export class Offer {
   encoded(op: 'put' | 'delete'): string {
     if (op === 'put' && this.change.op === 'put') return (this.#put ??= encodePut(this.change.item));
     return (this.#delete ??= encodeDelete(changeKind(this.change), changeName(this.change), this.revision));
+  }
+
+  /** What it takes out of a digest that has what was there before, and what it adds to one that has what it puts. */
+  digest(of: 'before' | 'after', { name, revision }: AnyItem): Readonly<Digest> {
+    if (of === 'before') return (this.#had ??= digestOf(name, revision));
+    return (this.#has ??= digestOf(name, revision));
   }
 }
 
@@ -188,12 +196,13 @@ export class TopicGroup<M> {
     return true;
   }
 
-  #keepUp(digest: Digest, { before, change }: Offer, effect: 'put' | 'delete'): void {
+  #keepUp(digest: Digest, offer: Offer, effect: 'put' | 'delete'): void {
+    const { before, change } = offer;
     const had = before !== undefined && sees(this.sight, audienceBeforeOf(change));
     if (had && matches(this.selector, itemFacets(before), labelsOf(before))) {
-      removeFrom(digest, before.name, before.revision);
+      remove(digest, offer.digest('before', before));
     }
-    if (effect === 'put' && change.op === 'put') addTo(digest, change.item.name, change.item.revision);
+    if (effect === 'put' && change.op === 'put') add(digest, offer.digest('after', change.item));
   }
 
   #digestOf(view: View): Digest {

@@ -148,11 +148,25 @@ test('a token that was seen is answered at once until it expires, and few are re
   await tokens.verify(b);
   void tokens.verify(a);
   await tokens.verify(c);
+  await tokens.verify(await issuer.mint({ sub: 'd' }));
   // b was used longest ago.
   expect(tokens.verify(a)).not.toBeInstanceOf(Promise);
   expect(tokens.verify(b)).toBeInstanceOf(Promise);
   clock += 311_000;
   expect(why(await tokens.verify(c))).toBe('it has expired');
+});
+
+test('SEC1 a token in constant use ends as any other: when it expires, and with its key', async () => {
+  const tokens = open();
+  await issuer.addKey('k2');
+  const [short, long] = [await issuer.mint(), await issuer.mint({}, { kid: 'k2', expiresIn: 3000 })];
+  for (const token of [short, long, short, long, short, long]) expect(why(await tokens.verify(token))).toBe('taken');
+  clock += 311_000;
+  expect(why(await tokens.verify(short))).toBe('it has expired');
+  expect(why(await tokens.verify(long))).toBe('taken');
+  issuer.published = ['k1'];
+  await tokens.refresh();
+  expect(why(await tokens.verify(long))).toContain('no such key');
 });
 
 test('keys are read once for many, and a new one is found without a restart', async () => {
