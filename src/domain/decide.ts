@@ -9,6 +9,7 @@ import { hiddenInstances, hiddenReferences, hiddenTargets, without, type Hidden 
 import { decideInstances } from './instances/decide-instances.ts';
 import { resolve, type Resolved } from './resolve.ts';
 import { withAudiences } from './retell.ts';
+import { seenOutcomes } from './seen-outcomes.ts';
 import { unnamed } from './unnamed.ts';
 import type { Reader } from './view.ts';
 import { warningsOf } from './warnings.ts';
@@ -44,8 +45,8 @@ function decideCatalog(state: Reader, command: CatalogCommand, revision: number,
   return {
     ok: true,
     changes: withAudiences(Array.from(resolved.touches.values(), changeOf), state, resolved.after),
-    outcomes: outcomesOf(resolved, named),
-    warnings: warningsOf(resolved, named, command.at),
+    outcomes: seenOutcomes(outcomesOf(resolved, named), command.sight, resolved),
+    warnings: warningsOf(resolved, named, command.at, command.sight),
   };
 }
 
@@ -57,10 +58,12 @@ function decideWithout(
   revision: number,
   validate: Validate,
 ): Decision {
-  const decision = decideCatalog(without(state, hidden), command, revision, validate);
+  const masked = without(state, hidden);
+  const decision = decideCatalog(masked, command, revision, validate);
   if (!decision.ok) return decision;
-  const name = command.edits.find((edit) => state.get(edit.name) !== undefined)?.name ?? 'a name';
-  return { ok: false, refusal: { code: 'forbidden', detail: `${name} cannot be had: choose another id.` } };
+  const taken = command.edits.find(({ name }) => state.get(name) !== undefined && masked.get(name) === undefined);
+  const detail = `${taken?.name ?? 'A name'} cannot be had: choose another id.`;
+  return { ok: false, refusal: { code: 'forbidden', detail } };
 }
 
 function conflict(
@@ -79,7 +82,7 @@ function conflict(
       return !('code' in resolved) && check(resolved).length === 0;
     },
   );
-  const violations = unnamed(all, findings, sight, [delta.before, delta.after]);
+  const violations = unnamed(all, findings, sight, delta);
   const first = violations[0]?.message ?? '';
   const rest = violations.length - 1;
   return { code: 'conflict', detail: rest === 0 ? first : `${first} And ${rest} more.`, violations };

@@ -9,6 +9,7 @@ import { deploymentOf, serviceOf } from '../lookup.ts';
 import { advisoryName, instanceName, instanceOverrideName, partsOf, regionOverrideName } from '../names.ts';
 import { hasBody, itemOf } from '../normalise.ts';
 import { withAudiences } from '../retell.ts';
+import { seenOutcomes } from '../seen-outcomes.ts';
 import type { Reader } from '../view.ts';
 import { buildInstance, registrationOf, regionOf, standingOf, type Standing } from './build.ts';
 import type { InstanceEdit } from './edits.ts';
@@ -46,7 +47,9 @@ class InstanceDecision {
     }
     const touches = [...this.#touches.values()];
     const changes = withAudiences(touches.map(changeOf), this.#before, this.#after);
-    return { ok: true, changes, outcomes: this.#outcomes(named, touches), warnings: [] };
+    const outcomes = this.#outcomes(named, touches);
+    const states = { before: this.#before, after: this.#after };
+    return { ok: true, changes, outcomes: seenOutcomes(outcomes, this.#command.sight, states), warnings: [] };
   }
 
   #carryOut(edit: InstanceEdit): Refusal | undefined {
