@@ -45,7 +45,8 @@ export function hiddenReferences({ after, touches }: Resolved, sight: Sight | un
     const wanted = wantedBy(item).filter((service) => !had.has(service));
     const own = item.kind === 'version' ? serviceOf(after, item.parent)?.value : item.value;
     for (const service of wanted) {
-      const isAllowed = allows(serviceOf(after, service), own?.project);
+      // What belongs to no service has nobody's consent.
+      const isAllowed = own !== undefined && allows(serviceOf(after, service), own.project);
       if (!isAllowed && isHiddenService(service, sight, after)) services.add(service);
     }
   }

@@ -141,6 +141,15 @@ export class LiveNode {
     });
   }
 
+  /** Without a server in front. */
+  static async bare(limits: Partial<HubLimits> = {}): Promise<LiveNode> {
+    const node = new LiveNode(limits);
+    await node.tail.open();
+    await node.hub.start({ entries: 0, bytes: 0 });
+    node.tail.listen(node.hub);
+    return node;
+  }
+
   static async open({ limits = {}, env = {}, access = { development: true } }: NodeOptions = {}): Promise<LiveNode> {
     const loaded = loadConfig(env);
     if (!loaded.ok) throw new Error(loaded.errors.join('\n'));
