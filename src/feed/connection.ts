@@ -168,9 +168,10 @@ export class Connection implements SignsOfLife {
     return isOther;
   }
 
-  /** What was sent before says nothing about what it sees now. */
+  /** What was sent before says nothing about what it sees now, nor what was registered before about what it may keep. */
   startAnew(): void {
     const { sight } = this.#standing;
+    this.#registrations?.lookAgain();
     for (const subscription of this.#subscriptions) {
       subscription.seeAs(this.hub.join(subscription.group.selector, sight));
     }

@@ -88,6 +88,8 @@ export class LiveNode {
   /** What registrations are answered with instead, or waited for. */
   failure: RegistryUnavailable | undefined;
   gate: Promise<void> | undefined;
+  /** What the feed takes for the time, in milliseconds since 1970. */
+  clock: () => number = Date.now;
   app!: FastifyInstance;
   #beat: NodeJS.Timeout | undefined;
 
@@ -108,7 +110,7 @@ export class LiveNode {
       metrics: inertHubMetrics(),
       log: { warn: () => {}, info: () => {} },
       now,
-      clock: Date.now,
+      clock: () => this.clock(),
       random: () => 0.5,
     });
     const loop = new CommitLoop({

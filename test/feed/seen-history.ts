@@ -289,9 +289,7 @@ export class SeenHistory {
       of(({ kind }) => kind === 'service'),
       `${token} reads the coverage`,
     );
-    const running = of(({ kind }) => kind === 'instance').map(
-      (name) => serviceOf(name, seen.get(name)?.value ?? {}),
-    );
+    const running = of(({ kind }) => kind === 'instance').map((name) => serviceOf(name, seen.get(name)?.value ?? {}));
     for (const { service } of coverage.liveWithoutDeployment)
       must(running.includes(service), `${token} is told that ${service} runs`);
     for (const url of ['/v1/state', '/readyz']) {
