@@ -89,6 +89,7 @@ export class SeenHistory {
     for (let n = 24; n > 0; n--) {
       await this.#step();
       const token = random.pick([...tokens]);
+      if (random.chance(0.4)) await this.#glance(token);
       if (random.chance(0.15)) await this.#open(token, this.#selector());
       if (random.chance(0.15)) this.#resumes.push({ token, select: this.#selector(), from: this.#head });
     }
@@ -305,6 +306,21 @@ export class SeenHistory {
     );
     await this.#each(token);
     await this.#log(token);
+  }
+
+  /** One list, between two changes: what is kept of it must not outlive who could see it. */
+  async #glance(token: string): Promise<void> {
+    if (standingAt(identityOf(token), this.#state) === undefined) return;
+    const [kind, url] = this.#random.pick(Object.entries(KINDS));
+    const { items } = await this.#json<{ items: { name: string }[] }>(token, `${url}?pageSize=1000`);
+    const seen = Array.from(this.#seenBy(token).selected(this.#head, ALL).values()).filter(
+      (item) => item.kind === kind,
+    );
+    same(
+      items.map(({ name }) => name),
+      seen.map(({ name }) => name),
+      `${token} lists ${url} at ${this.#head}`,
+    );
   }
 
   async #pages(token: string, names: readonly string[]): Promise<void> {

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => many.close());
 
-const SEEDS = Number(process.env['SEEDS'] ?? 200);
+const SEEDS = Number(process.env['SEEDS'] ?? 120);
 const FIRST = Number(process.env['FIRST_SEED'] ?? 1);
 
 async function play(seeds: readonly number[]): Promise<Counts> {

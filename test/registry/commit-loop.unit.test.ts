@@ -30,7 +30,12 @@ async function node(
   const batches: number[] = [];
   const metrics = { batch: (_: number, revisions: number): number => batches.push(revisions) };
   const loop = new CommitLoop({ store, ledger: tail, bus, validate, limits, metrics, now: () => performance.now() });
-  return { tail, loop, registry: new Registry(loop, { ledger: tail, validate, permitOf: () => undefined, sightOf: () => EVERYTHING }), batches };
+  return {
+    tail,
+    loop,
+    registry: new Registry(loop, { ledger: tail, validate, permitOf: () => undefined, sightOf: () => EVERYTHING }),
+    batches,
+  };
 }
 
 async function twoNodes(): Promise<{ store: MemoryStore; a: Node; b: Node }> {
