@@ -142,10 +142,12 @@ export class WatchCache {
     const store = this.#arriving ?? this.#store;
     const from = this.#arriving === undefined ? (this.#position?.revision ?? -1) : -1;
     const deltas: Delta[] = [];
+    if (frame.revision <= from) return [];
     for (const { op, kind, key, revision, value } of frame.changes) {
-      // What was sent before is not told twice, whatever the server does (PUSH2).
-      if (revision <= from) continue;
-      const before = store.items.get(key)?.value;
+      const held = store.items.get(key);
+      // What was sent before is not told twice, whatever the server does (PUSH2). What is seen only now may be old.
+      if (op === 'put' ? held !== undefined && revision <= held.revision : revision <= from) continue;
+      const before = held?.value;
       if (op === 'put' && value !== undefined) store.put(key, { kind, revision, value });
       else store.delete(key);
       deltas.push({

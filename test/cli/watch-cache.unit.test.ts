@@ -115,6 +115,21 @@ describe('changes', () => {
     expect(short(cache.fold(change(7, put(['a1', 6]), put(['a2', 7]))))).toEqual([['changed', 'put regions/a2@7']]);
   });
 
+  test('SEC3: what is seen only from now on is older than the frame that brings it', () => {
+    const cache = holding(5, [['a1', 5]]);
+    expect(short(cache.fold(change(6, put(['a2', 3]))))).toEqual([['changed', 'put regions/a2@3']]);
+    expect(
+      cache.fold(
+        synced(6, [
+          ['a1', 5],
+          ['a2', 3],
+        ]),
+      ),
+    ).toEqual([{ type: 'resumed', revision: 6 }]);
+    expect(short(cache.fold(change(7, del('a2', 7))))).toEqual([['changed', 'delete regions/a2@7 was a2']]);
+    expect(cache.since?.revision).toBe(7);
+  });
+
   test('of another topic are passed over', () => {
     const cache = holding(5, [['a1', 5]]);
     expect(cache.fold({ ...change(6, del('a1', 6)), topic: 'service' })).toEqual([]);
