@@ -64,12 +64,48 @@ ${(Object.keys(EXTENTS) as Extent[]).map((extent) => `- ${CELLS[extent] || '(emp
 Regions, projects, service accounts and bundles are nobody's but the administrators'. In a manifest every document is decided, and with
 \`prune\` everything that would be deleted; one that is not allowed refuses the whole.
 
+## What is visible to whom
+
+What a caller may not see is absent from lists, searches, counts, the export, coverage, the log, push and digests, and answered like what
+does not exist: with 404 and not with 403 (SEC3).
+
+| what | who sees it |
+| --- | --- |
+| regions, projects | every caller above but strangers |
+| public services | the same |
+| private services | the service accounts of their project and of the projects in \`importers\`; their API owners: by \`{apiId}.admin\`, by \`{serviceId}/admin\`, as a member of a group that \`owners\` in the settings binds to the apiId, or of one in the service's own \`owners\` |
+| versions, resource types, deployments, instances, overrides, advisories | whoever sees their service |
+| those of a service that is not in the catalog | administrators, and \`{serviceId}/admin\` |
+| bundles | whoever sees all of their members |
+| service accounts | the service accounts of the same project |
+
+Administrators see everything. Seeing is not owning: what of it a caller may change is in the table above.
+
+**Consent (CAT4).** A private service is imported and used by services of its own project and of those in its \`importers\`, which its owners
+write. It stays private to all others, and a project that is still needed there cannot be taken out.
+
+**Refusals.** Where something hidden is in the way of a change (it imports what would go, or is in one bundle with it), the change is refused
+with a violation of code \`hidden\`, once for each rule and resource of the caller's own, without a name and without a number. A fix that
+something hidden would refuse is left out, and warnings do not speak of what is hidden.
+
+**What is not hidden.**
+
+- Revisions are of the whole registry: that there was a change, and how many, can be told from their numbers. The metrics count everything, too,
+  and name nothing.
+- The ids of services are taken whether or not one sees who has them: a service account that creates one is told that it \`cannot be had\`.
+- What a visible resource says is its content: the services that it imports and uses by consent, those in \`effectiveUses\` through a bundle that
+  an administrator made, the projects in \`importers\`, and the id of the instance that has its address now (\`displacedBy\`).
+
+**When it changes.** Who sees a service from now on is told of it and of what belongs to it; for who does not any more, it is deleted. A watch
+starts over when its bearer becomes somebody else, and ends with 4501 when that is nobody (openapi/PUSH.md).
+
 ## Tokens
 
 \`Authorization: Bearer TOKEN\`, over HTTP, for server-sent events and at the upgrade of a WebSocket. Never in the URL: that is a 400.
-What is wrong with a token is a 401 with \`WWW-Authenticate\`, what it does not allow a 403. A socket, stream or waiting poll ends when its
-token does, within a heartbeat (close code 4004, openapi/PUSH.md). Service accounts may show a client certificate instead, over TLS:
-[hardening](hardening.md), which also has the limits that callers and projects are held to.
+What is wrong with a token is a 401 with \`WWW-Authenticate\`, what it does not allow a 403. A socket is asked for another
+token before its own expires; without one it ends, as streams and waiting polls do, within a heartbeat (close code 4004, openapi/PUSH.md).
+Service accounts may show a client certificate instead, over TLS: [hardening](hardening.md), which also has the limits that callers and
+projects are held to.
 
 A token is taken when it is an access token as RFC 9068 describes it: signed with ${Object.keys(ALGORITHMS).join(', ')} by a key that its issuer
 publishes (\`kid\`), of a configured issuer (\`iss\`), for a configured audience (\`aud\`), of an allowed \`typ\`, and now valid (\`exp\`, \`nbf\`, with

@@ -74,6 +74,7 @@ const RESET_REASONS: Readonly<Record<string, string>> = {
   trimmed: 'its log no longer reaches back far enough',
   resync: 'as asked',
   unavailable: 'it cannot read its log just now',
+  access: 'you may see other things now',
 };
 
 export const resetReason = (reason: string): string => RESET_REASONS[reason] ?? printable(reason);

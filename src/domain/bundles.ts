@@ -64,7 +64,8 @@ export function checkOneBundle(state: Reader, service: string, found: Finding[])
   const names = Array.from(bundlesWith(state, service), (bundle) => bundle.name).sort();
   if (names.length < 2) return;
   const message = `${service} is a member of ${names.join(' and ')}; it can be a member of one bundle.`;
-  found.push({ violation: { code: 'service-in-two-bundles', rule: 'COV4', resource: serviceName(service), message } });
+  const resource = serviceName(service);
+  found.push({ mentions: names, violation: { code: 'service-in-two-bundles', rule: 'COV4', resource, message } });
 }
 
 /** The rules about where the members are deployed, for one region. */

@@ -113,6 +113,8 @@ export type Decision =
       readonly changes: readonly Change[];
       /** In order of the edits, then of what followed from them. */
       readonly outcomes: readonly Outcome[];
+      /** What became of resources that the caller may not see: for the audit, and for nobody else. */
+      readonly untold: readonly Outcome[];
       readonly warnings: readonly Warning[];
     }
   | { readonly ok: false; readonly refusal: Refusal };

@@ -68,7 +68,8 @@ function cycleAt(state: Reader, importer: string, component: readonly string[]):
   const imported = cycle[1] ?? importer;
   const message = `The imports form a cycle: ${cycle.join(' -> ')}. Only a bundle that is deployed together may contain one.`;
   const resource = serviceName(importer);
-  return { violation: { code: 'import-cycle', rule: 'COV3', resource, importer, imported, message } };
+  const mentions = cycle.map(serviceName);
+  return { mentions, violation: { code: 'import-cycle', rule: 'COV3', resource, importer, imported, message } };
 }
 
 /** The shortest way from a service back to itself, within its component. */

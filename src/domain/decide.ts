@@ -10,6 +10,7 @@ import { decideInstances } from './instances/decide-instances.ts';
 import { overQuota } from './quota.ts';
 import { resolve, type Resolved } from './resolve.ts';
 import { withAudiences } from './audiences.ts';
+import { seenOutcomes } from './seen-outcomes.ts';
 import { unnamed } from './unnamed.ts';
 import type { Reader } from './view.ts';
 import { warningsOf } from './warnings.ts';
@@ -50,8 +51,8 @@ function decideCatalog(state: Reader, command: CatalogCommand, revision: number,
       revision,
       time: new Date(command.at).toISOString(),
     }),
-    outcomes: outcomesOf(resolved, named),
-    warnings: warningsOf(resolved, named, command.at),
+    ...seenOutcomes(outcomesOf(resolved, named), command.sight, resolved),
+    warnings: warningsOf(resolved, named, command.at, command.sight),
   };
 }
 
@@ -63,10 +64,12 @@ function decideWithout(
   revision: number,
   validate: Validate,
 ): Decision {
-  const decision = decideCatalog(without(state, hidden), command, revision, validate);
+  const masked = without(state, hidden);
+  const decision = decideCatalog(masked, command, revision, validate);
   if (!decision.ok) return decision;
-  const name = command.edits.find((edit) => state.get(edit.name) !== undefined)?.name ?? 'a name';
-  return { ok: false, refusal: { code: 'forbidden', detail: `${name} cannot be had: choose another id.` } };
+  const taken = command.edits.find(({ name }) => state.get(name) !== undefined && masked.get(name) === undefined);
+  const detail = `${taken?.name ?? 'A name'} cannot be had: choose another id.`;
+  return { ok: false, refusal: { code: 'forbidden', detail } };
 }
 
 function conflict(
@@ -85,7 +88,7 @@ function conflict(
       return !('code' in resolved) && check(resolved).length === 0;
     },
   );
-  const violations = unnamed(all, findings, sight, [delta.before, delta.after]);
+  const violations = unnamed(all, findings, sight, delta);
   const first = violations[0]?.message ?? '';
   const rest = violations.length - 1;
   return { code: 'conflict', detail: rest === 0 ? first : `${first} And ${rest} more.`, violations };

@@ -4,4 +4,6 @@ import type { Violation } from './errors.ts';
 export interface Finding {
   readonly violation: Violation;
   readonly about?: string;
+  /** The names of all else that its message speaks of. */
+  readonly mentions?: readonly string[];
 }

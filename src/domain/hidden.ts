@@ -31,22 +31,34 @@ export function hiddenTargets(state: Reader, { sight, edits }: CatalogCommand): 
   return someOf(services, names);
 }
 
-/** What hidden services are to be imported or used without their owners' consent (CAT4): nobody is told that they exist. */
+/**
+ * What hidden services are from now on to be imported or used without their owners' consent (CAT4): nobody is told that
+ * they exist. What was there before is content of the resource that names it.
+ */
 export function hiddenReferences({ after, touches }: Resolved, sight: Sight | undefined): Hidden | undefined {
   if (sight === undefined || sight.keys === 'all') return undefined;
   const services = new Set<string>();
   for (const touch of touches.values()) {
     const item = touch.after;
     if (item?.kind !== 'version' && item?.kind !== 'service') continue;
-    const wanted = item.kind === 'version' ? item.value.imports.map(({ service }) => service) : item.value.uses;
+    const had = new Set(touch.before === undefined ? [] : wantedBy(touch.before));
+    const wanted = wantedBy(item).filter((service) => !had.has(service));
     const own = item.kind === 'version' ? serviceOf(after, item.parent)?.value : item.value;
     for (const service of wanted) {
-      const isAllowed = allows(serviceOf(after, service), own?.project);
+      // What belongs to no service has nobody's consent.
+      const isAllowed = own !== undefined && allows(serviceOf(after, service), own.project);
       if (!isAllowed && isHiddenService(service, sight, after)) services.add(service);
     }
   }
   return someOf(services, new Set());
 }
+
+const wantedBy = (item: AnyItem): readonly string[] =>
+  item.kind === 'version'
+    ? item.value.imports.map(({ service }) => service)
+    : item.kind === 'service'
+      ? item.value.uses
+      : [];
 
 /** What hidden instances a command is about. */
 export function hiddenInstances(state: Reader, { sight, instances }: InstanceCommand): Hidden | undefined {

@@ -5,18 +5,31 @@ import { inRegion, referrersOf } from './indexes.ts';
 import type { Item } from './item.ts';
 import { bundlesWith, deploymentOf, deploymentsOf, serviceOf, versionOf } from './lookup.ts';
 import { serviceName } from './names.ts';
+import { isHiddenName } from './unnamed.ts';
+import { EVERYTHING } from './visibility.ts';
 
-/** What is odd about the resources that a command names and changes; `at` is the command's time. */
-export function warningsOf(delta: Delta, names: Iterable<string>, at: number): Warning[] {
+/** A delta, and which services its warnings may speak of. */
+interface Judged extends Delta {
+  readonly isSeen: (service: string) => boolean;
+}
+
+/**
+ * What is odd about the resources that a command names and changes; `at` is the command's time. How things are with
+ * services that `sight` does not see is not told (SEC3).
+ */
+export function warningsOf(delta: Delta, names: Iterable<string>, at: number, sight = EVERYTHING): Warning[] {
   const warnings: Warning[] = [];
+  const isSeen = (service: string): boolean => !isHiddenName(serviceName(service), sight, delta);
+  const { before, after, touches } = delta;
+  const judged = { before, after, touches, isSeen };
   for (const name of names) {
-    const touch = delta.touches.get(name);
-    if (touch !== undefined) warn(delta, touch, at, warnings);
+    const touch = touches.get(name);
+    if (touch !== undefined) warn(judged, touch, at, warnings);
   }
   return warnings;
 }
 
-function warn(delta: Delta, { before, after }: Touch, at: number, warnings: Warning[]): void {
+function warn(delta: Judged, { before, after }: Touch, at: number, warnings: Warning[]): void {
   if (after?.kind === 'deployment') {
     warnOfEndpoint(delta, after, warnings);
     warnOfUses(delta, after, warnings);
@@ -39,23 +52,25 @@ function warnOfEndpoint({ after }: Delta, { name, parent, id, value }: Item<'dep
   warnings.push({ code: 'endpoint-convention', resource: name, message });
 }
 
-function warnOfUses({ after }: Delta, { name, parent, id }: Item<'deployment'>, warnings: Warning[]): void {
+function warnOfUses({ after, isSeen }: Judged, { name, parent, id }: Item<'deployment'>, warnings: Warning[]): void {
   const uses = serviceOf(after, parent)?.value.effectiveUses ?? [];
-  const absent = uses.filter((used) => used !== parent && (deploymentOf(after, used, id)?.value.disabled ?? true));
+  const absent = uses.filter(
+    (used) => used !== parent && isSeen(used) && (deploymentOf(after, used, id)?.value.disabled ?? true),
+  );
   if (absent.length === 0) return;
   const message = `${parent} runs in ${id} and uses ${absent.join(', ')}, not deployed and enabled there.`;
   warnings.push({ code: 'use-not-deployed', resource: name, message });
 }
 
 /** A use is a wish, not a promise: whoever leaves a region is told who used it there, and may go. */
-function warnUsers({ after }: Delta, { name, parent, id }: Item<'deployment'>, warnings: Warning[]): void {
+function warnUsers({ after, isSeen }: Judged, { name, parent, id }: Item<'deployment'>, warnings: Warning[]): void {
   let everyone = false;
   for (const { value } of bundlesWith(after, parent)) if (value.rules.usedByEveryone) everyone = true;
   const users: string[] = [];
   for (const one of after.bucket(everyone ? inRegion(id) : referrersOf(serviceName(parent)))) {
     if (one.kind !== 'deployment' && one.kind !== 'service') continue;
     const user = one.kind === 'deployment' ? one.parent : one.id;
-    if (user === parent || deploymentOf(after, user, id) === undefined) continue;
+    if (user === parent || !isSeen(user) || deploymentOf(after, user, id) === undefined) continue;
     if (serviceOf(after, user)?.value.effectiveUses.includes(parent)) users.push(user);
   }
   if (users.length === 0) return;
@@ -64,7 +79,7 @@ function warnUsers({ after }: Delta, { name, parent, id }: Item<'deployment'>, w
 }
 
 function warnOfSunset(
-  { after }: Delta,
+  { after, isSeen }: Judged,
   resource: string,
   verb: string,
   service: string,
@@ -73,7 +88,7 @@ function warnOfSunset(
   warnings: Warning[],
 ): void {
   const lifecycle = versionOf(after, service, version)?.value.lifecycle;
-  if (lifecycle?.state !== 'deprecated') return;
+  if (lifecycle?.state !== 'deprecated' || !isSeen(service)) return;
   const passed = Date.parse(lifecycle.sunset) <= at;
   if (!passed && verb === 'runs') return;
   const code = passed ? 'sunset-passed' : 'import-deprecated';

@@ -19,7 +19,9 @@ export type Polled =
   | { readonly kind: 'startOver'; readonly reason: ResetFrame['reason'] }
   | { readonly kind: 'full' }
   /** Its token holds no longer. */
-  | { readonly kind: 'tokenEnded' };
+  | { readonly kind: 'tokenEnded' }
+  /** Its caller may not watch any more. */
+  | { readonly kind: 'accessEnded' };
 
 export interface Poll {
   readonly select: Selector;
@@ -83,6 +85,7 @@ class LongPollSocket implements WatchSocket {
   close(code: number): void {
     if (code === CLOSE.full) this.#settle({ kind: 'full' });
     else if (code === CLOSE.tokenEnded) this.#settle({ kind: 'tokenEnded' });
+    else if (code === CLOSE.accessEnded) this.#settle({ kind: 'accessEnded' });
     else this.giveUp();
   }
 

@@ -183,9 +183,10 @@ export class Connection implements SignsOfLife {
     return isOther;
   }
 
-  /** What was sent before says nothing about what it sees now. */
+  /** What was sent before says nothing about what it sees now, nor what was registered before about what it may keep. */
   startAnew(): void {
     const { sight } = this.#standing;
+    this.#registrations?.lookAgain();
     for (const subscription of this.#subscriptions) {
       subscription.seeAs(this.hub.join(subscription.group.selector, sight));
     }
@@ -211,11 +212,15 @@ export class Connection implements SignsOfLife {
       } else if (standing.caller.subject !== caller.subject) {
         this.#error({ code: 'invalid-token', message: 'the token is of somebody else; open another socket with it' });
       } else {
-        this.#asked = false;
         this.hub.flush();
+        // The catalog may have changed since the token was looked at, and this socket may have been closed for that.
+        if (this.#closed) return;
+        const now = this.peer.gate.look(standing);
+        if (now === undefined) return this.close(CLOSE.accessEnded, 'this caller may not watch any more');
         const { id } = this.#standing.sight;
-        this.#standing = standing;
-        if (standing.sight.id !== id) this.startAnew();
+        this.#asked = false;
+        this.#standing = now;
+        if (now.sight.id !== id) this.startAnew();
         this.#send({ type: 'reauthed' });
       }
     });

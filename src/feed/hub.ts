@@ -1,7 +1,7 @@
 import type { Counter } from 'prom-client';
 import type { Logger } from 'pino';
 import type { Head, ResetReason } from '../domain/position.ts';
-import { changeKind } from '../domain/item.ts';
+import { changeKind, type AnyItem, type Change } from '../domain/item.ts';
 import { routesOfFacets, topicOf, type Selector } from '../domain/selector.ts';
 import type { View } from '../domain/view.ts';
 import type { Sight } from '../domain/visibility.ts';
@@ -189,6 +189,7 @@ export class Hub implements TailListener {
 
   onReload(reason: ResetReason): void {
     this.#takePlace();
+    this.#publicSnapshots.clear();
     for (const group of this.#groups.values()) group.rebuild(this.#tail.view);
     for (const connection of this.#roster) connection.reload(reason);
   }
@@ -207,7 +208,7 @@ export class Hub implements TailListener {
       this.#ring.push(entry);
       for (const { change, before: replaced } of folded) {
         const offer = new Offer(ordinal++, entry.revision, change, replaced);
-        if (changeKind(change) === 'serviceAccount') looksAgain = true;
+        looksAgain ||= mayEndAccess(change, replaced);
         for (const route of routesOfFacets(offer.facets)) {
           const groups = this.#routes.get(route);
           if (groups === undefined) continue;
@@ -332,6 +333,14 @@ export class Hub implements TailListener {
   #retryHint(spreadMs: number): string {
     return JSON.stringify({ retryAfterMs: Math.round(this.#random() * spreadMs) });
   }
+}
+
+/** Tokens say who their bearers are, and these say what that is worth: who a token's account is, and whose services are a group's. */
+function mayEndAccess(change: Change, before: AnyItem | undefined): boolean {
+  if (changeKind(change) === 'serviceAccount') return true;
+  if (before?.kind !== 'service' || before.value.owners === undefined) return false;
+  const left = change.op === 'put' && change.item.kind === 'service' ? (change.item.value.owners ?? []) : [];
+  return before.value.owners.some((group) => !left.includes(group));
 }
 
 /** A topic has no spaces, so this is one key for each topic and sight. */

@@ -79,6 +79,16 @@ export class Registrations {
     });
   }
 
+  /** Whoever registers is somebody else now: the leases of what is not theirs any more run on without this socket. */
+  lookAgain(): void {
+    if (!this.#registrar.keepsLeases) return;
+    for (const [instance, generation] of this.#instances) {
+      if (this.#registrar.renew(this.#life.caller, instance, generation)) continue;
+      this.#instances.delete(instance);
+      this.#registrar.detach(instance, this.#life);
+    }
+  }
+
   #deregister({ id, instance }: DeregisterFrame): void {
     const generation = this.#instances.get(instance);
     this.#inTurn(this.#registrar.deregister(this.#life.caller, instance, generation, this.#origin), (answer) => {

@@ -66,6 +66,11 @@ export class PublicSnapshots {
     if (snapshot === undefined) this.#snapshots.set(topic, (snapshot = make()));
     return snapshot;
   }
+
+  /** A view that was loaded anew may hold other things at the same revision. */
+  clear(): void {
+    this.#snapshots.clear();
+  }
 }
 
 /** Frames that lead a subscription of the topic up to a revision. */

@@ -187,7 +187,7 @@ export class CommitLoop {
       if (!decision.ok) return decision;
       if (decision.changes.length === 0) return { ...decision, revision: revision - 1 };
       entries.push({ revision, at: command.at, author: command.caller.subject, changes: decision.changes });
-      for (const entry of auditOf(command, decision.outcomes, revision)) audit.push(entry);
+      for (const entry of auditOf(command, [...decision.outcomes, ...decision.untold], revision)) audit.push(entry);
       if (state instanceof Draft) state.absorb(decision.changes);
       return { ...decision, revision };
     });

@@ -1,9 +1,7 @@
 import type { Caller, Command, Permit } from '../domain/command.ts';
 import { decide } from '../domain/decide.ts';
-import { withoutHidden } from '../domain/unnamed.ts';
-import type { Reader } from '../domain/view.ts';
-import { audienceOf, sees, type Sight } from '../domain/visibility.ts';
 import { isHeldTo, type ProjectLimits } from '../domain/quota.ts';
+import type { Sight } from '../domain/visibility.ts';
 import type { CommitLoop, CommitLoopDeps, Verdict } from './commit-loop.ts';
 import { RegistryUnavailable } from './errors.ts';
 
@@ -35,33 +33,18 @@ export class Registry {
    */
   async execute(wanted: Command, options: { readonly dryRun?: boolean } = {}): Promise<Verdict> {
     const { ledger, validate, permitOf, sightOf, limits } = this.#deps;
-    const sight = sightOf(wanted.caller);
     const permit = permitOf(wanted.caller);
     const command = {
       ...wanted,
-      sight,
+      sight: sightOf(wanted.caller),
       ...(permit !== undefined && { permit }),
       ...(limits !== undefined && isHeldTo(wanted.caller) && { limits }),
     };
-    if (options.dryRun !== true) return asSeen(await this.#loop.execute(command), sight, ledger.view);
+    if (options.dryRun !== true) return this.#loop.execute(command);
     if (!ledger.ready) throw new RegistryUnavailable('not-ready', 1);
     const { revision } = ledger.head;
     const decision = decide(ledger.view, command, revision + 1, validate);
     if (!decision.ok) return decision;
-    return asSeen(
-      { ...decision, revision: decision.changes.length === 0 ? revision : revision + 1 },
-      sight,
-      ledger.view,
-    );
+    return { ...decision, revision: decision.changes.length === 0 ? revision : revision + 1 };
   }
-}
-
-/** What became of resources that the caller may not see is not told (SEC3). */
-function asSeen(verdict: Verdict, sight: Sight, state: Reader): Verdict {
-  if (sight.keys === 'all' || !verdict.ok) return verdict;
-  const outcomes = verdict.outcomes.filter(({ before, after }) => {
-    const item = after ?? before;
-    return item === undefined || sees(sight, audienceOf(item, state));
-  });
-  return { ...verdict, outcomes, warnings: withoutHidden(verdict.warnings, sight, state) };
 }

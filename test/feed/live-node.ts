@@ -94,6 +94,8 @@ export class LiveNode {
   /** What registrations are answered with instead, or waited for. */
   failure: RegistryUnavailable | undefined;
   gate: Promise<void> | undefined;
+  /** What the feed takes for the time, in milliseconds since 1970. */
+  clock: () => number = Date.now;
   app!: FastifyInstance;
   #beat: NodeJS.Timeout | undefined;
 
@@ -114,7 +116,7 @@ export class LiveNode {
       metrics: inertHubMetrics(),
       log: { warn: () => {}, info: () => {} },
       now,
-      clock: Date.now,
+      clock: () => this.clock(),
       random: () => 0.5,
       ...(rates !== undefined && { gate: frameGateOf(rates) }),
     });
@@ -154,6 +156,15 @@ export class LiveNode {
       mustBeInCatalog: false,
       clock: Date.now,
     });
+  }
+
+  /** Without a server in front. */
+  static async bare(limits: Partial<HubLimits> = {}): Promise<LiveNode> {
+    const node = new LiveNode(limits, undefined);
+    await node.tail.open();
+    await node.hub.start({ entries: 0, bytes: 0 });
+    node.tail.listen(node.hub);
+    return node;
   }
 
   static async open({

@@ -10,6 +10,7 @@ import { advisoryName, instanceName, instanceOverrideName, partsOf, regionOverri
 import { hasBody, itemOf } from '../normalise.ts';
 import { withAudiences } from '../audiences.ts';
 import { overQuota } from '../quota.ts';
+import { seenOutcomes } from '../seen-outcomes.ts';
 import type { Reader } from '../view.ts';
 import { buildInstance, registrationOf, regionOf, standingOf, type Standing } from './build.ts';
 import type { InstanceEdit } from './edits.ts';
@@ -49,7 +50,9 @@ class InstanceDecision {
     const over = overQuota(this.#before, this.#after, touches, this.#command.limits);
     if (over !== undefined) return { ok: false, refusal: over };
     const changes = withAudiences(touches.map(changeOf), this.#before, this.#after, this.#at);
-    return { ok: true, changes, outcomes: this.#outcomes(named, touches), warnings: [] };
+    const states = { before: this.#before, after: this.#after };
+    const outcomes = seenOutcomes(this.#outcomes(named, touches), this.#command.sight, states);
+    return { ok: true, changes, ...outcomes, warnings: [] };
   }
 
   #carryOut(edit: InstanceEdit): Refusal | undefined {

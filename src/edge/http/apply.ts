@@ -61,6 +61,7 @@ const nothingOf = ({ state }: EdgeDeps): Accepted => ({
   revision: state.head.revision,
   changes: [],
   outcomes: [],
+  untold: [],
   warnings: [],
 });
 

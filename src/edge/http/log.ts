@@ -164,6 +164,8 @@ async function wait(deps: LogDeps, feed: PollHub, waiting: Waiting): Promise<Fou
       throw startOver(deps, from.revision, polled.reason);
     case 'tokenEnded':
       throw new Problem('invalid-token', 'The token is not taken: it has expired while the request waited.');
+    case 'accessEnded':
+      throw new Problem('forbidden', 'The caller may not read the log any more.');
     case 'full':
       throw new Problem('overloaded', {
         detail: 'As many watch as this server takes (WATCH_MAX_SOCKETS); ask without wait, or again later.',
