@@ -7,12 +7,14 @@ import type { Finding } from './finding.ts';
 import { withFixes } from './fixes.ts';
 import { hiddenInstances, hiddenReferences, hiddenTargets, without, type Hidden } from './hidden.ts';
 import { decideInstances } from './instances/decide-instances.ts';
+import { Masked } from './masked.ts';
 import { overQuota } from './quota.ts';
 import { resolve, type Resolved } from './resolve.ts';
 import { withAudiences } from './audiences.ts';
 import { seenOutcomes } from './seen-outcomes.ts';
-import { unnamed } from './unnamed.ts';
+import { isHiddenName, unnamed } from './unnamed.ts';
 import type { Reader } from './view.ts';
+import type { Sight } from './visibility.ts';
 import { warningsOf } from './warnings.ts';
 
 /**
@@ -39,7 +41,7 @@ function decideCatalog(state: Reader, command: CatalogCommand, revision: number,
   const references = hiddenReferences(resolved, command.sight);
   if (references !== undefined) return decideWithout(references, state, command, revision, validate);
   if (resolved.touches.size > 0) {
-    const findings = check(resolved);
+    const findings = findingsOf(resolved, command.sight);
     if (findings.length > 0) return { ok: false, refusal: conflict(resolved, findings, command, revision, validate) };
     const over = overQuota(state, resolved.after, resolved.touches.values(), command.limits);
     if (over !== undefined) return { ok: false, refusal: over };
@@ -54,6 +56,16 @@ function decideCatalog(state: Reader, command: CatalogCommand, revision: number,
     ...seenOutcomes(outcomesOf(resolved, named), command.sight, resolved),
     warnings: warningsOf(resolved, named, command.at, command.sight),
   };
+}
+
+/**
+ * Without what is hidden, some of what needs it may be left over: that would tell of both. What is hidden has no findings
+ * then; it has them once the command is about nothing hidden any more.
+ */
+function findingsOf(resolved: Resolved, sight: Sight | undefined): readonly Finding[] {
+  const findings = check(resolved);
+  if (!(resolved.before instanceof Masked) || sight === undefined) return findings;
+  return findings.filter(({ violation }) => !isHiddenName(violation.resource, sight, resolved));
 }
 
 /** As if the hidden were not there (SEC3); but for what would be put in its place, which is taken. */

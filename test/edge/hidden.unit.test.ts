@@ -367,6 +367,9 @@ const withoutDryRun = ({ body, status }: Answer): string => `${status} ${body.re
 const SEEDS = Number(process.env['SEEDS'] ?? 40);
 const FIRST = Number(process.env['FIRST_SEED'] ?? 1);
 
+test('SEC3 seed 50279: what is left over of the hidden, where the command names some of it, is not told of', () =>
+  history(50279));
+
 test('SEC3, COV5: what is hidden changes no answer but where it stands in the way, and then it has no name and no number', async () => {
   for (let seed = FIRST; seed < FIRST + SEEDS; seed++) await history(seed);
   if (process.env['SEEDS'] !== undefined) process.stderr.write(`${JSON.stringify([...tally])}\n`);
