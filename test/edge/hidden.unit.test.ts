@@ -364,7 +364,7 @@ async function history(seed: number): Promise<void> {
 
 const withoutDryRun = ({ body, status }: Answer): string => `${status} ${body.replace(/"dryRun":(?:true|false)/, '')}`;
 
-const SEEDS = Number(process.env['SEEDS'] ?? 40);
+const SEEDS = Number(process.env['SEEDS'] ?? 120);
 const FIRST = Number(process.env['FIRST_SEED'] ?? 1);
 
 test('SEC3 seed 50279: what is left over of the hidden, where the command names some of it, is not told of', () =>
