@@ -91,7 +91,7 @@ something hidden would refuse is left out, and warnings do not speak of what is 
 **What is not hidden.**
 
 - Revisions are of the whole registry: that there was a change, and how many, can be told from their numbers. The metrics count everything, too,
-  and name nothing.
+  and are for administrators and monitoring.
 - The ids of services are taken whether or not one sees who has them: a service account that creates one is told that it \`cannot be had\`.
 - What a visible resource says is its content: the services that it imports and uses by consent, those in \`effectiveUses\` through a bundle that
   an administrator made, the projects in \`importers\`, and the id of the instance that has its address now (\`displacedBy\`).

@@ -5,7 +5,7 @@ export const ROLES = {
   administrator: "Platform administrator: a member of one of the issuer's `admins` groups, or the scope `admin`.",
   account: 'Service account: its subject and client id are those of a `projects/{project}/service-accounts/{account}`.',
   owner:
-    'API owner: the scope `{apiId}.admin` or `{serviceId}/admin`, or a member of a group that `owners` binds to the apiId.',
+    'API owner: the scope `{apiId}.admin` or `{serviceId}/admin`, or a member of a group that `owners` in the settings binds to the apiId, or that the service itself lists in its `owners`.',
   registrar: 'Registration token: given out for one service, for whoever cannot do OAuth (docs/access.md).',
   reader: 'Reader: a member of one of the issuer\'s `readers` groups; with `"readers": "*"`, everyone with a token.',
   monitor: "Monitoring: the scope `metrics`, or a member of one of the issuer's `monitors` groups.",
@@ -18,7 +18,7 @@ export type Role = keyof typeof ROLES;
 export const EXTENTS = {
   all: 'On everything.',
   theirs:
-    'On what is theirs: a service account’s are the services of its project, an API owner’s those that the token names; a registration token’s its one service; with the versions, resources, deployments, instances and overrides of these.',
+    'On what is theirs: a service account’s are the services of its project, an API owner’s those that the token names, or that name one of its groups; a registration token’s its one service; with the versions, resources, deployments, instances and overrides of these.',
   'theirs and new': 'On what is theirs, and on services that do not exist yet: these join its project (CAT2).',
   none: 'Not at all.',
 } as const;
