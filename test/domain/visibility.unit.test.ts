@@ -439,6 +439,7 @@ describe('INS6: who is at an address', () => {
     ['an administrator', ADMIN, undefined, true],
     ["another project's account", account('red'), undefined, false],
     ["another project's account, from elsewhere", account('red'), '10.0.0.8', false],
+    ["another project's account, from there over IPv6", account('red'), '::ffff:10.0.0.7', true],
     ["another project's account, from that address", account('red'), '10.0.0.7', true],
     ['who owns both', owner('shop', 'vault'), '10.0.0.8', true],
     ['who owns one', owner('shop'), '10.0.0.8', false],

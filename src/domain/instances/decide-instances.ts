@@ -118,7 +118,8 @@ class InstanceDecision {
   /** Nobody takes another owner's instance out of service but by being where it was. */
   #mayDisplace(other: Item<'instance'>, address: string): boolean {
     const { permit, origin } = this.#command;
-    if (permit === undefined || origin?.address === address) return true;
+    // IPv4 addresses may come mapped into IPv6.
+    if (permit === undefined || origin?.address?.replace(/^::ffff:(?=[0-9.]+$)/, '') === address) return true;
     const wish = { action: 'instance.register', name: other.name, service: other.value.service } as const;
     return permit(this.#before, [wish]) === undefined;
   }
