@@ -47,6 +47,7 @@ const PHASES = [
   'no new connections, requests under way are answered',
   'writes that wait are committed',
   'background jobs stop',
+  'the audit is written',
   'bus and database are closed',
 ];
 
