@@ -25,8 +25,17 @@ export function encodeChanges(changes: readonly Change[]): string {
   return `[${parts.join(',')}]`;
 }
 
+const AUDIENCES = new WeakMap<Audience, string>();
+
+/** A service's audience is one object for all of its changes. */
+function audienceJson(audience: Audience): string {
+  let json = AUDIENCES.get(audience);
+  if (json === undefined) AUDIENCES.set(audience, (json = JSON.stringify(audience)));
+  return json;
+}
+
 function encodeAudience(change: Change): string {
-  const audience = change.audience === undefined ? '' : `,"audience":${JSON.stringify(change.audience)}`;
+  const audience = change.audience === undefined ? '' : `,"audience":${audienceJson(change.audience)}`;
   if (change.op === 'delete' || change.audienceBefore === undefined) return audience;
   return `${audience},"audienceBefore":${JSON.stringify(change.audienceBefore)}`;
 }

@@ -32,19 +32,24 @@ export class Registry {
    * it cannot be decided or committed now. A dry run is the same decision on the present state, not committed (COV5).
    */
   async execute(wanted: Command, options: { readonly dryRun?: boolean } = {}): Promise<Verdict> {
-    const { ledger, validate, permitOf, sightOf, limits } = this.#deps;
-    const permit = permitOf(wanted.caller);
-    const command = {
-      ...wanted,
-      sight: sightOf(wanted.caller),
-      ...(permit !== undefined && { permit }),
-      ...(limits !== undefined && isHeldTo(wanted.caller) && { limits }),
-    };
+    const { ledger, validate } = this.#deps;
+    const command = this.#bounded(wanted);
     if (options.dryRun !== true) return this.#loop.execute(command);
     if (!ledger.ready) throw new RegistryUnavailable('not-ready', 1);
     const { revision } = ledger.head;
     const decision = decide(ledger.view, command, revision + 1, validate);
     if (!decision.ok) return decision;
     return { ...decision, revision: decision.changes.length === 0 ? revision : revision + 1 };
+  }
+
+  /** With what its caller may change, see and use up; for those who may everything, as it is. */
+  #bounded(wanted: Command): Command {
+    const { permitOf, sightOf, limits } = this.#deps;
+    const { caller } = wanted;
+    const sight = sightOf(caller);
+    const permit = permitOf(caller);
+    const held = limits !== undefined && isHeldTo(caller);
+    if (permit === undefined && sight.keys === 'all' && !held) return wanted;
+    return { ...wanted, sight, ...(permit !== undefined && { permit }), ...(held && { limits }) };
   }
 }
