@@ -26,24 +26,28 @@ export interface Found {
 
 /** Finds out about a target; `undefined` when its name cannot be a resource's. What is hidden is not there (SEC3). */
 export function find({ name, service: named }: Target, sight: Sight, state: Reader): Found | undefined {
+  const item = seen(name, sight, state);
+  // What is asked most is about leases, and what stands there needs no name taken apart.
+  if (item?.kind === 'instance') return ofService('instance', true, named ?? item.value.service, sight, state);
   const parts = parseName(name);
   if (parts === undefined) return undefined;
   const { kind, id, parent } = parts;
-  const item = seen(name, sight, state);
-  const exists = item !== undefined;
   const service = named ?? (kind === 'service' ? id : kind === 'serviceAccount' ? undefined : parent);
-  const known = service ?? runsFor(item, id, kind, sight, state);
-  if (known === undefined) return { kind, exists };
-  const owner = serviceOf(state, known);
-  if (owner === undefined || !sees(sight, audienceOfService(owner))) return { kind, exists, service: known };
+  return ofService(kind, item !== undefined, service ?? runsFor(item, id, kind, sight, state), sight, state);
+}
+
+function ofService(kind: Kind, exists: boolean, service: string | undefined, sight: Sight, state: Reader): Found {
+  if (service === undefined) return { kind, exists };
+  const owner = serviceOf(state, service);
+  if (owner === undefined || !sees(sight, audienceOfService(owner))) return { kind, exists, service };
   const { project, apiId, owners } = owner.value;
-  return { kind, exists, service: known, project, apiId, ...(owners !== undefined && { owners }) };
+  return { kind, exists, service, project, apiId, ...(owners !== undefined && { owners }) };
 }
 
 /** The service of an instance, and of an instance's override, which may be all that is left of it. */
 function runsFor(item: AnyItem | undefined, id: string, kind: Kind, sight: Sight, state: Reader): string | undefined {
   if (kind !== 'instance' && kind !== 'override') return undefined;
-  const instance = kind === 'instance' ? item : seen(instanceName(id), sight, state);
+  const instance = kind === 'instance' ? undefined : seen(instanceName(id), sight, state);
   if (instance?.kind === 'instance') return instance.value.service;
   return item?.kind === 'override' ? item.value.service : undefined;
 }
