@@ -82,7 +82,8 @@ does not exist: with 404 and not with 403 (SEC3).
 Administrators see everything. Seeing is not owning: what of it a caller may change is in the table above.
 
 **Consent (CAT4).** A private service is imported and used by services of its own project and of those in its \`importers\`, which its owners
-write. It stays private to all others, and a project that is still needed there cannot be taken out.
+write. It stays private to all others, and a project that is still needed there cannot be taken out. Who writes a new import sees what is
+imported: an API owner who does not is answered as if it were not there, and may say again what the service said before.
 
 **Refusals.** Where something hidden is in the way of a change (it imports what would go, or is in one bundle with it), the change is refused
 with a violation of code \`hidden\`, once for each rule and resource of the caller's own, without a name and without a number. A fix that
@@ -93,6 +94,7 @@ something hidden would refuse is left out, and warnings do not speak of what is 
 - Revisions are of the whole registry: that there was a change, and how many, can be told from their numbers. The metrics count everything, too,
   and are for administrators and monitoring.
 - The ids of services are taken whether or not one sees who has them: a service account that creates one is told that it \`cannot be had\`.
+  So is one that creates a service under whose name something runs already that it does not see: an administrator may.
 - What a visible resource says is its content: the services that it imports and uses by consent, those in \`effectiveUses\` through a bundle that
   an administrator made, the projects in \`importers\`, and the id of the instance that has its address now (\`displacedBy\`).
 

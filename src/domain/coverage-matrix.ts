@@ -201,12 +201,19 @@ function cellOf(
   return { deployed: false, ...(newestVersion !== undefined && { newestVersion }), deployable, imports: missing };
 }
 
-/** What is imported and hidden has no name here. */
+/** What is imported and hidden is one entry for each version, without names, number and reason (SEC3). */
 function importsIn({ all, seen }: States, { id, value }: Item<'version'>, region: string): CoveredImport[] {
-  return value.imports.map(({ service, version }) => {
+  const imports: CoveredImport[] = [];
+  let hidden: boolean | undefined;
+  for (const { service, version } of value.imports) {
     const reason = importProblem(all, { service, version }, region);
-    const isNamed = all === seen || serviceOf(seen, service) !== undefined || serviceOf(all, service) === undefined;
-    const one = { version: id, service: isNamed ? service : '-', importedVersion: isNamed ? version : '-' };
-    return reason === undefined ? { ...one, covered: true } : { ...one, covered: false, reason };
-  });
+    if (all !== seen && serviceOf(seen, service) === undefined && serviceOf(all, service) !== undefined) {
+      hidden = (hidden ?? true) && reason === undefined;
+      continue;
+    }
+    const one = { version: id, service, importedVersion: version };
+    imports.push(reason === undefined ? { ...one, covered: true } : { ...one, covered: false, reason });
+  }
+  if (hidden !== undefined) imports.push({ version: id, service: '-', importedVersion: '-', covered: hidden });
+  return imports;
 }

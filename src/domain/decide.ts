@@ -5,7 +5,7 @@ import type { Delta, Touch } from './delta.ts';
 import type { Refusal } from './errors.ts';
 import type { Finding } from './finding.ts';
 import { withFixes } from './fixes.ts';
-import { hiddenInstances, hiddenReferences, hiddenTargets, without, type Hidden } from './hidden.ts';
+import { hiddenInstances, hiddenReferences, hiddenTargets, takenName, without, type Hidden } from './hidden.ts';
 import { decideInstances } from './instances/decide-instances.ts';
 import { Masked } from './masked.ts';
 import { overQuota } from './quota.ts';
@@ -40,10 +40,12 @@ function decideCatalog(state: Reader, command: CatalogCommand, revision: number,
   if ('code' in resolved) return { ok: false, refusal: resolved };
   const references = hiddenReferences(resolved, command.sight);
   if (references !== undefined) return decideWithout(references, state, command, revision, validate);
+  const taken = takenName(resolved, command.sight);
+  if (taken !== undefined) return { ok: false, refusal: { code: 'forbidden', detail: cannotBeHad(taken) } };
   if (resolved.touches.size > 0) {
     const findings = findingsOf(resolved, command.sight);
     if (findings.length > 0) return { ok: false, refusal: conflict(resolved, findings, command, revision, validate) };
-    const over = overQuota(state, resolved.after, resolved.touches.values(), command.limits);
+    const over = overQuota(state, resolved.after, resolved.touches.values(), command.limits, command.sight);
     if (over !== undefined) return { ok: false, refusal: over };
   }
   const named = command.edits.map((edit) => edit.name);
@@ -80,9 +82,10 @@ function decideWithout(
   const decision = decideCatalog(masked, command, revision, validate);
   if (!decision.ok) return decision;
   const taken = command.edits.find(({ name }) => state.get(name) !== undefined && masked.get(name) === undefined);
-  const detail = `${taken?.name ?? 'A name'} cannot be had: choose another id.`;
-  return { ok: false, refusal: { code: 'forbidden', detail } };
+  return { ok: false, refusal: { code: 'forbidden', detail: cannotBeHad(taken?.name ?? 'A name') } };
 }
+
+const cannotBeHad = (name: string): string => `${name} cannot be had: choose another id.`;
 
 function conflict(
   delta: Delta,

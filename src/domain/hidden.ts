@@ -1,7 +1,7 @@
 import type { CatalogCommand, InstanceCommand } from './command.ts';
-import { allows } from './consent.ts';
 import type { AnyItem } from './item.ts';
-import { serviceOf } from './lookup.ts';
+import { isEmpty, serviceOf, versionsOf } from './lookup.ts';
+import { children } from './indexes.ts';
 import { Masked } from './masked.ts';
 import { instanceName, instanceOverrideName, parseName } from './names.ts';
 import type { Resolved } from './resolve.ts';
@@ -32,25 +32,29 @@ export function hiddenTargets(state: Reader, { sight, edits }: CatalogCommand): 
 }
 
 /**
- * What hidden services are from now on to be imported or used without their owners' consent (CAT4): nobody is told that
- * they exist. What was there before is content of the resource that names it.
+ * What hidden services are to be imported or used: nobody is told that they exist, with or without their owners' consent
+ * (CAT4). What the same service named before is its own content, and may be said again.
  */
-export function hiddenReferences({ after, touches }: Resolved, sight: Sight | undefined): Hidden | undefined {
+export function hiddenReferences({ before, after, touches }: Resolved, sight: Sight | undefined): Hidden | undefined {
   if (sight === undefined || sight.keys === 'all') return undefined;
   const services = new Set<string>();
   for (const touch of touches.values()) {
     const item = touch.after;
     if (item?.kind !== 'version' && item?.kind !== 'service') continue;
-    const had = new Set(touch.before === undefined ? [] : wantedBy(touch.before));
-    const wanted = wantedBy(item).filter((service) => !had.has(service));
-    const own = item.kind === 'version' ? serviceOf(after, item.parent)?.value : item.value;
-    for (const service of wanted) {
-      // What belongs to no service has nobody's consent.
-      const isAllowed = own !== undefined && allows(serviceOf(after, service), own.project);
-      if (!isAllowed && isHiddenService(service, sight, after)) services.add(service);
-    }
+    const wanted = wantedBy(item).filter((service) => isHiddenService(service, sight, after));
+    if (wanted.length === 0) continue;
+    const named = namedBy(item.kind === 'version' ? item.parent : item.id, before);
+    for (const service of wanted) if (!named.has(service)) services.add(service);
   }
   return someOf(services, new Set());
+}
+
+/** What a service and its versions name already. */
+function namedBy(service: string, state: Reader): ReadonlySet<string> {
+  const own = serviceOf(state, service);
+  const named = new Set(own?.value.uses);
+  for (const version of versionsOf(state, service)) for (const one of wantedBy(version)) named.add(one);
+  return named;
 }
 
 const wantedBy = (item: AnyItem): readonly string[] =>
@@ -59,6 +63,23 @@ const wantedBy = (item: AnyItem): readonly string[] =>
     : item.kind === 'service'
       ? item.value.uses
       : [];
+
+/**
+ * A service that a command creates, and under whose name something runs or is set that its caller may not see: it is
+ * somebody else's, and would be the caller's by the name alone.
+ */
+export function takenName({ before, touches }: Resolved, sight: Sight | undefined): string | undefined {
+  if (sight === undefined || sight.keys === 'all') return undefined;
+  for (const touch of touches.values()) {
+    if (touch.before !== undefined || touch.after?.kind !== 'service') continue;
+    const { id, name } = touch.after;
+    if (sees(sight, audienceOfServiceId(id, before))) continue;
+    for (const kind of LEFT) if (!isEmpty(before.bucket(children(kind, id)))) return name;
+  }
+  return undefined;
+}
+
+const LEFT = ['instance', 'override', 'advisory'] as const;
 
 /** What hidden instances a command is about. */
 export function hiddenInstances(state: Reader, { sight, instances }: InstanceCommand): Hidden | undefined {

@@ -4,6 +4,7 @@ import type { Refusal } from './errors.ts';
 import { serviceOf } from './lookup.ts';
 import type { Usage } from './usage.ts';
 import type { Reader } from './view.ts';
+import { EVERYTHING, projectKey, sees, type Sight } from './visibility.ts';
 
 /** What a project may hold at most; what is left out is not limited. */
 export interface ProjectLimits {
@@ -25,6 +26,7 @@ export function overQuota(
   after: Reader,
   touches: Iterable<Touch>,
   limits: ProjectLimits | undefined,
+  sight: Sight = EVERYTHING,
 ): Refusal | undefined {
   if (limits === undefined) return undefined;
   const judged = new Set<string>();
@@ -33,7 +35,7 @@ export function overQuota(
     const project = projectOf(after, touch.after);
     if (project === undefined || judged.has(project)) continue;
     judged.add(project);
-    const refusal = judge(project, before.usage(project), after.usage(project), limits);
+    const refusal = judge(project, before.usage(project), after.usage(project), limits, sight);
     if (refusal !== undefined) return refusal;
   }
   return undefined;
@@ -42,11 +44,16 @@ export function overQuota(
 /** Administrators decide on the limits, and Signalbox itself adds nothing that is counted. */
 export const isHeldTo = ({ kind }: Caller): boolean => kind !== 'administrator' && kind !== 'signalbox';
 
-function judge(project: string, before: Usage, after: Usage, limits: ProjectLimits): Refusal | undefined {
+function judge(project: string, before: Usage, after: Usage, limits: ProjectLimits, sight: Sight): Refusal | undefined {
   for (const what of ['services', 'instances'] as const) {
     const max = limits[what];
     if (max === undefined || after[what] <= max || after[what] <= before[what]) continue;
     const more = after[what] - before[what];
+    // What is counted may be hidden from whoever is not of the project.
+    if (!sees(sight, [[projectKey(project)]])) {
+      const full = `projects/${project} may hold no more ${what} than ${max}, which is ${SETTINGS[what]}`;
+      return { code: 'quota-exceeded', detail: full };
+    }
     const detail = `projects/${project} has ${before[what]} ${what}, and with ${more} more it would hold more than ${max}, which is ${SETTINGS[what]}`;
     return { code: 'quota-exceeded', detail };
   }

@@ -179,14 +179,14 @@ export class Connection implements SignsOfLife {
     }
     const isOther = standing.sight.id !== this.#standing.sight.id;
     this.#standing = standing;
+    this.#registrations?.lookAgain();
     if (isOther) for (const subscription of this.#subscriptions) subscription.group.live.delete(subscription);
     return isOther;
   }
 
-  /** What was sent before says nothing about what it sees now, nor what was registered before about what it may keep. */
+  /** What was sent before says nothing about what it sees now. */
   startAnew(): void {
     const { sight } = this.#standing;
-    this.#registrations?.lookAgain();
     for (const subscription of this.#subscriptions) {
       subscription.seeAs(this.hub.join(subscription.group.selector, sight));
     }
@@ -220,6 +220,7 @@ export class Connection implements SignsOfLife {
         const { id } = this.#standing.sight;
         this.#asked = false;
         this.#standing = now;
+        this.#registrations?.lookAgain();
         if (now.sight.id !== id) this.startAnew();
         this.#send({ type: 'reauthed' });
       }
@@ -228,6 +229,7 @@ export class Connection implements SignsOfLife {
 
   /** The view was loaded anew: what was sent before says nothing about it. */
   reload(reason: ResetReason): void {
+    if (this.lookAgain()) return this.startAnew();
     for (const subscription of this.#subscriptions) subscription.startOver(reason);
   }
 

@@ -335,12 +335,17 @@ export class Hub implements TailListener {
   }
 }
 
-/** Tokens say who their bearers are, and these say what that is worth: who a token's account is, and whose services are a group's. */
+/**
+ * Whether a change may make somebody who is connected somebody else: accounts, and whose a service is. Another service of
+ * the same name is other people's.
+ */
 function mayEndAccess(change: Change, before: AnyItem | undefined): boolean {
-  if (changeKind(change) === 'serviceAccount') return true;
-  if (before?.kind !== 'service' || before.value.owners === undefined) return false;
-  const left = change.op === 'put' && change.item.kind === 'service' ? (change.item.value.owners ?? []) : [];
-  return before.value.owners.some((group) => !left.includes(group));
+  const kind = changeKind(change);
+  if (kind === 'serviceAccount') return true;
+  if (kind !== 'service') return false;
+  if (before?.kind !== 'service' || change.op === 'delete' || change.item.kind !== 'service') return true;
+  const left = change.item.value.owners ?? [];
+  return (before.value.owners ?? []).some((group) => !left.includes(group));
 }
 
 /** A topic has no spaces, so this is one key for each topic and sight. */

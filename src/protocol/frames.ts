@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { ID_PATTERNS } from '../domain/names.ts';
 import { KINDS } from '../domain/resources.ts';
+import { LABEL_KEY, PLAIN } from './text.ts';
 
 /** The frames of the push protocol; `openapi/PUSH.md` tells how they follow one another. */
 
@@ -17,10 +18,12 @@ export const PositionSchema = Type.Object(
 );
 
 const texts = (text: { readonly minLength: number; readonly maxLength: number }, description: string) =>
-  Type.Array(Type.String({ ...text }), { minItems: 1, maxItems: 100, description });
+  Type.Array(Type.String({ ...text, pattern: PLAIN }), { minItems: 1, maxItems: 100, description });
 const names = (description: string) => texts({ minLength: 1, maxLength: 253 }, description);
 const pairs = (description: string) =>
-  Type.Record(Type.String({ maxLength: 63 }), Type.String({ maxLength: 63 }), {
+  Type.Record(Type.String({ pattern: LABEL_KEY }), Type.String({ maxLength: 63, pattern: PLAIN }), {
+    // What is no key stands in no label, and would make one topic of two selections.
+    additionalProperties: false,
     minProperties: 1,
     maxProperties: 16,
     description,

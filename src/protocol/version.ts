@@ -5,4 +5,4 @@
 export const PROTOCOL = 'signalbox.v1';
 export const PROTOCOL_VERSION = 1;
 /** SHA-256 of the frame schemas (see `test/protocol/frames.unit.test.ts`), so that none changes unnoticed. */
-export const PROTOCOL_HASH = '56b76b9545bcf039ccccb0ed647c78330adab23c8bac790eac5865403f3fe422';
+export const PROTOCOL_HASH = '70f55b23a40a890852d852fa00b0c7cdfa12fcb2d378f341fb7873a2e42c82b8';

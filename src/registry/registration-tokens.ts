@@ -57,7 +57,7 @@ export class TokenDesk {
       createdAt: Math.max(clock(), since),
       expiresAt,
     };
-    const fits = await available(store.insert(token, MAX_LIVE_TOKENS));
+    const fits = await available(store.insert(token, MAX_LIVE_TOKENS, since));
     return fits ? { token, text: registrationTokenText(id, secret) } : undefined;
   }
 

@@ -82,16 +82,20 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Registration tokens, which are no part of the history. */
+/** Registration tokens, which are no part of the history. `since` (milliseconds since 1970): what is older is of another service of that name. */
 export interface RegistrationTokens {
-  /** `false`: the service has `limit` tokens that are neither revoked nor expired; nothing was written. */
-  insert(token: RegistrationToken, limit: number): Promise<boolean>;
+  /** `false`: the service has `limit` tokens from `since` on that are neither revoked nor expired; nothing was written. */
+  insert(token: RegistrationToken, limit: number, since?: number): Promise<boolean>;
   /** Those of these ids that there are, in any order, revoked and expired ones too. */
   find(ids: readonly string[]): Promise<RegistrationToken[]>;
-  /** Of a service, in order of `createdAt` and then of the id, after the one that is named. */
+  /** Of a service from `since` on, in order of `createdAt` and then of the id, after the one that is named. */
   list(
     service: string,
-    page: { readonly limit: number; readonly after?: Pick<RegistrationToken, 'createdAt' | 'id'> },
+    page: {
+      readonly limit: number;
+      readonly since?: number;
+      readonly after?: Pick<RegistrationToken, 'createdAt' | 'id'>;
+    },
   ): Promise<RegistrationToken[]>;
   /** Revokes a token of the service and answers it; one that is revoked stays as it was. `undefined`: there is none. */
   revoke(service: string, id: string, at: number): Promise<RegistrationToken | undefined>;

@@ -23,18 +23,18 @@ export function registrationTokens(db: Database): RegistrationTokens {
   const query = async (text: string, values: readonly unknown[]): Promise<RegistrationToken[]> =>
     (await db.pool.query<Row>(text, [...values])).rows.map(tokenOf);
   return {
-    insert: (token, limit) => guarded('insert a registration token', () => insert(db, token, limit)),
+    insert: (token, limit, since = 0) => guarded('insert a registration token', () => insert(db, token, limit, since)),
     find: (ids) =>
       guarded('find registration tokens', () =>
         query(`SELECT ${COLUMNS} FROM registration_token WHERE id = ANY ($1::text[])`, [ids]),
       ),
-    list: (service, { limit, after }) =>
+    list: (service, { limit, since = 0, after }) =>
       guarded('list registration tokens', () =>
         query(
           `SELECT ${COLUMNS} FROM registration_token
-            WHERE service = $1 AND (created_at, id) > ($2::timestamptz, $3::text)
+            WHERE service = $1 AND (created_at, id) > ($2::timestamptz, $3::text) AND created_at >= $5::timestamptz
             ORDER BY created_at, id LIMIT $4`,
-          [service, new Date(after?.createdAt ?? 0), after?.id ?? '', limit],
+          [service, new Date(after?.createdAt ?? 0), after?.id ?? '', limit, new Date(since)],
         ),
       ),
     revoke: (service, id, at) =>
@@ -55,7 +55,7 @@ export function registrationTokens(db: Database): RegistrationTokens {
 }
 
 /** Under a lock, so that however many are made at once, the limit holds. */
-function insert({ pool }: Database, token: RegistrationToken, limit: number): Promise<boolean> {
+function insert({ pool }: Database, token: RegistrationToken, limit: number, since: number): Promise<boolean> {
   const { id, service, title, hash, createdBy, createdAt, expiresAt, revokedAt } = token;
   const created = new Date(createdAt);
   const revoked = revokedAt === undefined ? null : new Date(revokedAt);
@@ -63,8 +63,9 @@ function insert({ pool }: Database, token: RegistrationToken, limit: number): Pr
     await client.query('BEGIN');
     await client.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [LOCK, service]);
     const { rows } = await client.query<{ live: string }>(
-      'SELECT count(*) AS live FROM registration_token WHERE service = $1 AND revoked_at IS NULL AND expires_at > $2',
-      [service, created],
+      `SELECT count(*) AS live FROM registration_token
+        WHERE service = $1 AND revoked_at IS NULL AND expires_at > $2 AND created_at >= $3`,
+      [service, created, new Date(since)],
     );
     const fits = Number(rows[0]?.live) < limit;
     if (fits) {

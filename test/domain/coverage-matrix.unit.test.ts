@@ -3,6 +3,7 @@ import { coverageMatrix, type Coverage, type CoverageRow } from '../../src/domai
 import type { InstanceEdit } from '../../src/domain/instances/edits.ts';
 import { readRegistration } from '../../src/domain/instances/registration.ts';
 import { decideInstances } from '../../src/domain/instances/decide-instances.ts';
+import { sightOf } from '../../src/domain/visibility.ts';
 import { ADMIN, AT, deployment, GROUND, patch, put, service, version, World } from './world.ts';
 
 const world = (): World =>
@@ -58,6 +59,27 @@ describe('the coverage matrix', () => {
         },
       },
     });
+  });
+
+  test('SEC3 what is hidden is one import of each version, without name, number and reason', () => {
+    const of = new World([
+      ...GROUND,
+      service('a.test', { public: true }),
+      service('b.test'),
+      service('c.test'),
+      version('b.test', 'v1'),
+      version('c.test', 'v1'),
+      version('a.test', 'v1', { 'b.test': 'v1', 'c.test': 'v1' }),
+      deployment('b.test', 'us'),
+      deployment('c.test', 'us'),
+      deployment('a.test', 'us'),
+    ]);
+    const matrix = coverageMatrix(of.view, {}, of.view.seenBy(sightOf([])));
+    if ('unknown' in matrix) throw new Error(`unknown ${matrix.unknown}`);
+    const hidden = { version: 'v1', service: '-', importedVersion: '-' };
+    expect(matrix.services.map((row) => row.service)).toEqual(['a.test']);
+    const { us, eu } = matrix.services[0]?.regions ?? {};
+    expect([us?.imports, eu?.imports]).toEqual([[{ ...hidden, covered: true }], [{ ...hidden, covered: false }]]);
   });
 
   test('says why not: too old, disabled; and yes, when everything is there', () => {

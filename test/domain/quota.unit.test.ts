@@ -10,6 +10,7 @@ import type { Usage } from '../../src/domain/usage.ts';
 import type { View } from '../../src/domain/view.ts';
 import { Random } from '../support/random.ts';
 import { ACCOUNT, ADMIN, AT, commandOf, put, remove, service, validate, World } from './world.ts';
+import { apiKey, projectKey, sightOf, type Sight } from '../../src/domain/visibility.ts';
 
 const OTHER = 'projects/other/service-accounts/deployer';
 const GROUND_TOO = [
@@ -173,6 +174,17 @@ describe('the limits of a project', () => {
     expect(run(world, commandOf([remove('services/a.test')], lower)).ok).toBe(true);
     expect(run(world, commandOf([remove('services/b.test'), put(service('d.test'))], lower)).ok).toBe(true);
     expect(run(world, commandOf([put(service('e.test'))], lower)).ok).toBe(false);
+  });
+
+  test('SEC3 how much a project holds is told only to whoever sees all of it', () => {
+    const world = new World([...GROUND_TOO, service('a.test'), service('b.test')]);
+    const detail = (sight: Sight): string => {
+      const decision = run(world, commandOf([put(service('c.test'))], { limits: { services: 2 }, sight }));
+      return decision.ok ? '' : decision.refusal.detail;
+    };
+    const [member, owner] = [sightOf([projectKey('core')]), sightOf([apiKey('a')])];
+    expect(detail(member)).toContain('has 2 services');
+    expect(detail(owner)).toBe('projects/core may hold no more services than 2, which is PROJECT_MAX_SERVICES');
   });
 
   test('administrators and Signalbox itself are not held to them, everyone else is', () => {

@@ -4,7 +4,7 @@ import { permitOf } from '../../src/auth/authorize.ts';
 import type { Caller, CatalogCommand, Decision, Edit, InstanceCommand } from '../../src/domain/command.ts';
 import { decide } from '../../src/domain/decide.ts';
 import { decodeChanges, encodeChanges } from '../../src/domain/codec.ts';
-import { changeName, type Change } from '../../src/domain/item.ts';
+import { changeName, makeItem, type AnyItem, type Change } from '../../src/domain/item.ts';
 import { Masked } from '../../src/domain/masked.ts';
 import { instanceName } from '../../src/domain/names.ts';
 import { changeFacets, effectOn } from '../../src/domain/selector.ts';
@@ -31,6 +31,20 @@ const owner = (...apiIds: string[]): Caller => ({
   reader: false,
   owns: { apiIds, services: [], groups: [] },
 });
+
+/** An operator's word about a service that is not in the catalog. */
+const leftOver = (id: string): AnyItem =>
+  makeItem({
+    name: `services/${id}/regions/us/override`,
+    revision: 1,
+    createTime: '2026-01-01T00:00:00.000Z',
+    updateTime: '2026-01-01T00:00:00.000Z',
+    service: id,
+    region: 'us',
+    mode: 'drain',
+    reason: 'as before',
+    by: 'root',
+  });
 
 const GROUND = [
   region('us'),
@@ -272,10 +286,42 @@ describe('SEC3: what stands in the way and is hidden has neither name nor number
     expect(JSON.stringify(found)).not.toContain('vault');
   });
 
+  test('what is imported by consent is no way to find out what there is, for an owner who does not see it', () => {
+    const world = open();
+    world.must([put(of('blue', 'app.test', { apiId: 'app', public: true }))]);
+    const wanted = (service: string): object => ({
+      ...violations(world, [put(version('app.test', 'v1', { [service]: 'v1' }))], owner('app'))[0],
+    });
+    const used = (service: string): object => ({
+      ...violations(world, [patch('services/app.test', { uses: [service] })], owner('app'))[0],
+    });
+    const alike = (answer: object, service: string): string => JSON.stringify(answer).replaceAll(service, 'X');
+    expect(alike(wanted('vault.test'), 'vault.test')).toBe(alike(wanted('nosuch.test'), 'nosuch.test'));
+    expect(alike(used('vault.test'), 'vault.test')).toBe(alike(used('nosuch.test'), 'nosuch.test'));
+    // The project's own account sees it, and what it has said, the owner may say again.
+    world.must([put(version('app.test', 'v1', { 'vault.test': 'v1' }))], as(account('blue')));
+    world.must([put(version('app.test', 'v2', { 'vault.test': 'v1' }))], as(owner('app')));
+  });
+
+  test('a name under which something runs that its creator does not see is taken', () => {
+    const world = open();
+    world.view.fold([{ op: 'put', item: leftOver('orphan.test') }]);
+    const { creator: _creator, ...document } = of('red', 'orphan.test', { public: true });
+    expect(refusalOf(world.run([put(document)], as(account('red'))))).toEqual({
+      code: 'forbidden',
+      detail: 'services/orphan.test cannot be had: choose another id.',
+    });
+    world.must([put(of('red', 'orphan.test', { public: true }))]);
+  });
+
   test('COV3: a cycle through it', () => {
     const world = open();
-    world.must([patch('services/vault.test', { importers: ['red'] })]);
-    const found = violations(world, [put(version('shop.test', 'v3', { 'vault.test': 'v1' }))], owner('shop'));
+    world.must([
+      patch('services/vault.test', { importers: ['red'] }),
+      put(of('red', 'cart.test', { public: true })),
+      put(version('cart.test', 'v1', { 'vault.test': 'v1' })),
+    ]);
+    const found = violations(world, [put(version('shop.test', 'v3', { 'cart.test': 'v1' }))], owner('shop'));
     expect(found).toEqual([{ code: 'hidden', rule: 'COV3', resource: 'services/-', message: expect.any(String) }]);
   });
 

@@ -170,3 +170,13 @@ test('a token that sees less registers less, and keeps no leases but its own', a
   client.send({ type: 'register', id: 'again', instance: INSTANCE });
   expect(await client.last('error')).toMatchObject({ id: 'again', code: 'forbidden' });
 });
+
+test('who is no owner of a service any more keeps none of its leases, though the socket goes on', async () => {
+  const client = await watch(await issuer.mint({ sub: 'mo', groups: ['team'], scope: 'payments.example.com/admin' }));
+  client.send({ type: 'register', id: 'r', instance: INSTANCE });
+  const { instance } = await client.last('registered');
+  const { value } = node.tail.view.get('services/orders.example.com') ?? {};
+  await node.put('services/orders.example.com', { ...value, owners: ['others'] });
+  await until('the lease is on its own', () => node.leases.detached.some(({ id }) => id === instance.id));
+  expect([node.leases.attached.size, client.closed]).toEqual([0, undefined]);
+});

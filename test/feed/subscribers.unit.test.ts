@@ -208,8 +208,8 @@ test('SEC3 API owners are told who watches what is theirs, and of nothing else',
   await watch({ sub: 'rita', groups: ['staff'] }, 'kind=instance&services=orders.test,secret.test');
   await watch({ sub: 'rita', groups: ['staff'] }, 'kind=service');
   await watch({ sub: 'root', scope: 'admin' }, 'kind=instance&services=secret.test');
-  const seenBy = async (claims: JWTPayload): Promise<unknown> => {
-    const response = await fetch(`${node.url}/v1/subscribers`, { headers: await bearer(claims) });
+  const seenBy = async (claims: JWTPayload, query = ''): Promise<unknown> => {
+    const response = await fetch(`${node.url}/v1/subscribers${query}`, { headers: await bearer(claims) });
     const { items } = (await response.json()) as { items?: { subject: string; subscriptions: { topic: string }[] }[] };
     return items?.map(({ subject, subscriptions }) => [subject, ...subscriptions.map(({ topic }) => topic)]);
   };
@@ -221,6 +221,9 @@ test('SEC3 API owners are told who watches what is theirs, and of nothing else',
   expect(await seenBy({ sub: 'sven', scope: 'secret.test/admin' })).toEqual([
     ['root', 'instance?services=secret.test'],
   ]);
+  // Nor is it to be found out by asking for it.
+  expect(await seenBy({ sub: 'olga', scope: 'orders.admin' }, '?service=secret.test')).toEqual([]);
+  expect(await seenBy({ sub: 'olga', scope: 'orders.admin' }, '?service=nosuch.test')).toEqual([]);
   expect(await seenBy({ sub: 'ada', scope: 'admin' })).toEqual([
     ['rita', 'instance?services=orders.test,secret.test'],
     ['rita', 'service'],

@@ -95,3 +95,15 @@ test.each([
 ])('the client frame %s is of the protocol', (text) => {
   expect(parseClientFrame(text)).toEqual({ frame: JSON.parse(text) });
 });
+
+test.each([
+  ['services', ['\ud800']],
+  ['regions', ['a\u2028']],
+  ['environments', ['\udfff']],
+  ['tags', { k: '\ud800' }],
+  ['labels', { 'k=a': 'b' }],
+  ['tags', { '\ud800': 'b' }],
+])('PUSH9 a selection that no text can stand for is refused, and breaks nothing: %s', (filter, value) => {
+  const frame = { type: 'subscribe', id: 'a', select: { kind: '*', [filter]: value } };
+  expect(parseClientFrame(JSON.stringify(frame))).toMatchObject({ error: { code: 'bad-select', id: 'a' } });
+});

@@ -60,6 +60,10 @@ export function registrationTokenContract(db: Opened): void {
     expect(await db.store.list('listed.test', { limit: 2, after: a })).toEqual([b, c]);
     expect(await db.store.list('listed.test', { limit: 2, after: c })).toEqual([]);
     expect(await db.store.list('none.test', { limit: 2 })).toEqual([]);
+    // Older ones are of another service that had the name before.
+    expect(await db.store.list('listed.test', { limit: 9, since: AT + 2 })).toEqual([c]);
+    expect(await db.store.insert(token('listed.test', { createdAt: AT + 3 }), 2, AT + 2)).toBe(true);
+    expect(await db.store.insert(token('listed.test', { createdAt: AT + 3 }), 2, AT + 2)).toBe(false);
   });
 
   test('SEC1 a registration token is revoked once, as one of its service only', async () => {

@@ -10,11 +10,11 @@ export class MemoryRegistrationTokens implements RegistrationTokens {
   gate: Promise<void> | undefined;
   #tokens: RegistrationToken[] = [];
 
-  async insert(token: RegistrationToken, limit: number): Promise<boolean> {
+  async insert(token: RegistrationToken, limit: number, since = 0): Promise<boolean> {
     await this.#turn();
     const live = this.#tokens.filter(
-      ({ service, revokedAt, expiresAt }) =>
-        service === token.service && revokedAt === undefined && expiresAt > token.createdAt,
+      ({ service, createdAt, revokedAt, expiresAt }) =>
+        service === token.service && createdAt >= since && revokedAt === undefined && expiresAt > token.createdAt,
     );
     if (live.length >= limit) return false;
     this.#tokens.push(token);
@@ -32,11 +32,14 @@ export class MemoryRegistrationTokens implements RegistrationTokens {
 
   async list(
     service: string,
-    { limit, after }: Parameters<RegistrationTokens['list']>[1],
+    { limit, since = 0, after }: Parameters<RegistrationTokens['list']>[1],
   ): Promise<RegistrationToken[]> {
     await this.#turn();
     return this.#tokens
-      .filter((token) => token.service === service && (after === undefined || inOrder(token, after) > 0))
+      .filter(
+        (token) =>
+          token.service === service && token.createdAt >= since && (after === undefined || inOrder(token, after) > 0),
+      )
       .slice(0, limit);
   }
 

@@ -47,7 +47,7 @@ class InstanceDecision {
       if (refusal !== undefined) return { ok: false, refusal };
     }
     const touches = [...this.#touches.values()];
-    const over = overQuota(this.#before, this.#after, touches, this.#command.limits);
+    const over = overQuota(this.#before, this.#after, touches, this.#command.limits, this.#command.sight);
     if (over !== undefined) return { ok: false, refusal: over };
     const changes = withAudiences(touches.map(changeOf), this.#before, this.#after, this.#at);
     const states = { before: this.#before, after: this.#after };

@@ -56,10 +56,10 @@ const TOO_MANY = `The service has ${MAX_LIVE_TOKENS} registration tokens that ar
 /** `GET`: never with a secret, since there is none to tell. */
 function list({ desk, state }: RegistrationTokensDeps) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const { service } = serviceIn(state, request);
+    const { service, since } = serviceIn(state, request);
     const { size, after } = pageWanted(service, request.query as Static<typeof TokensQuery>);
     // One more than the page has says whether there is another.
-    const found = await desk.list(service, { limit: size + 1, ...(after && { after }) });
+    const found = await desk.list(service, { limit: size + 1, since, ...(after && { after }) });
     const page = found.slice(0, size);
     const last = page.at(-1);
     const nextPageToken = found.length > size && last !== undefined ? pageTokenAfter(service, last) : '';

@@ -49,7 +49,7 @@ function subscribers(hub: SubscribersHub) {
     const page: Connection[] = [];
     let more = false;
     for (const connection of hub.subscribers) {
-      if (connection.id <= after || !passes(connection, query) || !concerns(connection, own, hub)) continue;
+      if (connection.id <= after || !passes(connection, query, own) || !concerns(connection, own, hub)) continue;
       more = page.length === size;
       if (more) break;
       page.push(connection);
@@ -85,8 +85,10 @@ function afterOf(query: TokenQuery, token: string | undefined): number {
   return Number(cursor.name);
 }
 
-function passes({ peer, subscriptions }: Connection, { service, transport }: Query): boolean {
+function passes({ peer, subscriptions }: Connection, { service, transport }: Query, own: Own): boolean {
   if (transport !== undefined && peer.transport !== transport) return false;
+  // What else a subscriber watches is not to be found out by asking for it.
+  if (service !== undefined && own !== 'all' && !own.includes(service)) return false;
   if (service === undefined) return true;
   return subscriptions.some(({ group: { selector } }) => selector.services?.includes(service) ?? true);
 }

@@ -20,7 +20,7 @@ export interface WatchDeps {
   readonly hub: Pick<Hub, 'connect' | 'limits' | 'head' | 'projects'>;
   /** Takes the instances that are registered over a socket. */
   readonly registrar: Registrar;
-  readonly log: Pick<Logger, 'debug'>;
+  readonly log: Pick<Logger, 'debug' | 'error'>;
   /** The longest client frame in bytes; a longer one closes the socket with 1009. */
   readonly maxFrameBytes: number;
 }
@@ -125,7 +125,14 @@ function open(ws: WebSocket, request: FastifyRequest, deps: WatchDeps): void {
     connection.drained();
   };
   ws.on('message', (data: Buffer, binary: boolean) => {
-    socket.together(() => connection.receive(binary ? '' : data.toString()));
+    try {
+      socket.together(() => connection.receive(binary ? '' : data.toString()));
+    } catch (error) {
+      // A defect of ours may cost the socket that has met it, and no other.
+      deps.log.error({ err: error }, 'a watch frame could not be handled');
+      connection.ended();
+      ws.close(1011, 'the server made a mistake');
+    }
     // Who asks and does not read the answers is not asked for more (PUSH9).
     if (socket.queued > deps.hub.limits.maxQueuedBytes) ws.pause();
   });
