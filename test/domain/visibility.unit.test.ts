@@ -289,13 +289,13 @@ describe('SEC3: what stands in the way and is hidden has neither name nor number
   test('what is imported by consent is no way to find out what there is, for an owner who does not see it', () => {
     const world = open();
     world.must([put(of('blue', 'app.test', { apiId: 'app', public: true }))]);
-    const wanted = (service: string): object => ({
-      ...violations(world, [put(version('app.test', 'v1', { [service]: 'v1' }))], owner('app'))[0],
+    const wanted = (id: string): object => ({
+      ...violations(world, [put(version('app.test', 'v1', { [id]: 'v1' }))], owner('app'))[0],
     });
-    const used = (service: string): object => ({
-      ...violations(world, [patch('services/app.test', { uses: [service] })], owner('app'))[0],
+    const used = (id: string): object => ({
+      ...violations(world, [patch('services/app.test', { uses: [id] })], owner('app'))[0],
     });
-    const alike = (answer: object, service: string): string => JSON.stringify(answer).replaceAll(service, 'X');
+    const alike = (answer: object, id: string): string => JSON.stringify(answer).replaceAll(id, 'X');
     expect(alike(wanted('vault.test'), 'vault.test')).toBe(alike(wanted('nosuch.test'), 'nosuch.test'));
     expect(alike(used('vault.test'), 'vault.test')).toBe(alike(used('nosuch.test'), 'nosuch.test'));
     // The project's own account sees it, and what it has said, the owner may say again.
