@@ -1,4 +1,5 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { LABEL_KEY, PATTERN_IN_WORDS } from './text.ts';
 import { ClientFrames, type ClientFrame, type ErrorFrame } from './frames.ts';
 
 const ajv = new Ajv({ allErrors: false, strict: false });
@@ -32,12 +33,19 @@ const bad = (message: string): ParsedFrame => ({ error: { code: 'bad-frame', mes
 
 function describe(error: ErrorObject | undefined): string {
   if (error === undefined) return 'the frame does not match its schema';
-  const params = error.params as { additionalProperty?: string; allowedValues?: unknown[] };
+  const params = error.params as { additionalProperty?: string; allowedValues?: unknown[]; pattern?: string };
+  const where = error.instancePath === '' ? 'the frame' : error.instancePath;
+  if (/^\/select\/(?:labels|tags)$/.test(where) && params.additionalProperty !== undefined) {
+    const key = JSON.stringify(params.additionalProperty.slice(0, 64));
+    return `${where} has the key ${key}, which ${PATTERN_IN_WORDS.get(LABEL_KEY) ?? ''}`;
+  }
+  const words = PATTERN_IN_WORDS.get(params.pattern ?? '');
+  if (words !== undefined) return `${where} ${words}`;
   const detail =
     params.additionalProperty !== undefined
       ? `: ${JSON.stringify(params.additionalProperty.slice(0, 64))}`
       : params.allowedValues !== undefined
         ? `: ${params.allowedValues.join(', ')}`
         : '';
-  return `${error.instancePath === '' ? 'the frame' : error.instancePath} ${error.message ?? 'is wrong'}${detail}`;
+  return `${where} ${error.message ?? 'is wrong'}${detail}`;
 }
