@@ -1,6 +1,7 @@
 import type { SessionRow, SessionRows } from '../store/port.ts';
 import { hashOf, isCredential, newCredential } from './credentials.ts';
 import type { Verified, Verifier } from './grant.ts';
+import type { MarkOf } from './issuer-mark.ts';
 import { endOf, isDue, type SessionData, type SignedIn } from './session-data.ts';
 import { KnownSession } from './session-grant.ts';
 import { Renewals, type Renew } from './session-renewal.ts';
@@ -17,6 +18,8 @@ const RETRY_MS = 5000;
 export interface SessionsDeps {
   readonly rows: SessionRows;
   readonly renew: Renew;
+  /** A session whose issuer is not configured any more, or otherwise than when it began, is none. */
+  readonly markOf: MarkOf;
   readonly maxAgeMs: number;
   /** A session that nobody uses ends after this. */
   readonly idleMs: number;
@@ -45,10 +48,16 @@ export class Sessions implements Verifier {
 
   /** Begins a session; its credential is for the cookie, and is nowhere else. */
   async start(signedIn: SignedIn, issuer: string): Promise<{ credential: string; data: SessionData }> {
-    const { rows, clock, random, maxAgeMs, idleMs } = this.#deps;
+    const { rows, clock, random, markOf, maxAgeMs, idleMs } = this.#deps;
     const credential = newCredential(random);
     const createdAt = clock();
-    const data: SessionData = { ...signedIn, issuer, endsAt: createdAt + maxAgeMs };
+    const mark = markOf(issuer);
+    const data: SessionData = {
+      ...signedIn,
+      issuer,
+      ...(mark !== undefined && { mark }),
+      endsAt: createdAt + maxAgeMs,
+    };
     const expiresAt = endOf(data, createdAt, idleMs);
     await rows.insert({ id: hashOf(credential), kind: 'session', data, createdAt, expiresAt });
     return { credential, data };
@@ -172,7 +181,12 @@ export class Sessions implements Verifier {
   #take(session: KnownSession, row: SessionRow | undefined, now: number): void {
     if (row === undefined || row.kind !== 'session' || row.expiresAt <= now) return this.#forget(session.id, session);
     session.found({ data: row.data as SessionData, expiresAt: row.expiresAt }, now);
-    if (now >= session.data.endsAt) this.#forget(session.id, session);
+    if (now >= session.data.endsAt || !this.#isOfItsIssuer(session.data)) this.#forget(session.id, session);
+  }
+
+  /** The row stays, for nodes that are configured otherwise. */
+  #isOfItsIssuer({ issuer, mark }: SessionData): boolean {
+    return mark !== undefined && mark === this.#deps.markOf(issuer);
   }
 
   #remember(row: SessionRow): KnownSession | undefined {

@@ -20,10 +20,9 @@ interface Opened {
 }
 
 /** A node as its settings alone make it. */
-async function open(issuers: readonly object[]): Promise<Opened> {
+async function open(issuers: readonly object[], rows = new MemorySessions()): Promise<Opened> {
   const loaded = loadConfig({ OIDC_ISSUERS: JSON.stringify(issuers), PUBLIC_URL });
   if (!loaded.ok) throw new Error(loaded.errors.join('\n'));
-  const rows = new MemorySessions();
   const noted: Opened['noted'] = [];
   const { catalog, app } = await openFilledEdge();
   closing.push(() => app.close());
@@ -186,6 +185,16 @@ test('a token that has ended is renewed at the provider, and a session ends when
     opened.rows.rows.set(id, { ...row, data: { ...(row.data as object), refreshToken: 'withdrawn' } });
   }
   expect(await whoami(opened, second.session)).toMatchObject({ kind: 'stranger' });
+});
+
+test('SEC1 a node that starts with other issuers on the same database takes no session of before', async () => {
+  const house = await provider();
+  const settings = house.settings();
+  const before = await open([settings]);
+  const { session } = await logIn(before, house, 'root');
+  expect(await whoami(await open([settings], before.rows), session)).toMatchObject({ kind: 'administrator' });
+  for (const issuers of [[{ ...settings, admins: [] }], [{ ...settings, issuer: 'https://other.example.com' }]])
+    expect(await whoami(await open(issuers, before.rows), session)).toMatchObject({ kind: 'stranger', by: 'nothing' });
 });
 
 test('SEC1 a sign-in belongs to the browser that began it, and is good once', async () => {
