@@ -43,7 +43,8 @@ by whichever command finds it ended; \`signalbox logout\` has it withdrawn.
 
 A session is a row in the database; the browser has a cookie with 256 random bits, of which the row has the SHA-256 alone. The id is new
 at every login, and the session that the browser had before ends. What the session holds is what the token said about its bearer; the
-service account that this makes of them is looked up at each request.
+service account that this makes of them is looked up at each request. A session is good only as long as the issuer at which it began is configured as
+it was then, in everything that decides rights: a node that starts with other OIDC_ISSUERS, or was in development mode before, takes none of the old ones.
 
 - The cookie is \`__Host-signalbox\`: \`Secure\`, \`HttpOnly\`, \`SameSite=Lax\`, \`Path=/\`. Where PUBLIC_URL is \`http://\`, which is on loopback alone, it is
   \`signalbox-PORT\` and not \`Secure\`, since browsers differ in whether they take such cookies without TLS, and mix up those of two ports.

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { Agent, request, type RequestOptions, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { connect as netConnect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
@@ -300,6 +300,44 @@ test('SEC1 a socket that was opened with a certificate ends when its authority i
   await secure.reload();
   expect(secure.said.at(-1)).toContain('cannot be used');
 });
+
+test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+  'SEC1 a connection that began before its authority was replaced is nobody, whenever it shows its certificate (%s)',
+  async (maxVersion) => {
+    const secure = await open({ clients: true });
+    const orders = ours.issue({ subject: '/CN=orders', usage: 'clientAuth' });
+    const own = { host: 'localhost', port: secure.port, ca: ours.own.cert, ...shows(orders), maxVersion };
+    const sends = async (socket: TLSSocket): Promise<string> => {
+      let text = '';
+      socket.on('data', (data: Buffer) => (text += data.toString()));
+      socket.write('GET /v1/regions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
+      await once(socket, 'close');
+      return text;
+    };
+    // The handshake is done, and nothing was asked yet.
+    const silent = connect(own);
+    await once(silent, 'secureConnect');
+    // The handshake has not even begun.
+    const accepted = once(secure.edge.app.server, 'connection');
+    const slow = netConnect(secure.port, 'localhost');
+    await accepted;
+    const taken = connect(own);
+    await once(taken, 'secureConnect');
+    expect(await sends(taken)).toMatch(/^HTTP\/1\.1 200 /);
+
+    writeFileSync(secure.files.clientCa, others.own.cert);
+    await secure.reload();
+    expect(await sends(silent)).toMatch(/^HTTP\/1\.1 401 [^]*invalid-certificate/);
+    const late = connect({ ...own, socket: slow, servername: 'localhost' });
+    await once(late, 'secureConnect');
+    expect(await sends(late)).toMatch(/^HTTP\/1\.1 401 [^]*invalid-certificate/);
+    // What begins from here on is held against the new ones.
+    const other = others.issue({ subject: '/CN=orders', usage: 'clientAuth' });
+    const renewed = connect({ ...own, ...shows(other) });
+    await once(renewed, 'secureConnect');
+    expect(await sends(renewed)).toMatch(/^HTTP\/1\.1 200 /);
+  },
+);
 
 test('a server that closes does not wait for connections on which nothing was asked', async () => {
   const { edge, port } = await open();
