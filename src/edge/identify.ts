@@ -14,6 +14,7 @@ import type { View } from '../domain/view.ts';
 import { badParameter, Problem } from '../protocol/problem.ts';
 import { bearerToken } from './bearer.ts';
 import { certificateOf } from './client-certificate.ts';
+import type { BeforeLookUp } from './rate-limiting.ts';
 import { sessionIn, whyNotWith, type SessionAccess } from './session-access.ts';
 
 /** How callers are known; what is left out is not taken. */
@@ -48,6 +49,7 @@ export function identify(
   access: Access,
   request: FastifyRequest,
   credentials?: 'none' | 'form',
+  before: BeforeLookUp = () => undefined,
 ): Problem | undefined | Promise<Problem | undefined> {
   const url = request.raw.url ?? '';
   if (url.length > MAX_URL_LENGTH) {
@@ -63,24 +65,28 @@ export function identify(
   if (access.registrationTokens !== undefined && token?.startsWith(REGISTRATION_TOKEN_PREFIX) === true) {
     // In development mode as well its bearer is the registrar and nobody else.
     request.caller = STRANGER;
-    return verify(access.registrationTokens, request, token);
+    return verify(access.registrationTokens, request, token, before);
   }
   if (authorization === undefined && access.certificates !== undefined) {
     const problem = identifyByTls(access.certificates, request);
     if (problem !== undefined || request.grant !== undefined) return problem;
   }
   // Where no tokens are known, what a client sends along by habit does no harm.
-  if (authorization === undefined || access.tokens === undefined) return identifySession(access, request, credentials);
+  if (authorization === undefined || access.tokens === undefined)
+    return identifySession(access, request, credentials, before);
   request.caller = STRANGER;
   if (token === undefined) return new Problem('unauthenticated', `Authorization has another form; ${HOW}`);
-  return verify(access.tokens, request, token);
+  return verify(access.tokens, request, token, before);
 }
 
 function verify(
   verifier: Verifier,
   request: FastifyRequest,
   token: string,
+  before: BeforeLookUp,
 ): Problem | undefined | Promise<Problem | undefined> {
+  const first = verifier.knows?.(token) === false ? before(request) : undefined;
+  if (first !== undefined) return first === 'nobody' ? undefined : first;
   const verified = verifier.verify(token);
   return verified instanceof Promise ? verified.then((late) => take(request, late)) : take(request, verified);
 }
@@ -90,12 +96,15 @@ function identifySession(
   { sessions }: Access,
   request: FastifyRequest,
   credentials: 'form' | undefined,
+  before: BeforeLookUp,
 ): Problem | undefined | Promise<Problem | undefined> {
   const credential = sessions && sessionIn(request, sessions.site);
   if (sessions === undefined || credential === undefined || credential === '') return undefined;
   request.caller = STRANGER;
   const foreign = whyNotWith(request, credential, sessions.site, credentials);
   if (foreign !== undefined) return foreign;
+  const first = sessions.sessions.knows?.(credential) === false ? before(request) : undefined;
+  if (first !== undefined) return first === 'nobody' ? undefined : first;
   const verified = sessions.sessions.verify(credential);
   return verified instanceof Promise
     ? verified.then((late) => takeSession(request, late))

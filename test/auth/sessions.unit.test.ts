@@ -251,6 +251,31 @@ test('SEC1 who has become somebody else by a renewal loses the open streams', as
   expect(await isGood(sessions, other)).toBe(false);
 });
 
+test('SEC1 who guesses asks the database once about each id, many ids at a time, and pushes out no session', async () => {
+  const world = new World();
+  const sessions = world.node({ maxRemembered: 10 });
+  const credential = await world.start(sessions);
+  await sessions.verify(credential);
+  world.rows.asked = 0;
+  const guesses = Array.from({ length: 400 }, () => randomBytes(32).toString('base64url'));
+  expect(guesses.map((guess) => sessions.knows(guess))).not.toContain(true);
+  const answers = await Promise.all(guesses.map((guess) => isGood(sessions, guess)));
+  expect([answers.includes(true), world.rows.asked]).toEqual([false, 2]);
+  const last = guesses.at(-1) ?? '';
+  expect([sessions.knows(last), sessions.knows(credential), sessions.knows('x')]).toEqual([true, true, true]);
+  expect(sessions.verify(last)).toMatchObject({ ok: false, away: false });
+  expect([sessions.verify(credential), world.rows.asked]).toMatchObject([{ ok: true }, 2]);
+  // Only the newest guesses are remembered.
+  expect(sessions.knows(guesses[0] ?? '')).toBe(false);
+  world.now += 10_000;
+  expect(sessions.knows(last)).toBe(false);
+  const many = await Promise.all(
+    Array.from({ length: 3000 }, async () => sessions.verify(randomBytes(32).toString('base64url'))),
+  );
+  expect(many.filter((verified) => !verified.ok && verified.away).length).toBeGreaterThan(0);
+  expect(await isGood(sessions, credential)).toBe(true);
+});
+
 test('SEC1 a session ends when its issuer is not configured any more, or otherwise than when it began', async () => {
   const world = new World();
   const here = world.node();
