@@ -55,7 +55,7 @@ it was then, in everything that decides rights: a node that starts with other OI
   While the database is away, the sessions that a node knows go on until they end, and others are answered 503.
 - The refresh token and the ID token are in the row, as they are; whoever reads the database can use them at the issuer, with the client's
   secret if it has one. Neither is ever logged.
-- Where a request has \`Authorization\` as well, that counts, and the cookie does not.
+- Where a request has \`Authorization\` as well, or its connection a client certificate, that counts, and the cookie does not.
 
 ### Against cross-site requests
 
@@ -70,6 +70,9 @@ browsers send, or by \`Sec-Fetch-Site\` where they send none: PUBLIC_URL, or wit
 
 What is refused is a 403 \`cross-site\`. The token is an HMAC under the cookie, so that no page that cannot read \`/v1/whoami\` can make it; answers have no
 CORS headers. \`POST /logout\` takes it in its form, too.
+
+Browsers show a client certificate to a page of somebody else just so. A request with one that says which page it is from, as browsers do, is held to
+the first two rows, and writes to the second; programs say nothing of that, and need nothing.
 
 ## Development mode
 

@@ -72,6 +72,7 @@ export async function buildApp(deps: EdgeDeps): Promise<FastifyInstance> {
   app.decorate('gate', gateOf(deps.access, deps.state));
   app.decorateRequest('caller');
   app.decorateRequest('grant');
+  app.decorateRequest('knownBy');
   app.decorateRequest('bodyService');
   app.decorateRequest('arrivedAt', 0);
   // Each scope says what it reads; where nothing does, a body is not even looked at.

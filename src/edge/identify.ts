@@ -6,6 +6,7 @@ import { resolveDevelopmentCaller } from '../auth/development.ts';
 import { knownCaller } from '../auth/known-callers.ts';
 import { isAbsentFor } from '../auth/registrar.ts';
 import type { Certificates } from '../auth/certificates.ts';
+import type { Site } from '../auth/site.ts';
 import type { Target } from '../auth/target.ts';
 import type { Grant, Verified, Verifier } from '../auth/grant.ts';
 import type { Caller } from '../domain/command.ts';
@@ -15,7 +16,7 @@ import { badParameter, Problem } from '../protocol/problem.ts';
 import { bearerToken } from './bearer.ts';
 import { certificateOf } from './client-certificate.ts';
 import type { BeforeLookUp } from './rate-limiting.ts';
-import { sessionIn, whyNotWith, type SessionAccess } from './session-access.ts';
+import { sessionIn, whyNotByPage, whyNotWith, type SessionAccess } from './session-access.ts';
 
 /** How callers are known; what is left out is not taken. */
 export interface Access {
@@ -39,6 +40,8 @@ declare module 'fastify' {
     caller: Caller;
     /** What the caller's token is worth; `undefined` without one. */
     grant: Grant | undefined;
+    /** What the grant is of. */
+    knownBy: 'token' | 'session' | 'certificate' | undefined;
   }
 }
 
@@ -68,7 +71,7 @@ export function identify(
     return verify(access.registrationTokens, request, token, before);
   }
   if (authorization === undefined && access.certificates !== undefined) {
-    const problem = identifyByTls(access.certificates, request);
+    const problem = identifyByTls(access.certificates, request, access.sessions?.site);
     if (problem !== undefined || request.grant !== undefined) return problem;
   }
   // Where no tokens are known, what a client sends along by habit does no harm.
@@ -112,8 +115,10 @@ function identifySession(
 }
 
 function takeSession(request: FastifyRequest, verified: Verified): Problem | undefined {
-  if (verified.ok) request.grant = verified.grant;
-  else if (verified.away) {
+  if (verified.ok) {
+    request.grant = verified.grant;
+    request.knownBy = 'session';
+  } else if (verified.away) {
     return new Problem('session-unavailable', {
       detail: `The session cannot be looked at: ${verified.detail}.`,
       retryAfter: 2,
@@ -157,13 +162,20 @@ function identifyLocally(request: FastifyRequest, mustLogIn: boolean): Problem |
   return undefined;
 }
 
-function identifyByTls(certificates: Certificates, request: FastifyRequest): Problem | undefined {
+function identifyByTls(
+  certificates: Certificates,
+  request: FastifyRequest,
+  site: Site | undefined,
+): Problem | undefined {
   const verified = certificateOf(certificates, request.raw);
   if (verified === undefined) return undefined;
   if (!verified.ok)
     return new Problem('invalid-certificate', `The client certificate is not taken: ${verified.detail}.`);
   if (!certificates.stillHolds(verified.grant)) return new Problem('invalid-certificate', OUTLIVED);
+  const foreign = whyNotByPage(request, site);
+  if (foreign !== undefined) return foreign;
   request.grant = verified.grant;
+  request.knownBy = 'certificate';
   return undefined;
 }
 
@@ -173,6 +185,7 @@ const OUTLIVED =
 function take(request: FastifyRequest, verified: Verified): Problem | undefined {
   if (!verified.ok) return refusal(verified);
   request.grant = verified.grant;
+  request.knownBy = 'token';
   return undefined;
 }
 

@@ -108,7 +108,7 @@ async function callback(deps: LoginDeps, request: FastifyRequest, reply: Fastify
 
 async function session(deps: LoginDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { site, sessions, state } = deps;
-  const credential = request.headers.authorization === undefined ? sessionIn(request, site) : undefined;
+  const credential = request.knownBy === 'session' ? sessionIn(request, site) : undefined;
   const data = credential === undefined ? undefined : await sessions.read(credential);
   clearEnded(deps, request, reply);
   const csrf = data === undefined || credential === undefined ? undefined : csrfToken(credential);
