@@ -11,7 +11,7 @@ export const loginSections = (): string => `## Logging in
 | \`GET /login\` | the issuers to choose from; \`?issuer=URL\` goes there at once, \`?return_to=/path\` says where to be afterwards: a path of this server, else \`/session\` |
 | \`GET /login/callback\` | where issuers send browsers back to |
 | \`GET /session\` | who one is, with a button to log out |
-| \`POST /logout\` | ends the session; goes on to the issuer's own logout where it has one (RP-initiated). Answers a page, or without \`Accept: text/html\` JSON with its \`url\` |
+| \`POST /logout\` | ends the session, and has the issuer withdraw its refresh token where it can; goes on to the issuer's own logout where it has one (RP-initiated). Answers a page, or without \`Accept: text/html\` JSON with its \`url\` |
 | \`GET /v1/whoami\` | who is calling: kind, subject, account, project, roles, services; of a session also its \`csrf\` |
 | \`GET /v1/auth\` | how to log in: issuers, client ids for the command line, scopes |
 
@@ -27,7 +27,7 @@ ${Object.entries(LOGIN_FIELDS)
 \`\`\`json
 {
   "issuer": "https://login.example.com/realms/main",
-  "audience": "signalbox",
+  "audience": "signalbox-api",
   "types": ["at+jwt", "JWT"],
   "claims": { "groups": "/realm_access/roles", "clientId": "azp" },
   "admins": ["platform"],

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { readRegistrationToken, type RegistrationToken } from '../domain/registration-token.ts';
 import { Gathered, TooManyLookups } from './gathered.ts';
 import type { Grant, Verified, Verifier } from './grant.ts';
-import type { Identity } from './identity.ts';
+import { REGISTRATION_SUBJECT, type Identity } from './identity.ts';
 
 /** So long what was read of a token counts: a revocation at another node is noticed within this time. */
 export const FRESH_MS = 3000;
@@ -33,7 +33,7 @@ class RegistrationGrant implements Grant {
 
   constructor({ id, service, hash, createdAt, expiresAt }: RegistrationToken, readAt: number) {
     this.identity = {
-      subject: `registration-token:${id}`,
+      subject: `${REGISTRATION_SUBJECT}${id}`,
       administrator: false,
       reader: false,
       owns: { apiIds: [], services: [], groups: [] },
