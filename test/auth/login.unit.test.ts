@@ -283,6 +283,49 @@ test('a provider that is away, that refuses, or whose tokens are for others, is 
   expect([response.statusCode, response.body]).toEqual([403, expect.stringContaining('another audience')]);
 });
 
+test('SEC1 an issuer signs in nobody with the token of another', async () => {
+  const house = await provider();
+  const settings = house.settings();
+  const another = { ...settings, issuer: 'https://other.example.com', jwksUri: `${house.url}/jwks`, login: undefined };
+  const opened = await open([settings, another]);
+  house.accessTokensOf = 'https://other.example.com';
+  const { response, session } = await logIn(opened, house, 'root');
+  expect([response.statusCode, response.body]).toEqual([403, expect.stringContaining('of another issuer')]);
+  expect(await whoami(opened, session)).toMatchObject({ kind: 'stranger' });
+  house.accessTokensOf = house.url;
+  expect((await logIn(opened, house, 'root')).response.statusCode).toBe(303);
+});
+
+test('SEC1 logging out withdraws the refresh token, and does not wait for an issuer that is away', async () => {
+  const house = await provider();
+  const opened = await open([house.settings()]);
+  const logOut = async () => {
+    const { session } = await logIn(opened, house, 'root');
+    const { csrf } = (await whoami(opened, session)) as { csrf: string };
+    const [row] = opened.rows.rows.values();
+    return {
+      refreshToken: (row?.data as { refreshToken: string }).refreshToken,
+      now: () =>
+        opened.edge.app.inject({
+          method: 'POST',
+          url: '/logout',
+          headers: { cookie: session, origin: PUBLIC_URL, 'x-signalbox-csrf': csrf },
+        }),
+    };
+  };
+  const kept = await logOut();
+  expect(await house.takes(kept.refreshToken)).toBe(true);
+  expect((await kept.now()).statusCode).toBe(200);
+  const withdrawn = await logOut();
+  expect((await withdrawn.now()).statusCode).toBe(200);
+  expect(await house.takes(withdrawn.refreshToken)).toBe(false);
+  const later = await logOut();
+  house.away = true;
+  expect((await later.now()).json()).toMatchObject({ loggedOut: true });
+  house.away = false;
+  expect([await house.takes(later.refreshToken), opened.rows.rows.size]).toEqual([true, 0]);
+});
+
 test('without a login nobody can log in, and the page says so', async () => {
   const house = await provider();
   const { login: _login, ...settings } = house.settings() as { login: unknown };

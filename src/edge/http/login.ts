@@ -127,7 +127,11 @@ async function logout(deps: LoginDeps, request: FastifyRequest, reply: FastifyRe
     setCookie(reply, site, site.cookies.session, '');
     if (data !== undefined) {
       note(deps, request, { ...named(deps, data.identity), action: 'logout', result: 'ok' });
-      url = await logins.of(data.issuer)?.logoutUrl(data.idToken);
+      const client = logins.of(data.issuer);
+      // The session has ended, whether or not the issuer answers.
+      const withdrawn = data.refreshToken === undefined ? undefined : client?.revoke(data.refreshToken);
+      url = await client?.logoutUrl(data.idToken);
+      await withdrawn;
     }
   }
   if (headers.accept?.includes('text/html') === true) return show(reply, loggedOutPage(url));
