@@ -76,7 +76,9 @@ the first two rows, and writes to the second; programs say nothing of that, and 
 
 ## Development mode
 
-Without OIDC_ISSUERS, on loopback alone. Whoever brings nothing is the administrator (\`DEVELOPMENT_ACCESS=login\`: is nobody); who logs in, or brings a
+Without OIDC_ISSUERS, on loopback alone, and not through a proxy: a request with \`Forwarded\`, \`X-Forwarded-*\`, \`X-Real-IP\` or \`Via\` is refused. A proxy or a
+tunnel on this machine that rewrites \`Host\` and adds none of these cannot be told from a program here, and makes everyone who reaches it the
+administrator: put none in front of development mode. Whoever brings nothing is the administrator (\`DEVELOPMENT_ACCESS=login\`: is nobody); who logs in, or brings a
 token, is who that says and nothing more. A session that has ended makes nobody the administrator: its cookie has to go first, with the page
 \`/session\` or \`/login\`, which says so.
 

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Action } from '../auth/actions.ts';
 import { authorize } from '../auth/authorize.ts';
 import { STRANGER } from '../auth/caller.ts';
-import { resolveDevelopmentCaller } from '../auth/development.ts';
+import { proxyHeaderIn, resolveDevelopmentCaller } from '../auth/development.ts';
 import { knownCaller } from '../auth/known-callers.ts';
 import { isAbsentFor } from '../auth/registrar.ts';
 import type { Certificates } from '../auth/certificates.ts';
@@ -156,7 +156,12 @@ const IN_URL = 'is not taken: URLs are written to logs and histories. Send the h
 function identifyLocally(request: FastifyRequest, mustLogIn: boolean): Problem | undefined {
   const { raw } = request;
   const { host, origin } = raw.headers;
-  const resolution = resolveDevelopmentCaller({ remoteAddress: raw.socket.remoteAddress, host, origin });
+  const resolution = resolveDevelopmentCaller({
+    remoteAddress: raw.socket.remoteAddress,
+    host,
+    origin,
+    proxyHeader: proxyHeaderIn(raw.headers),
+  });
   if (!resolution.ok) return new Problem('forbidden', resolution.detail);
   if (!mustLogIn) request.caller = resolution.caller;
   return undefined;
