@@ -302,9 +302,12 @@ test('SEC1 logging out withdraws the refresh token, and does not wait for an iss
   const logOut = async () => {
     const { session } = await logIn(opened, house, 'root');
     const { csrf } = (await whoami(opened, session)) as { csrf: string };
-    const [row] = opened.rows.rows.values();
+    const [refreshToken = ''] = Array.from(
+      opened.rows.rows.values(),
+      ({ data }) => (data as { refreshToken: string }).refreshToken,
+    );
     return {
-      refreshToken: (row?.data as { refreshToken: string }).refreshToken,
+      refreshToken,
       now: () =>
         opened.edge.app.inject({
           method: 'POST',
