@@ -11,7 +11,7 @@ export const loginSections = (): string => `## Logging in
 | \`GET /login\` | the issuers to choose from; \`?issuer=URL\` goes there at once, \`?return_to=/path\` says where to be afterwards: a path of this server, else \`/session\` |
 | \`GET /login/callback\` | where issuers send browsers back to |
 | \`GET /session\` | who one is, with a button to log out |
-| \`POST /logout\` | ends the session; goes on to the issuer's own logout where it has one (RP-initiated). Answers a page, or without \`Accept: text/html\` JSON with its \`url\` |
+| \`POST /logout\` | ends the session, and has the issuer withdraw its refresh token where it can; goes on to the issuer's own logout where it has one (RP-initiated). Answers a page, or without \`Accept: text/html\` JSON with its \`url\` |
 | \`GET /v1/whoami\` | who is calling: kind, subject, account, project, roles, services; of a session also its \`csrf\` |
 | \`GET /v1/auth\` | how to log in: issuers, client ids for the command line, scopes |
 
@@ -27,7 +27,7 @@ ${Object.entries(LOGIN_FIELDS)
 \`\`\`json
 {
   "issuer": "https://login.example.com/realms/main",
-  "audience": "signalbox",
+  "audience": "signalbox-api",
   "types": ["at+jwt", "JWT"],
   "claims": { "groups": "/realm_access/roles", "clientId": "azp" },
   "admins": ["platform"],
@@ -43,7 +43,8 @@ by whichever command finds it ended; \`signalbox logout\` has it withdrawn.
 
 A session is a row in the database; the browser has a cookie with 256 random bits, of which the row has the SHA-256 alone. The id is new
 at every login, and the session that the browser had before ends. What the session holds is what the token said about its bearer; the
-service account that this makes of them is looked up at each request.
+service account that this makes of them is looked up at each request. A session is good only as long as the issuer at which it began is configured as
+it was then, in everything that decides rights: a node that starts with other OIDC_ISSUERS, or was in development mode before, takes none of the old ones.
 
 - The cookie is \`__Host-signalbox\`: \`Secure\`, \`HttpOnly\`, \`SameSite=Lax\`, \`Path=/\`. Where PUBLIC_URL is \`http://\`, which is on loopback alone, it is
   \`signalbox-PORT\` and not \`Secure\`, since browsers differ in whether they take such cookies without TLS, and mix up those of two ports.
@@ -54,7 +55,7 @@ service account that this makes of them is looked up at each request.
   While the database is away, the sessions that a node knows go on until they end, and others are answered 503.
 - The refresh token and the ID token are in the row, as they are; whoever reads the database can use them at the issuer, with the client's
   secret if it has one. Neither is ever logged.
-- Where a request has \`Authorization\` as well, that counts, and the cookie does not.
+- Where a request has \`Authorization\` as well, or its connection a client certificate, that counts, and the cookie does not.
 
 ### Against cross-site requests
 
@@ -70,9 +71,14 @@ browsers send, or by \`Sec-Fetch-Site\` where they send none: PUBLIC_URL, or wit
 What is refused is a 403 \`cross-site\`. The token is an HMAC under the cookie, so that no page that cannot read \`/v1/whoami\` can make it; answers have no
 CORS headers. \`POST /logout\` takes it in its form, too.
 
+Browsers show a client certificate to a page of somebody else just so. A request with one that says which page it is from, as browsers do, is held to
+the first two rows, and writes to the second; programs say nothing of that, and need nothing.
+
 ## Development mode
 
-Without OIDC_ISSUERS, on loopback alone. Whoever brings nothing is the administrator (\`DEVELOPMENT_ACCESS=login\`: is nobody); who logs in, or brings a
+Without OIDC_ISSUERS, on loopback alone, and not through a proxy: a request with \`Forwarded\`, \`X-Forwarded-*\`, \`X-Real-IP\` or \`Via\` is refused. A proxy or a
+tunnel on this machine that rewrites \`Host\` and adds none of these cannot be told from a program here, and makes everyone who reaches it the
+administrator: put none in front of development mode. Whoever brings nothing is the administrator (\`DEVELOPMENT_ACCESS=login\`: is nobody); who logs in, or brings a
 token, is who that says and nothing more. A session that has ended makes nobody the administrator: its cookie has to go first, with the page
 \`/session\` or \`/login\`, which says so.
 

@@ -112,7 +112,9 @@ projects are held to.
 A token is taken when it is an access token as RFC 9068 describes it: signed with ${Object.keys(ALGORITHMS).join(', ')} by a key that its issuer
 publishes (\`kid\`), of a configured issuer (\`iss\`), for a configured audience (\`aud\`), of an allowed \`typ\`, and now valid (\`exp\`, \`nbf\`, with
 ${SKEW_MS / 1000} s for clocks that differ). Keys are read every JWKS_REFRESH, and when a token names one that is not known; while they cannot be
-read, those that are known stay good. A token is refused once its key is no longer published. Entra ID leaves the groups out of
+read, those that are known stay good. A token is refused once its key is no longer published. ID tokens are
+refused whatever their type is, as far as they can be told (\`at_hash\`, \`c_hash\`), and so are the subjects that are Signalbox's to give:
+\`anonymous\`, \`development\`, \`signalbox\`, and those that begin with \`cert:\` or \`registration-token:\`. Entra ID leaves the groups out of
 tokens of people who are in very many (groups overage): such a token is refused, where groups matter, with what to do.
 
 ## Registration tokens
@@ -161,7 +163,7 @@ alone only to clients that nobody signs in with, since the tokens of people carr
 [
   {
     "issuer": "https://login.example.com/realms/main",
-    "audience": "signalbox",
+    "audience": "signalbox-api",
     "types": ["at+jwt", "JWT"],
     "claims": { "groups": "/realm_access/roles", "clientId": "azp" },
     "admins": ["platform"],

@@ -5,6 +5,7 @@ import { embeddedIssuer, MOUNT } from './auth/embedded/people.ts';
 import { SECRETS_FILE, secretsIn, type Secrets } from './auth/embedded/secrets.ts';
 import type { Verified, Verifier } from './auth/grant.ts';
 import type { Issuer } from './auth/issuer.ts';
+import { issuerMark } from './auth/issuer-mark.ts';
 import { Logins, renewAt } from './auth/logins.ts';
 import { ProviderClient } from './auth/provider-client.ts';
 import { SESSION_CACHE_MS, Sessions } from './auth/sessions.ts';
@@ -53,10 +54,13 @@ export function composeAccess(deps: AccessDeps): Composed {
   const verifier = new LateVerifier();
   let clients: readonly ProviderClient[] = [];
   let issuers: readonly Issuer[] = [];
+  let marks: ReadonlyMap<string, string> = new Map();
   const use = (tokens: Tokens, of: readonly Issuer[]): void => {
     const client = { site, tokens, clock: Date.now, random: randomBytes };
     verifier.tokens = tokens;
     issuers = of;
+    const kind = config.oidcIssuers === undefined ? 'embedded' : 'configured';
+    marks = new Map(of.map((issuer) => [issuer.issuer, issuerMark(issuer, kind)]));
     clients = of.flatMap((issuer) =>
       issuer.login === undefined ? [] : new ProviderClient(issuer, issuer.login, client),
     );
@@ -67,6 +71,7 @@ export function composeAccess(deps: AccessDeps): Composed {
   const sessions = new Sessions({
     rows,
     renew: renewAt(() => clients),
+    markOf: (url) => marks.get(url),
     maxAgeMs: config.sessionMaxAge,
     idleMs: config.sessionIdleTime,
     clock: Date.now,

@@ -25,6 +25,11 @@ export class Certificates {
     this.#clock = clock;
   }
 
+  /** Counts how often the authorities have been replaced. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /** The authorities are others from now on. */
   replaced(): void {
     this.#generation += 1;
@@ -35,15 +40,17 @@ export class Certificates {
     return grant.holds(this.#clock());
   }
 
-  /** `undefined` when no certificate was shown, which is no mistake. To be asked once for a connection. */
-  verify({ authorized, error, certificate }: Shown): Verified | undefined {
+  /**
+   * `undefined` when no certificate was shown, which is no mistake. To be asked once for a connection; `generation` is what
+   * it was when that began, since TLS holds certificates against the authorities of then.
+   */
+  verify({ authorized, error, certificate }: Shown, generation = this.#generation): Verified | undefined {
     if (!Object.hasOwn(certificate, 'subject')) return undefined;
     if (!authorized) return refuse(`TLS does not accept it (${error ?? 'it is not of a known authority'})`);
     const subject = subjectOf(certificate);
     if (typeof subject !== 'string') return refuse(subject.fault);
     const expiresAt = Date.parse(certificate.valid_to);
     if (!(this.#clock() < expiresAt)) return refuse('it has expired');
-    const generation = this.#generation;
     const grant: Grant = {
       identity: identityOf(subject),
       expiresAt,

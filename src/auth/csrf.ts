@@ -9,6 +9,15 @@ export interface Source {
   readonly secFetchMode: string | undefined;
 }
 
+/**
+ * Why a request with a client certificate is not taken: a browser shows that as well, whichever page asked for it. Programs
+ * say nothing of a page.
+ */
+export function whyNotFromPage(source: Source, need: Need, own: string): string | undefined {
+  if (source.origin === undefined && source.secFetchSite === undefined) return undefined;
+  return whyNotFrom(source, need, own) && FOREIGN;
+}
+
 /** What a request with a session cookie has to show. */
 export type Need =
   /** Nothing that another page could not do by itself: it reads, and answers only to its own page. */
@@ -35,7 +44,8 @@ export function whyNotFrom(source: Source, need: Need, own: string): string | un
 
 const NOT_SAID =
   'With a session cookie this needs an Origin (or Sec-Fetch-Site) that says which page it comes from; programs send a token instead.';
-const FOREIGN = 'A page of another origin sent this with the session cookie of this one.';
+const FOREIGN =
+  'A page of another origin sent this with the session cookie, or the client certificate, that is for this one.';
 
 function pageOf({ host, origin, secFetchSite }: Source, own: string): 'ours' | 'foreign' | 'unknown' {
   if (origin !== undefined) return isOwn(origin, host, own) ? 'ours' : 'foreign';

@@ -18,4 +18,6 @@ export type Verified =
 export interface Verifier {
   /** Answers at once where it can. */
   verify(credential: string): Verified | Promise<Verified>;
+  /** Whether that would ask no database; without it, it never does. */
+  knows?(credential: string): boolean;
 }

@@ -19,6 +19,9 @@ export interface Identity {
   readonly givenOutAt?: number;
 }
 
+/** Before the id of a registration token, in the subject of its bearer. */
+export const REGISTRATION_SUBJECT = 'registration-token:';
+
 export type Claims = Readonly<Record<string, unknown>>;
 
 const ADMIN = 'admin';
@@ -31,8 +34,8 @@ export function identityOf(claims: Claims, issuer: Issuer): Identity | string {
   const { claims: paths, admins, readers, monitors, owners, projects } = issuer;
   const subject = at(claims, paths.subject);
   if (typeof subject !== 'string' || subject === '') return `the token has no ${paths.subject}`;
-  if (subject.startsWith(CERTIFICATE_SUBJECT))
-    return `its ${paths.subject} begins with ${CERTIFICATE_SUBJECT}, as only certificates may`;
+  const reserved = whyReserved(subject);
+  if (reserved !== undefined) return `its ${paths.subject} ${reserved}`;
   if (usesGroups(issuer) && isOverage(claims, issuer)) return OVERAGE;
   // The name of a group may have spaces in it, and a scope has none.
   const groups = new Set(textsIn(claims, paths.groups));
@@ -54,6 +57,16 @@ export function identityOf(claims: Claims, issuer: Issuer): Identity | string {
     ...(projects !== undefined && { projects }),
   };
 }
+
+/** Whom the audit and the log name so is for Signalbox to say, and no issuer's token may pass for one of them. */
+function whyReserved(subject: string): string | undefined {
+  if (subject.startsWith(CERTIFICATE_SUBJECT)) return `begins with ${CERTIFICATE_SUBJECT}, as only certificates may`;
+  if (subject.startsWith(REGISTRATION_SUBJECT))
+    return `begins with ${REGISTRATION_SUBJECT}, as only registration tokens may`;
+  return RESERVED.has(subject) ? `is ${subject}, which is reserved` : undefined;
+}
+
+const RESERVED: ReadonlySet<string> = new Set(['anonymous', 'development', 'signalbox']);
 
 const endingWith = (scopes: readonly string[], end: string): string[] =>
   scopes

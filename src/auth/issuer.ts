@@ -36,7 +36,7 @@ export const ISSUER_FIELDS = {
   audience: 'What has to stand in `aud`; of a list, one of them.',
   jwksUri: 'Where its keys are. Left out, `{issuer}/.well-known/openid-configuration` says it.',
   types:
-    'Which `typ` its tokens have: `["at+jwt"]` (RFC 9068), or `["at+jwt", "JWT"]` for issuers that know no other; then a token without `typ` is taken too.',
+    'Which `typ` its tokens have: `["at+jwt"]` (RFC 9068), or `["at+jwt", "JWT"]` for issuers that know no other; then a token without `typ` is taken too, and `audience` must have no client of `login` in it.',
   claims:
     'Where things stand in its tokens: `subject` (`"sub"`), `clientId` (`["client_id", "azp"]`), `groups` (`["groups"]`) and `scopes` (`["scope", "scp"]`). A claim by its name, or by a JSON pointer: `"/realm_access/roles"`.',
   admins: 'Groups whose members are platform administrators.',
@@ -89,20 +89,42 @@ function parse(text: string): readonly unknown[] {
 
 function issuerOf(value: unknown, where: string): Issuer {
   const raw = objectAt(value, where, Object.keys(ISSUER_FIELDS));
-  const { jwksUri, projects, login } = raw;
+  const { jwksUri, projects } = raw;
+  const audience = someAt(raw['audience'], `${where}/audience`);
+  const types = typesAt(raw['types'] ?? ['at+jwt'], `${where}/types`);
+  const login = raw['login'] === undefined ? undefined : loginAt(raw['login'], `${where}/login`);
+  refuseIdTokens(audience, types, login, where);
   return {
     issuer: urlAt(raw['issuer'], `${where}/issuer`),
-    audience: someAt(raw['audience'], `${where}/audience`),
+    audience,
     ...(jwksUri !== undefined && { jwksUri: urlAt(jwksUri, `${where}/jwksUri`) }),
-    types: typesAt(raw['types'] ?? ['at+jwt'], `${where}/types`),
+    types,
     claims: claimsAt(raw['claims'] ?? {}, `${where}/claims`),
     admins: listAt(raw['admins'] ?? [], `${where}/admins`),
     readers: raw['readers'] === '*' ? '*' : listAt(raw['readers'] ?? [], `${where}/readers`),
     monitors: listAt(raw['monitors'] ?? [], `${where}/monitors`),
     owners: ownersAt(raw['owners'] ?? {}, `${where}/owners`),
     ...(projects !== undefined && { projects: listAt(projects, `${where}/projects`) }),
-    ...(login !== undefined && { login: loginAt(login, `${where}/login`) }),
+    ...(login !== undefined && { login }),
   };
+}
+
+/**
+ * An ID token is for the client that somebody signs in with (`aud`), and is a JWT without a type of its own: with both taken,
+ * it could not be told from an access token, whichever token of the login says who somebody is.
+ */
+function refuseIdTokens(
+  audience: readonly string[],
+  types: readonly string[],
+  login: Login | undefined,
+  where: string,
+): void {
+  if (!types.includes('jwt')) return;
+  const client = [login?.clientId, login?.cliClientId].find((id) => id !== undefined && audience.includes(id));
+  if (client === undefined) return;
+  throw new Fault(
+    `${where}/audience must not have ${client} in it, a client of ${where}/login, as long as ${where}/types has "JWT": ID tokens would be taken as access tokens. Have the issuer make access tokens for an audience of their own, or of the type "at+jwt"`,
+  );
 }
 
 function claimsAt(value: unknown, where: string): ClaimPaths {

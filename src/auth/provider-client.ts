@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { decodeJwt } from 'jose';
 import type * as OpenId from 'openid-client';
 import { whyFailed } from './fetch-json.ts';
 import type { Verifier } from './grant.ts';
@@ -31,6 +32,8 @@ export interface ProviderDeps {
 }
 
 const TIMEOUT_S = 10;
+/** Whoever logs out does not wait longer for an issuer to withdraw what it gave. */
+const REVOKE_MS = 2000;
 /** Issuers change what they publish; what they have said is asked for again after this. */
 const KEPT_MS = 3_600_000;
 
@@ -108,6 +111,21 @@ export class ProviderClient {
     }
   }
 
+  /** Has the issuer withdraw a refresh token, where it can and does so in time. Never rejects. */
+  async revoke(refreshToken: string): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, REVOKE_MS)));
+    await Promise.race([late, this.#revoke(refreshToken).catch(() => undefined)]);
+    clearTimeout(timer);
+  }
+
+  async #revoke(refreshToken: string): Promise<void> {
+    const configuration = await this.#configuration();
+    if (configuration.serverMetadata().revocation_endpoint === undefined) return;
+    const { tokenRevocation } = await library();
+    await tokenRevocation(configuration, refreshToken, { token_type_hint: 'refresh_token' });
+  }
+
   get #redirectUri(): string {
     return `${this.#deps.site.origin}/login/callback`;
   }
@@ -140,7 +158,12 @@ export class ProviderClient {
   ): Promise<{ identity: Identity; tokenEndsAt: number } | { away: boolean; why: string }> {
     if (this.login.token === 'access') {
       const verified = await this.#deps.tokens.verify(tokens.access_token);
-      if (verified.ok) return { identity: verified.grant.identity, tokenEndsAt: verified.grant.expiresAt };
+      if (verified.ok) {
+        // It was verified, for any of the issuers; this one has no say about the people of another.
+        const { iss } = decodeJwt(tokens.access_token);
+        if (iss !== this.issuer.issuer) return { away: false, why: NOT_ITS_OWN };
+        return { identity: verified.grant.identity, tokenEndsAt: verified.grant.expiresAt };
+      }
       return { away: verified.away, why: `the access token of the issuer is not taken: ${verified.detail}` };
     }
     if (claims === undefined) return { away: false, why: 'the issuer sent no ID token' };
@@ -184,6 +207,8 @@ export class ProviderClient {
     );
   }
 }
+
+const NOT_ITS_OWN = 'the access token that the issuer gave is of another issuer';
 
 /** Loaded when somebody signs in: a node to which all bring tokens has no use for it. */
 const library = (): Promise<typeof OpenId> => import('openid-client');

@@ -71,6 +71,15 @@ export class RateLimits {
     return this.#take(this.#addresses.of(networkOf(address ?? '')), 0, unknown, 'unknown');
   }
 
+  /** Whether one more request of nobody who is known would be turned away; takes nothing. */
+  spent(address: string | undefined): TurnedAway | undefined {
+    const { unknown } = this.#deps.settings;
+    if (unknown === undefined) return undefined;
+    const [state = FULL] = this.#addresses.of(networkOf(address ?? ''));
+    const taken = take(state, this.#deps.now(), unknown);
+    return taken.ok ? undefined : { why: 'caller', rateClass: 'unknown', waitMs: taken.waitMs };
+  }
+
   #take(buckets: Buckets, index: number, rate: Rate, rateClass: TurnedAway['rateClass']): TurnedAway | undefined {
     const taken = take(buckets[index] ?? FULL, this.#deps.now(), rate);
     if (!taken.ok) return this.#refuse('caller', rateClass, taken.waitMs);

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { readRegistrationToken, type RegistrationToken } from '../domain/registration-token.ts';
 import { Gathered, TooManyLookups } from './gathered.ts';
 import type { Grant, Verified, Verifier } from './grant.ts';
-import type { Identity } from './identity.ts';
+import { REGISTRATION_SUBJECT, type Identity } from './identity.ts';
 
 /** So long what was read of a token counts: a revocation at another node is noticed within this time. */
 export const FRESH_MS = 3000;
@@ -33,7 +33,7 @@ class RegistrationGrant implements Grant {
 
   constructor({ id, service, hash, createdAt, expiresAt }: RegistrationToken, readAt: number) {
     this.identity = {
-      subject: `registration-token:${id}`,
+      subject: `${REGISTRATION_SUBJECT}${id}`,
       administrator: false,
       reader: false,
       owns: { apiIds: [], services: [], groups: [] },
@@ -83,8 +83,7 @@ export class RegistrationTokens implements Verifier {
     const hash = createHash('sha256').update(parts.secret).digest();
     const grant = this.#known.get(id);
     if (grant === undefined) {
-      const until = this.#missing.get(id);
-      return until !== undefined && this.#deps.now() < until ? refuse(UNKNOWN) : this.#lookUp(id, hash, undefined);
+      return this.#isMissing(id) ? refuse(UNKNOWN) : this.#lookUp(id, hash, undefined);
     }
     this.#remember(this.#known, id, grant);
     // The hash of a token never changes, nor does one that has ended come back: nothing has to be looked up for that.
@@ -92,6 +91,16 @@ export class RegistrationTokens implements Verifier {
       return this.#judge(grant, hash);
     const late = this.#lookUp(id, hash, grant);
     return this.#away ? this.#judge(grant, hash) : late;
+  }
+
+  knows(credential: string): boolean {
+    const id = readRegistrationToken(credential)?.id;
+    return id === undefined || this.#known.has(id) || this.#isMissing(id);
+  }
+
+  #isMissing(id: string): boolean {
+    const until = this.#missing.get(id);
+    return until !== undefined && this.#deps.now() < until;
   }
 
   #isFresh({ readAt }: RegistrationGrant): boolean {

@@ -4,6 +4,8 @@ import type { Identity } from './identity.ts';
 export interface SessionData {
   readonly identity: Identity;
   readonly issuer: string;
+  /** Of the issuer's configuration when they signed in (`issuerMark`). */
+  readonly mark?: string;
   /** What the issuer calls them, for people to read. */
   readonly name?: string;
   /** When the token that says who they are ends, and when the session does at the latest (milliseconds since 1970). */
@@ -15,7 +17,7 @@ export interface SessionData {
 }
 
 /** What an issuer has said about who signed in. */
-export type SignedIn = Omit<SessionData, 'endsAt' | 'issuer'>;
+export type SignedIn = Omit<SessionData, 'endsAt' | 'issuer' | 'mark'>;
 
 /** When a session ends if nobody uses it any more: what was not renewed by then was not used, or cannot be. */
 export function endOf({ tokenEndsAt, endsAt, refreshToken }: SessionData, usedAt: number, idleMs: number): number {

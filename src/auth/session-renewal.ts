@@ -81,7 +81,7 @@ export class Renewals {
       await rows.take(session.id);
       return 'ended';
     }
-    const { issuer, endsAt } = data;
+    const { issuer, mark, endsAt } = data;
     const { signedIn } = answer;
     const renewed: SessionData = {
       // Some issuers send neither again, and the old ones go on.
@@ -90,6 +90,7 @@ export class Renewals {
       ...(data.name !== undefined && { name: data.name }),
       ...signedIn,
       issuer,
+      ...(mark !== undefined && { mark }),
       endsAt,
     };
     const expiresAt = endOf(renewed, clock(), idleMs);

@@ -13,6 +13,9 @@ const MAX_REMEMBERED = 10_000;
 /** Tokens that are remembered as they are, which saves the hash for those in constant use. */
 const MAX_RECENT = 500;
 
+/** What OpenID Connect puts into ID tokens alone (Core, sections 2 and 3.3.2.11); some providers put `nonce` into access tokens as well. */
+const OF_ID_TOKENS = ['at_hash', 'c_hash'] as const;
+
 /** An access token of an issuer. */
 class TokenGrant implements Grant {
   readonly identity: Identity;
@@ -98,6 +101,8 @@ export class Tokens implements Verifier {
         currentDate: new Date(this.#deps.clock()),
         requiredClaims: ['exp'],
       });
+      const stray = OF_ID_TOKENS.find((claim) => Object.hasOwn(payload, claim));
+      if (stray !== undefined) return refuse(`it is an ID token: access tokens have no ${stray}`);
       const identity = identityOf(payload, issuer);
       if (typeof identity === 'string') return refuse(identity);
       const grant = new TokenGrant(identity, (payload.exp ?? 0) * 1000, key);

@@ -7,12 +7,16 @@ const TIMEOUT_MS = 600_000;
 /** Where a browser comes back to: an address of this machine, for one visit (RFC 8252, section 7.3). */
 export interface CallbackServer {
   readonly redirectUri: string;
-  /** Resolves with the URL that the browser came back with; rejects when it does not within ten minutes. */
-  readonly visited: Promise<URL>;
+  /**
+   * Resolves with the URL that the browser came back with from where it was sent with this `state`; whatever else comes is
+   * not waited for any less. Rejects when it does not come within ten minutes.
+   */
+  visited(state: string): Promise<URL>;
   close(): void;
 }
 
 export async function openCallbackServer(): Promise<CallbackServer> {
+  let expected: string | undefined;
   let take: (url: URL) => void;
   let give: (error: Error) => void;
   const visited = new Promise<URL>((resolve, reject) => {
@@ -21,11 +25,17 @@ export async function openCallbackServer(): Promise<CallbackServer> {
   });
   visited.catch(() => {});
   const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '/', redirectUri);
-    if (request.method !== 'GET' || url.pathname !== '/callback') return void response.writeHead(404).end();
+    const target = request.url ?? '/';
+    const url = URL.canParse(target, redirectUri) ? new URL(target, redirectUri) : undefined;
+    if (request.method !== 'GET' || url?.pathname !== '/callback') return void response.writeHead(404).end();
+    // Anyone on this machine, and any page in the browser, can come here.
+    if (expected === undefined || url.searchParams.get('state') !== expected) {
+      return answer(response, 400, 'This is not of the login that the command line waits for.');
+    }
     const failed = url.searchParams.has('error');
     answer(
       response,
+      200,
       failed ? 'You are not logged in.' : 'Done. The command line goes on by itself; this page can be closed.',
     );
     take(url);
@@ -36,7 +46,10 @@ export async function openCallbackServer(): Promise<CallbackServer> {
   const timer = setTimeout(() => give(new Error('nobody came back from the browser')), TIMEOUT_MS);
   return {
     redirectUri,
-    visited,
+    visited: (state) => {
+      expected = state;
+      return visited;
+    },
     close: () => {
       clearTimeout(timer);
       server.close();
@@ -45,7 +58,7 @@ export async function openCallbackServer(): Promise<CallbackServer> {
   };
 }
 
-function answer(response: ServerResponse, text: string): void {
+function answer(response: ServerResponse, status: number, text: string): void {
   const headers = {
     'content-type': 'text/html; charset=utf-8',
     'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -54,5 +67,5 @@ function answer(response: ServerResponse, text: string): void {
     connection: 'close',
   };
   const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Signalbox</title><p>${text}</p></html>`;
-  response.writeHead(200, headers).end(page);
+  response.writeHead(status, headers).end(page);
 }

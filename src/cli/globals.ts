@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import { usageError } from './errors.ts';
 import { Api, baseUrl, type Token } from './http.ts';
 import type { Io } from './io.ts';
+import { isSafe } from './openid.ts';
 import { savedToken } from './saved-token.ts';
 import { seconds } from './selectors.ts';
 
@@ -48,12 +49,22 @@ export function apiOf(command: Command, io: Pick<Io, 'env'>): Api {
  */
 export function tokenOf(command: Command, io: Pick<Io, 'env'>): Token {
   const { tokenFile, url } = globalsOf(command);
+  const show = (token: string): string => {
+    if (isSafe(baseUrl(url)) || io.env['SIGNALBOX_ALLOW_HTTP'] === '1') return token;
+    throw usageError(
+      `${baseUrl(url)} is neither https:// nor on this machine: a token sent there could be read on the way. Where the network keeps it safe, SIGNALBOX_ALLOW_HTTP=1 sends it all the same.`,
+    );
+  };
   if (tokenFile === undefined) {
-    return () => checked(io.env['SIGNALBOX_TOKEN'] ?? '', 'SIGNALBOX_TOKEN') ?? savedToken(baseUrl(url), io);
+    return () => {
+      const token = checked(io.env['SIGNALBOX_TOKEN'] ?? '', 'SIGNALBOX_TOKEN');
+      // A login is only kept for servers where that is no question.
+      return token === undefined ? savedToken(baseUrl(url), io) : show(token);
+    };
   }
   return () => {
     const token = checked(readToken(tokenFile), tokenFile);
-    if (token !== undefined) return token;
+    if (token !== undefined) return show(token);
     throw usageError(`${tokenFile} is empty; --token-file takes a file with an access token in it.`);
   };
 }

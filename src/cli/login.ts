@@ -133,9 +133,10 @@ async function withBrowser(openid: Openid, { browser }: LoginOptions, io: Io): P
   try {
     return await openid.withBrowser(callback.redirectUri, async (url) => {
       io.err(`Log in with a browser on this machine:\n\n  ${url}\n`);
+      const visited = callback.visited(new URL(url).searchParams.get('state') ?? '');
       if (browser) openBrowser(url);
       try {
-        return await callback.visited;
+        return await visited;
       } catch (error) {
         throw failure('Nobody has logged in', `${(error as Error).message}; begin again.`);
       }

@@ -37,9 +37,9 @@ function createProgram(io: Io): Command {
       `
 Environment:
   SIGNALBOX_URL   where Signalbox is, when --url does not say so
-  SIGNALBOX_TOKEN an access token, when --token-file names none
   NODE_EXTRA_CA_CERTS  a file with the authority of the server's certificate, where that is your own
   SIGNALBOX_TOKEN an access token, when --token-file names none; without, that of \`signalbox login\`
+  SIGNALBOX_ALLOW_HTTP  1 shows that token to other machines without TLS as well
   NO_COLOR        set to anything: no colours
 
 Exit codes:

@@ -1,11 +1,12 @@
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Action } from '../auth/actions.ts';
 import { belongs, STRANGER } from '../auth/caller.ts';
+import { rateClassOf } from '../auth/rate-class.ts';
 import { badHeader, Problem } from '../protocol/problem.ts';
 import type { EdgeDeps } from './deps.ts';
 import { REVISION_HEADER } from './answers.ts';
 import { decide, identify } from './identify.ts';
-import { limitedBy } from './rate-limiting.ts';
+import { beforeLookUp, limitedBy } from './rate-limiting.ts';
 import { securityHeaders } from './security-headers.ts';
 import { targetOf } from './target-of.ts';
 
@@ -63,6 +64,7 @@ export function admission({ state, config, access, limits, tls }: Admission, rou
   const needsCatalog = reads || WRITES.has(action);
   const target = WRITES.has(action) ? targetOf(url) : undefined;
   const limited = limitedBy(limits, route);
+  const before = beforeLookUp(limits, rateClassOf(route));
   const setHeaders = securityHeaders(url, action, tls !== undefined);
   /** Who is a service account is in the catalog too, so all but strangers wait for it. */
   const whyNot = (request: FastifyRequest): Problem | undefined => {
@@ -81,7 +83,7 @@ export function admission({ state, config, access, limits, tls }: Admission, rou
   return (request, reply, done) => {
     request.arrivedAt = performance.now();
     setHeaders(reply);
-    const identified = identify(access, request, credentials);
+    const identified = identify(access, request, credentials, before);
     if (!(identified instanceof Promise))
       return answer(request, reply, done, limited(request, identified ?? whyNot(request)));
     void identified

@@ -1,6 +1,7 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { admission } from './admission.ts';
 import type { EdgeDeps } from './deps.ts';
+import { noteBeginnings } from './client-certificate.ts';
 import { clientErrorHandler } from './client-error.ts';
 import { EdgeLog } from './edge-log.ts';
 import { decide, identify } from './identify.ts';
@@ -19,7 +20,7 @@ import { overrideRoutes } from './http/overrides.ts';
 import { renewRoutes } from './http/renew.ts';
 import { documentRoutes } from './openapi.ts';
 import { validatorCompiler } from './query-validation.ts';
-import { limitedNowhere } from './rate-limiting.ts';
+import { beforeLookUp, limitedNowhere } from './rate-limiting.ts';
 import { requestIds } from './request-ids.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { RouteTable } from './route-table.ts';
@@ -65,11 +66,13 @@ export async function buildApp(deps: EdgeDeps): Promise<FastifyInstance> {
       onError(error, request, reply);
     },
   });
+  if (deps.access.certificates !== undefined) noteBeginnings(app.server, deps.access.certificates);
   const routes = new RouteTable();
   app.decorate('routeTable', routes);
   app.decorate('gate', gateOf(deps.access, deps.state));
   app.decorateRequest('caller');
   app.decorateRequest('grant');
+  app.decorateRequest('knownBy');
   app.decorateRequest('bodyService');
   app.decorateRequest('arrivedAt', 0);
   // Each scope says what it reads; where nothing does, a body is not even looked at.
@@ -141,7 +144,9 @@ async function notFound(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<never> {
-  const found = (await identify(access, request)) ?? decide(request, 'docs.read', undefined, state.view);
+  const found =
+    (await identify(access, request, undefined, beforeLookUp(limits, 'read'))) ??
+    decide(request, 'docs.read', undefined, state.view);
   const problem = limitedNowhere(limits)(request, found);
   if (problem !== undefined) throw problem;
   const path = request.url.split('?')[0] ?? '';

@@ -2,10 +2,11 @@ import type { FastifyRequest } from 'fastify';
 import type { Action } from '../auth/actions.ts';
 import { authorize } from '../auth/authorize.ts';
 import { STRANGER } from '../auth/caller.ts';
-import { resolveDevelopmentCaller } from '../auth/development.ts';
+import { proxyHeaderIn, resolveDevelopmentCaller } from '../auth/development.ts';
 import { knownCaller } from '../auth/known-callers.ts';
 import { isAbsentFor } from '../auth/registrar.ts';
 import type { Certificates } from '../auth/certificates.ts';
+import type { Site } from '../auth/site.ts';
 import type { Target } from '../auth/target.ts';
 import type { Grant, Verified, Verifier } from '../auth/grant.ts';
 import type { Caller } from '../domain/command.ts';
@@ -14,7 +15,8 @@ import type { View } from '../domain/view.ts';
 import { badParameter, Problem } from '../protocol/problem.ts';
 import { bearerToken } from './bearer.ts';
 import { certificateOf } from './client-certificate.ts';
-import { sessionIn, whyNotWith, type SessionAccess } from './session-access.ts';
+import type { BeforeLookUp } from './rate-limiting.ts';
+import { sessionIn, whyNotByPage, whyNotWith, type SessionAccess } from './session-access.ts';
 
 /** How callers are known; what is left out is not taken. */
 export interface Access {
@@ -38,6 +40,8 @@ declare module 'fastify' {
     caller: Caller;
     /** What the caller's token is worth; `undefined` without one. */
     grant: Grant | undefined;
+    /** What the grant is of. */
+    knownBy: 'token' | 'session' | 'certificate' | undefined;
   }
 }
 
@@ -48,6 +52,7 @@ export function identify(
   access: Access,
   request: FastifyRequest,
   credentials?: 'none' | 'form',
+  before: BeforeLookUp = () => undefined,
 ): Problem | undefined | Promise<Problem | undefined> {
   const url = request.raw.url ?? '';
   if (url.length > MAX_URL_LENGTH) {
@@ -63,24 +68,28 @@ export function identify(
   if (access.registrationTokens !== undefined && token?.startsWith(REGISTRATION_TOKEN_PREFIX) === true) {
     // In development mode as well its bearer is the registrar and nobody else.
     request.caller = STRANGER;
-    return verify(access.registrationTokens, request, token);
+    return verify(access.registrationTokens, request, token, before);
   }
   if (authorization === undefined && access.certificates !== undefined) {
-    const problem = identifyByTls(access.certificates, request);
+    const problem = identifyByTls(access.certificates, request, access.sessions?.site);
     if (problem !== undefined || request.grant !== undefined) return problem;
   }
   // Where no tokens are known, what a client sends along by habit does no harm.
-  if (authorization === undefined || access.tokens === undefined) return identifySession(access, request, credentials);
+  if (authorization === undefined || access.tokens === undefined)
+    return identifySession(access, request, credentials, before);
   request.caller = STRANGER;
   if (token === undefined) return new Problem('unauthenticated', `Authorization has another form; ${HOW}`);
-  return verify(access.tokens, request, token);
+  return verify(access.tokens, request, token, before);
 }
 
 function verify(
   verifier: Verifier,
   request: FastifyRequest,
   token: string,
+  before: BeforeLookUp,
 ): Problem | undefined | Promise<Problem | undefined> {
+  const first = verifier.knows?.(token) === false ? before(request) : undefined;
+  if (first !== undefined) return first === 'nobody' ? undefined : first;
   const verified = verifier.verify(token);
   return verified instanceof Promise ? verified.then((late) => take(request, late)) : take(request, verified);
 }
@@ -90,12 +99,15 @@ function identifySession(
   { sessions }: Access,
   request: FastifyRequest,
   credentials: 'form' | undefined,
+  before: BeforeLookUp,
 ): Problem | undefined | Promise<Problem | undefined> {
   const credential = sessions && sessionIn(request, sessions.site);
   if (sessions === undefined || credential === undefined || credential === '') return undefined;
   request.caller = STRANGER;
   const foreign = whyNotWith(request, credential, sessions.site, credentials);
   if (foreign !== undefined) return foreign;
+  const first = sessions.sessions.knows?.(credential) === false ? before(request) : undefined;
+  if (first !== undefined) return first === 'nobody' ? undefined : first;
   const verified = sessions.sessions.verify(credential);
   return verified instanceof Promise
     ? verified.then((late) => takeSession(request, late))
@@ -103,8 +115,10 @@ function identifySession(
 }
 
 function takeSession(request: FastifyRequest, verified: Verified): Problem | undefined {
-  if (verified.ok) request.grant = verified.grant;
-  else if (verified.away) {
+  if (verified.ok) {
+    request.grant = verified.grant;
+    request.knownBy = 'session';
+  } else if (verified.away) {
     return new Problem('session-unavailable', {
       detail: `The session cannot be looked at: ${verified.detail}.`,
       retryAfter: 2,
@@ -142,19 +156,31 @@ const IN_URL = 'is not taken: URLs are written to logs and histories. Send the h
 function identifyLocally(request: FastifyRequest, mustLogIn: boolean): Problem | undefined {
   const { raw } = request;
   const { host, origin } = raw.headers;
-  const resolution = resolveDevelopmentCaller({ remoteAddress: raw.socket.remoteAddress, host, origin });
+  const resolution = resolveDevelopmentCaller({
+    remoteAddress: raw.socket.remoteAddress,
+    host,
+    origin,
+    proxyHeader: proxyHeaderIn(raw.headers),
+  });
   if (!resolution.ok) return new Problem('forbidden', resolution.detail);
   if (!mustLogIn) request.caller = resolution.caller;
   return undefined;
 }
 
-function identifyByTls(certificates: Certificates, request: FastifyRequest): Problem | undefined {
+function identifyByTls(
+  certificates: Certificates,
+  request: FastifyRequest,
+  site: Site | undefined,
+): Problem | undefined {
   const verified = certificateOf(certificates, request.raw);
   if (verified === undefined) return undefined;
   if (!verified.ok)
     return new Problem('invalid-certificate', `The client certificate is not taken: ${verified.detail}.`);
   if (!certificates.stillHolds(verified.grant)) return new Problem('invalid-certificate', OUTLIVED);
+  const foreign = whyNotByPage(request, site);
+  if (foreign !== undefined) return foreign;
   request.grant = verified.grant;
+  request.knownBy = 'certificate';
   return undefined;
 }
 
@@ -164,6 +190,7 @@ const OUTLIVED =
 function take(request: FastifyRequest, verified: Verified): Problem | undefined {
   if (!verified.ok) return refusal(verified);
   request.grant = verified.grant;
+  request.knownBy = 'token';
   return undefined;
 }
 

@@ -6,7 +6,7 @@ import type { RateClass } from '../domain/rate.ts';
 import type { FrameGate } from '../feed/frame-gate.ts';
 import { Problem } from '../protocol/problem.ts';
 
-export type Limits = Pick<RateLimits, 'caller' | 'unknown'>;
+export type Limits = Pick<RateLimits, 'caller' | 'unknown' | 'spent'>;
 
 /** What a request is answered with: the problem that was found, or that there are too many such requests. */
 export type Limited = (request: FastifyRequest, problem: Problem | undefined) => Problem | undefined;
@@ -21,6 +21,22 @@ export function limitedBy(limits: Limits | undefined, route: RateRoute): Limited
 /** For what no route takes. */
 export const limitedNowhere = (limits: Limits | undefined): Limited =>
   limits === undefined ? (_request, problem) => problem : (request, problem) => limit(limits, 'read', request, problem);
+
+/**
+ * What becomes of a request whose credential this node would have to look up first: a problem, or it is `nobody`'s. Where
+ * too much is asked without a good one, the database is not asked about more of them; and for health it never is.
+ */
+export type BeforeLookUp = (request: FastifyRequest) => Problem | 'nobody' | undefined;
+
+/** Made once for a route; without limits everything is looked up. */
+export function beforeLookUp(limits: Limits | undefined, rateClass: RateClass | undefined): BeforeLookUp {
+  if (limits === undefined) return () => undefined;
+  if (rateClass === undefined) return () => 'nobody';
+  return ({ raw }) => {
+    const turnedAway = limits.spent(raw.socket.remoteAddress);
+    return turnedAway && tooMany(turnedAway);
+  };
+}
 
 function classNow(rateClass: RateClass | undefined, { url }: RateRoute, request: FastifyRequest) {
   return rateClass === 'list' && isPoll(url, request.raw.url ?? '') ? 'resume' : rateClass;
@@ -40,12 +56,14 @@ function limit(
   if (rateClass === undefined && (isKnown || problem === undefined)) return problem;
   const turnedAway =
     isKnown && rateClass !== undefined ? limits.caller(caller, rateClass) : limits.unknown(raw.socket.remoteAddress);
-  if (turnedAway === undefined) return problem;
-  return new Problem('rate-limited', {
+  return turnedAway === undefined ? problem : tooMany(turnedAway);
+}
+
+const tooMany = (turnedAway: TurnedAway): Problem =>
+  new Problem('rate-limited', {
     detail: `${whyOf(turnedAway)} Nothing was done.`,
     retryAfter: Math.max(1, Math.ceil(turnedAway.waitMs / 1000)),
   });
-}
 
 function whyOf({ why, rateClass }: TurnedAway): string {
   if (why === 'node') return `The node is too busy for requests of the class ${rateClass} now.`;

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { readCookie, writeCookie } from '../auth/cookies.ts';
-import { isCsrfToken, isSafe, whyNotFrom, type Need } from '../auth/csrf.ts';
+import { isCsrfToken, isSafe, whyNotFrom, whyNotFromPage, type Need, type Source } from '../auth/csrf.ts';
 import type { Verifier } from '../auth/grant.ts';
 import type { Site } from '../auth/site.ts';
 import { Problem } from '../protocol/problem.ts';
@@ -45,16 +45,9 @@ export function whyNotWith(
   site: Site,
   credentials?: 'form',
 ): Problem | undefined {
-  const { method = 'GET', headers } = request.raw;
+  const { headers } = request.raw;
   const need = needOf(request);
-  const source = {
-    method,
-    host: headers.host,
-    origin: headers.origin,
-    secFetchSite: one(headers['sec-fetch-site']),
-    secFetchMode: one(headers['sec-fetch-mode']),
-  };
-  const detail = whyNotFrom(source, need, site.origin);
+  const detail = whyNotFrom(sourceOf(request), need, site.origin);
   if (detail !== undefined) return new Problem('cross-site', detail);
   if (need !== 'write' || credentials === 'form') return undefined;
   if (isCsrfToken(headers[CSRF_HEADER], credential)) return undefined;
@@ -62,6 +55,23 @@ export function whyNotWith(
     'cross-site',
     'With a session cookie a write needs the header X-Signalbox-CSRF, with the csrf of /v1/whoami.',
   );
+}
+
+/** The same for a client certificate; without a `site`, the host that the browser believes to talk to is ours. */
+export function whyNotByPage(request: FastifyRequest, site: Site | undefined): Problem | undefined {
+  const source = sourceOf(request);
+  const detail = whyNotFromPage(source, needOf(request), site?.origin ?? `https://${source.host}`);
+  return detail === undefined ? undefined : new Problem('cross-site', detail);
+}
+
+function sourceOf({ raw: { method = 'GET', headers } }: FastifyRequest): Source {
+  return {
+    method,
+    host: headers.host,
+    origin: headers.origin,
+    secFetchSite: one(headers['sec-fetch-site']),
+    secFetchMode: one(headers['sec-fetch-mode']),
+  };
 }
 
 function needOf({ raw }: FastifyRequest): Need {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { readCookie, writeCookie } from '../../src/auth/cookies.ts';
-import { csrfToken, isCsrfToken, whyNotFrom, type Need, type Source } from '../../src/auth/csrf.ts';
+import { csrfToken, isCsrfToken, whyNotFrom, whyNotFromPage, type Need, type Source } from '../../src/auth/csrf.ts';
 import { html, page } from '../../src/auth/html.ts';
 import { returnTo } from '../../src/auth/return-to.ts';
 import { Site } from '../../src/auth/site.ts';
@@ -37,6 +37,14 @@ test.each<[what: string, source: Partial<Source>, read: boolean, stream: boolean
   ['no browser that says anything', {}, true, false, false],
 ])('SEC1 a request with a session cookie from %s', (_what, source, read, stream, write) => {
   expect([isTaken('read', source), isTaken('stream', source), isTaken('write', source)]).toEqual([read, stream, write]);
+  // The same for who is known by a certificate, but that programs say nothing of a page.
+  const isProgram = Object.keys(source).length === 0;
+  const shown = { method: 'GET', host: HOST, origin: undefined, secFetchSite: undefined, secFetchMode: undefined };
+  expect(
+    (['read', 'stream', 'write'] as const).map(
+      (need) => whyNotFromPage({ ...shown, ...source }, need, OWN) === undefined,
+    ),
+  ).toEqual(isProgram ? [true, true, true] : [read, stream, write]);
 });
 
 test('SEC1 without TLS, on this machine, the Host is ours under each of its names, and other ports are not', () => {

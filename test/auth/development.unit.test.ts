@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { resolveDevelopmentCaller, type Connection } from '../../src/auth/development.ts';
+import { proxyHeaderIn, resolveDevelopmentCaller, type Connection } from '../../src/auth/development.ts';
 
 const LOCAL: Connection = { remoteAddress: '127.0.0.1', host: 'localhost:4400', origin: undefined };
 const answer = (more: Partial<Connection>) => resolveDevelopmentCaller({ ...LOCAL, ...more });
@@ -35,4 +35,25 @@ test.each<Partial<Connection>>([
   { origin: '' },
 ])('SEC1 in development mode %j is refused', (more) => {
   expect(answer(more).ok).toBe(false);
+});
+
+test.each([
+  'forwarded',
+  'via',
+  'x-real-ip',
+  'x-forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-forwarded-client-cert',
+])('SEC2 in development mode what comes through a proxy is refused: %s', (name) => {
+  const proxyHeader = proxyHeaderIn({ host: 'localhost', accept: '*/*', [name]: '' });
+  expect(proxyHeader).toBe(name);
+  expect(answer({ proxyHeader })).toMatchObject({ ok: false, detail: expect.stringContaining(name) });
+});
+
+test('SEC2 what clients send themselves is of no proxy', () => {
+  expect(
+    proxyHeaderIn({ host: 'localhost', 'x-request-id': '1', 'x-requested-with': 'x', origin: 'x' }),
+  ).toBeUndefined();
 });

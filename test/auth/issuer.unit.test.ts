@@ -36,6 +36,15 @@ test.each<[value: unknown, fault: string]>([
   [[{ ...GOOD, issuer: 'http://localhost.example.com' }], '/0/issuer must be'],
   [[{ ...GOOD, issuer: 'https://me:x@login.example.com' }], '/0/issuer must be'],
   [[{ ...GOOD, jwksUri: 'file:///etc/keys' }], '/0/jwksUri must be'],
+  [
+    [{ ...GOOD, types: ['JWT'], login: { clientId: 'signalbox' } }],
+    '/0/audience must not have signalbox in it, a client of /0/login, as long as /0/types has "JWT"',
+  ],
+  [
+    [{ ...GOOD, audience: ['a', 'cli'], types: ['at+jwt', 'jwt'], login: { clientId: 'w', cliClientId: 'cli' } }],
+    '/0/audience must not have cli in it',
+  ],
+  [[{ ...GOOD, types: ['JWT'], login: { clientId: 'signalbox', token: 'id' } }], '/0/audience must not have signalbox'],
   [[{ ...GOOD, types: ['none'] }], '/0/types must have no others'],
   [[{ ...GOOD, admin: ['x'] }], '/0/admin is not known; there are issuer, audience'],
   [[{ ...GOOD, admins: 'x' }], '/0/admins must be a list of texts'],
@@ -63,6 +72,12 @@ test.each(['http://localhost:9000', 'http://127.0.0.1:9000/realm', 'http://[::1]
     expect(faultOf([{ ...GOOD, issuer }])).toBe('');
   },
 );
+
+test('SEC1 where ID tokens can be told from access tokens, the audience may be a client', () => {
+  expect(faultOf([{ ...GOOD, login: { clientId: 'signalbox' } }])).toBe('');
+  expect(faultOf([{ ...GOOD, types: ['JWT'], login: { clientId: 'signalbox-web' } }])).toBe('');
+  expect(faultOf([{ ...GOOD, types: ['JWT'] }])).toBe('');
+});
 
 test('a login needs a client id, and everything else has a default', () => {
   const read = readIssuers(JSON.stringify([{ ...GOOD, login: { clientId: 'signalbox' } }]));

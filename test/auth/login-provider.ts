@@ -16,7 +16,7 @@ interface Library {
 }
 
 /** Groups stand three levels deep, the client under another name, and access tokens do not say that they are some. */
-const formats = {
+const formats = (issuer: () => string | undefined) => ({
   customizers: {
     jwt: (
       _context: unknown,
@@ -26,11 +26,12 @@ const formats = {
       jwt.header = { typ: 'JWT' };
       delete jwt.payload['client_id'];
       jwt.payload['azp'] = token.clientId;
+      jwt.payload['iss'] = issuer() ?? jwt.payload['iss'];
       jwt.payload['resource_access'] = { signalbox: { roles: token.accountId === 'root' ? ['Admins'] : ['Guests'] } };
       return jwt;
     },
   },
-};
+});
 
 /** An OpenID provider of another house, with people: whoever says a name is that. */
 export class LoginProvider {
@@ -38,6 +39,8 @@ export class LoginProvider {
   #answer: (request: IncomingMessage, response: ServerResponse) => void = () => {};
   url = '';
   away = false;
+  /** Whose its access tokens say to be; left out, its own. */
+  accessTokensOf: string | undefined;
 
   static async open(): Promise<LoginProvider> {
     const provider = new LoginProvider();
@@ -70,10 +73,11 @@ export class LoginProvider {
       claims: { openid: ['sub', 'email'] },
       conformIdTokenClaims: false,
       issueRefreshToken: () => true,
-      formats,
+      formats: formats(() => provider.accessTokensOf),
       ttl: { AccessToken: 300, Session: 3600, Interaction: 600, Grant: 3600, IdToken: 300, RefreshToken: 3600 },
       features: {
         rpInitiatedLogout: { enabled: true },
+        revocation: { enabled: true, allowedPolicy: () => true },
         resourceIndicators: {
           enabled: true,
           useGrantedResource: () => true,
@@ -110,6 +114,17 @@ export class LoginProvider {
       readers: ['Guests'],
       login: { clientId: 'signalbox-web', clientSecret: SECRET, title: 'Other House', resource: AUDIENCE, ...login },
     };
+  }
+
+  /** Whether it still takes a refresh token; whether or not, it does not after. */
+  async takes(refreshToken: string): Promise<boolean> {
+    const body = new URLSearchParams({
+      grant_type: 'refresh_token',
+      refresh_token: refreshToken,
+      client_id: 'signalbox-web',
+      client_secret: SECRET,
+    });
+    return (await fetch(`${this.url}/token`, { method: 'POST', body })).ok;
   }
 
   /** Signs somebody in, as a browser would that follows `url`; answers where it is sent back to. */

@@ -20,10 +20,9 @@ interface Opened {
 }
 
 /** A node as its settings alone make it. */
-async function open(issuers: readonly object[]): Promise<Opened> {
+async function open(issuers: readonly object[], rows = new MemorySessions()): Promise<Opened> {
   const loaded = loadConfig({ OIDC_ISSUERS: JSON.stringify(issuers), PUBLIC_URL });
   if (!loaded.ok) throw new Error(loaded.errors.join('\n'));
-  const rows = new MemorySessions();
   const noted: Opened['noted'] = [];
   const { catalog, app } = await openFilledEdge();
   closing.push(() => app.close());
@@ -188,6 +187,16 @@ test('a token that has ended is renewed at the provider, and a session ends when
   expect(await whoami(opened, second.session)).toMatchObject({ kind: 'stranger' });
 });
 
+test('SEC1 a node that starts with other issuers on the same database takes no session of before', async () => {
+  const house = await provider();
+  const settings = house.settings();
+  const before = await open([settings]);
+  const { session } = await logIn(before, house, 'root');
+  expect(await whoami(await open([settings], before.rows), session)).toMatchObject({ kind: 'administrator' });
+  for (const issuers of [[{ ...settings, admins: [] }], [{ ...settings, issuer: 'https://other.example.com' }]])
+    expect(await whoami(await open(issuers, before.rows), session)).toMatchObject({ kind: 'stranger', by: 'nothing' });
+});
+
 test('SEC1 a sign-in belongs to the browser that began it, and is good once', async () => {
   const house = await provider();
   const opened = await open([house.settings()]);
@@ -272,6 +281,52 @@ test('a provider that is away, that refuses, or whose tokens are for others, is 
   const others = await open([{ ...(house.settings() as object), audience: 'another' }]);
   const { response } = await logIn(others, house, 'root');
   expect([response.statusCode, response.body]).toEqual([403, expect.stringContaining('another audience')]);
+});
+
+test('SEC1 an issuer signs in nobody with the token of another', async () => {
+  const house = await provider();
+  const settings = house.settings();
+  const another = { ...settings, issuer: 'https://other.example.com', jwksUri: `${house.url}/jwks`, login: undefined };
+  const opened = await open([settings, another]);
+  house.accessTokensOf = 'https://other.example.com';
+  const { response, session } = await logIn(opened, house, 'root');
+  expect([response.statusCode, response.body]).toEqual([403, expect.stringContaining('of another issuer')]);
+  expect(await whoami(opened, session)).toMatchObject({ kind: 'stranger' });
+  house.accessTokensOf = house.url;
+  expect((await logIn(opened, house, 'root')).response.statusCode).toBe(303);
+});
+
+test('SEC1 logging out withdraws the refresh token, and does not wait for an issuer that is away', async () => {
+  const house = await provider();
+  const opened = await open([house.settings()]);
+  const logOut = async () => {
+    const { session } = await logIn(opened, house, 'root');
+    const { csrf } = (await whoami(opened, session)) as { csrf: string };
+    const [refreshToken = ''] = Array.from(
+      opened.rows.rows.values(),
+      ({ data }) => (data as { refreshToken: string }).refreshToken,
+    );
+    return {
+      refreshToken,
+      now: () =>
+        opened.edge.app.inject({
+          method: 'POST',
+          url: '/logout',
+          headers: { cookie: session, origin: PUBLIC_URL, 'x-signalbox-csrf': csrf },
+        }),
+    };
+  };
+  const kept = await logOut();
+  expect(await house.takes(kept.refreshToken)).toBe(true);
+  expect((await kept.now()).statusCode).toBe(200);
+  const withdrawn = await logOut();
+  expect((await withdrawn.now()).statusCode).toBe(200);
+  expect(await house.takes(withdrawn.refreshToken)).toBe(false);
+  const later = await logOut();
+  house.away = true;
+  expect((await later.now()).json()).toMatchObject({ loggedOut: true });
+  house.away = false;
+  expect([await house.takes(later.refreshToken), opened.rows.rows.size]).toEqual([true, 0]);
 });
 
 test('without a login nobody can log in, and the page says so', async () => {

@@ -30,6 +30,8 @@ class World {
   answer: Awaited<ReturnType<Renew>> = { ok: false, why: 'refused' };
   gate: Promise<void> | undefined;
   readonly shown: string[] = [];
+  /** How the issuers are configured. */
+  readonly marks = new Map([['https://login.test', 'as it was']]);
 
   node(more: object = {}): Sessions {
     return new Sessions({
@@ -39,6 +41,7 @@ class World {
         await this.gate;
         return this.answer;
       },
+      markOf: (issuer) => this.marks.get(issuer),
       maxAgeMs: 8 * HOUR,
       idleMs: HOUR,
       clock: () => this.now,
@@ -246,6 +249,58 @@ test('SEC1 who has become somebody else by a renewal loses the open streams', as
   world.now += 11 * MINUTE;
   world.answer = { ok: true, signedIn: world.signedIn({ identity: { ...ADMIN, subject: 'eve' } }) };
   expect(await isGood(sessions, other)).toBe(false);
+});
+
+test('SEC1 who guesses asks the database once about each id, many ids at a time, and pushes out no session', async () => {
+  const world = new World();
+  const sessions = world.node({ maxRemembered: 10 });
+  const credential = await world.start(sessions);
+  await sessions.verify(credential);
+  world.rows.asked = 0;
+  const guesses = Array.from({ length: 400 }, () => randomBytes(32).toString('base64url'));
+  expect(guesses.map((guess) => sessions.knows(guess))).not.toContain(true);
+  const answers = await Promise.all(guesses.map((guess) => isGood(sessions, guess)));
+  expect([answers.includes(true), world.rows.asked]).toEqual([false, 2]);
+  const last = guesses.at(-1) ?? '';
+  expect([sessions.knows(last), sessions.knows(credential), sessions.knows('x')]).toEqual([true, true, true]);
+  expect(sessions.verify(last)).toMatchObject({ ok: false, away: false });
+  expect([sessions.verify(credential), world.rows.asked]).toMatchObject([{ ok: true }, 2]);
+  // Only the newest guesses are remembered.
+  expect(sessions.knows(guesses[0] ?? '')).toBe(false);
+  world.now += 10_000;
+  expect(sessions.knows(last)).toBe(false);
+  const many = await Promise.all(
+    Array.from({ length: 3000 }, async () => sessions.verify(randomBytes(32).toString('base64url'))),
+  );
+  expect(many.filter((verified) => !verified.ok && verified.away).length).toBeGreaterThan(0);
+  expect(await isGood(sessions, credential)).toBe(true);
+});
+
+test('SEC1 a session ends when its issuer is not configured any more, or otherwise than when it began', async () => {
+  const world = new World();
+  const here = world.node();
+  const credential = await world.start(here, { tokenEndsAt: world.now + 10 * MINUTE, refreshToken: 'r1' });
+  const stream = await grantOf(here.verify(credential));
+  // A renewal changes nothing about it.
+  world.now += 11 * MINUTE;
+  world.answer = { ok: true, signedIn: world.signedIn({ tokenEndsAt: world.now + HOUR, refreshToken: 'r2' }) };
+  expect([await isGood(here, credential), await isGood(world.node(), credential)]).toEqual([true, true]);
+  for (const mark of ['otherwise', undefined]) {
+    if (mark === undefined) world.marks.delete('https://login.test');
+    else world.marks.set('https://login.test', mark);
+    expect(await world.node().verify(credential)).toMatchObject({ ok: false, away: false });
+  }
+  stream.holds(world.now);
+  world.now += SESSION_CACHE_MS;
+  await here.refresh();
+  expect([stream.holds(world.now), await isGood(here, credential), world.shown]).toEqual([false, false, ['r1']]);
+  // Nor is one good that was begun before there were marks.
+  world.marks.set('https://login.test', 'as it was');
+  const [row] = world.rows.rows.values();
+  if (row === undefined) throw new Error('the row is gone');
+  expect(await isGood(world.node(), credential)).toBe(true);
+  world.rows.rows.set(row.id, { ...row, data: { ...(row.data as object), mark: undefined } });
+  expect(await isGood(world.node(), credential)).toBe(false);
 });
 
 test('while the database is away, known sessions go on until they end, and others are not judged', async () => {

@@ -84,6 +84,22 @@ const claimsOf = (more: object): string =>
     'base64url',
   );
 
+test.each(['at_hash', 'c_hash'])('SEC1 a token with %s is an ID token, whatever its type', async (claim) => {
+  const tokens = open({ types: ['at+jwt', 'JWT'] });
+  for (const typ of ['at+jwt', 'JWT', null])
+    expect(why(await tokens.verify(await issuer.mint({ [claim]: 'x' }, { typ })))).toContain('it is an ID token');
+});
+
+test.each(['anonymous', 'development', 'signalbox', 'registration-token:0', 'cert:cn:orders'])(
+  "SEC1 a token whose subject is %s, which is Signalbox's to give, is refused",
+  async (sub) => {
+    expect(why(await open().verify(await issuer.mint({ sub })))).toMatch(/^its sub /);
+    const named = open({ claims: { subject: '/who/name' } });
+    expect(why(await named.verify(await issuer.mint({ who: { name: sub } })))).toMatch(/^its \/who\/name /);
+    expect(why(await open().verify(await issuer.mint({ sub: `the ${sub}` })))).toBe('taken');
+  },
+);
+
 test('SEC1 an unsigned token, and one signed with the public key as a secret, are refused', async () => {
   await issuer.addKey('rsa', 'RS256');
   const claims = { iss: issuer.url, aud: 'signalbox', sub: 'eve', scope: 'admin', exp: seconds() + 300 };

@@ -50,6 +50,19 @@ test.each<[what: string, content: string | undefined]>([
   );
 });
 
+test('SEC1 a token is not sent in the clear to another machine, unless one says so', async () => {
+  writeFileSync(file, 'of-the-file');
+  const to = (env: Record<string, string>, args: readonly string[] = []) =>
+    server.signalbox([...args, 'subscribers'], { env: { SIGNALBOX_URL: 'http://signalbox.invalid:4400', ...env } });
+  for (const ran of [await to({ SIGNALBOX_TOKEN: 'secret' }), await to({}, ['--token-file', file])]) {
+    expect([ran.code, ran.err]).toEqual([2, expect.stringContaining('SIGNALBOX_ALLOW_HTTP=1')]);
+    expect(ran.err).not.toMatch(/secret|of-the-file/);
+  }
+  // There is no such machine, and that is what is said from here on.
+  for (const ran of [await to({}), await to({ SIGNALBOX_TOKEN: 'secret', SIGNALBOX_ALLOW_HTTP: '1' })])
+    expect(ran.err).not.toContain('SIGNALBOX_ALLOW_HTTP');
+});
+
 test('no option takes a token, since everyone on the machine sees it', async () => {
   expect((await server.signalbox(['--token', 'x', 'subscribers'])).code).toBe(2);
 });

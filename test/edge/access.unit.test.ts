@@ -32,6 +32,7 @@ const rows = new MemorySessions();
 const sessions = new Sessions({
   rows,
   renew: () => Promise.resolve({ ok: false, why: 'refused' }),
+  markOf: () => 'the mark',
   maxAgeMs: 3_600_000,
   idleMs: 3_600_000,
   clock: Date.now,

@@ -1,11 +1,18 @@
 import { afterEach, expect, test } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
 import { Agent, get } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { rateClassOf } from '../../src/auth/rate-class.ts';
 import { RateLimits, type RateLimitSettings } from '../../src/auth/rate-limits.ts';
+import { RegistrationTokens } from '../../src/auth/registration-tokens.ts';
+import { Sessions } from '../../src/auth/sessions.ts';
+import { Site } from '../../src/auth/site.ts';
 import { Tokens } from '../../src/auth/tokens.ts';
+import { registrationTokenText } from '../../src/domain/registration-token.ts';
+import type { Access } from '../../src/edge/identify.ts';
 import { IssuerServer } from '../auth/issuer-server.ts';
+import { MemorySessions } from '../support/memory-sessions.ts';
 import { openFilledEdge, type Edge } from './harness.ts';
 
 const closers: (() => Promise<unknown>)[] = [];
@@ -15,7 +22,10 @@ afterEach(async () => {
 
 const world = { now: 0, lag: 0 };
 
-async function open(settings: RateLimitSettings): Promise<{ edge: Edge; issuer: IssuerServer }> {
+async function open(
+  settings: RateLimitSettings,
+  more: Partial<Access> = {},
+): Promise<{ edge: Edge; issuer: IssuerServer }> {
   const issuer = await IssuerServer.open();
   closers.push(() => issuer.close());
   const log = pino({ level: 'silent' });
@@ -26,7 +36,7 @@ async function open(settings: RateLimitSettings): Promise<{ edge: Edge; issuer: 
   });
   Object.assign(world, { now: 0, lag: 0 });
   const limits = new RateLimits({ settings, now: () => world.now, lag: () => world.lag, refused: () => {} });
-  const access = { development: true, tokens };
+  const access: Access = { development: true, tokens, ...more };
   const edge = await openFilledEdge({ access });
   await edge.app.close();
   const limited = await openFilledEdge({ access, limits });
@@ -93,6 +103,59 @@ test('who is not known is counted by address, who is known at the same address i
     expect((await ask(edge, undefined, '/livez')).statusCode).toBe(200);
     expect((await ask(edge, undefined, '/readyz')).statusCode).toBe(200);
   }
+});
+
+test('SEC1 an address that has asked too much has no more credentials looked up, and those that are known go on', async () => {
+  const rows = new MemorySessions();
+  const sessions = new Sessions({
+    rows,
+    renew: () => Promise.resolve({ ok: false, why: 'refused' }),
+    markOf: () => 'the mark',
+    maxAgeMs: 3_600_000,
+    idleMs: 3_600_000,
+    clock: Date.now,
+    random: randomBytes,
+    log: { warn: () => {} },
+  });
+  let found = 0;
+  const registrationTokens = new RegistrationTokens({
+    find: () => Promise.resolve((found++, [])),
+    clock: Date.now,
+    now: () => performance.now(),
+  });
+  const site = new Site('https://signalbox.test');
+  const more = { sessions: { sessions, site }, registrationTokens };
+  const { edge } = await open({ rates: {}, unknown: { perSecond: 1, burst: 4 } }, more);
+  const identity = {
+    subject: 'rita',
+    administrator: false,
+    reader: true,
+    owns: { apiIds: [], services: [], groups: [] },
+  };
+  const { credential } = await sessions.start({ identity, tokenEndsAt: Date.now() + 3_600_000 }, 'https://login.test');
+  const { credential: another } = await sessions.start(
+    { identity, tokenEndsAt: Date.now() + 3_600_000 },
+    'https://login.test',
+  );
+  const withCookie = async (value: string, url = '/v1/regions') =>
+    (await edge.app.inject({ url, headers: { cookie: `${site.cookies.session}=${value}` } })).statusCode;
+  const guess = () => randomBytes(32).toString('base64url');
+  const registers = (n: number) => registrationTokenText(n.toString(16).padStart(24, '0'), '5e'.repeat(32));
+  expect(await withCookie(credential)).toBe(200);
+  rows.asked = 0;
+  for (let i = 0; i < 3; i++) expect(await withCookie(guess())).toBe(401);
+  expect((await ask(edge, registers(1), '/v1/regions')).statusCode).toBe(401);
+  expect([rows.asked, found]).toEqual([3, 1]);
+  for (let i = 0; i < 5; i++) {
+    expect([await withCookie(guess()), await withCookie(guess(), '/nope')]).toEqual([429, 429]);
+    expect((await ask(edge, registers(2 + i), '/v1/regions')).statusCode).toBe(429);
+    // Health always answers, and looks nothing up for it.
+    expect([await withCookie(guess(), '/livez'), await withCookie(guess(), '/readyz')]).toEqual([200, 200]);
+  }
+  expect([await withCookie(credential), await withCookie(another), rows.asked, found]).toEqual([200, 429, 3, 1]);
+  world.now += 1000;
+  expect(await withCookie(another)).toBe(200);
+  expect(await withCookie(another)).toBe(200);
 });
 
 test('a node that is late turns away what can wait, in the order that RATE_CLASSES says', async () => {

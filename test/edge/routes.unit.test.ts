@@ -27,6 +27,7 @@ test.each<[what: string, more: Partial<InjectOptions>]>([
   ['a rebound name', { headers: { host: 'evil.example' } }],
   ['a web page of another host', { headers: { origin: 'https://evil.example' } }],
   ['a sandboxed web page', { headers: { origin: 'null' } }],
+  ['a proxy', { headers: { 'X-Forwarded-For': '10.0.0.7' } }],
 ])('SEC1 no route answers %s', async (_what, more) => {
   for (const { method, url } of edge.app.routeTable.entries) {
     const response = await edge.app.inject({ method: method as Method, url: pathOf(url), ...more });

@@ -1,15 +1,22 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { Agent, request, type RequestOptions, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { connect as netConnect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import type { FastifyPluginCallback } from 'fastify';
 import { WebSocket } from 'ws';
 import { gracefulClose } from '../../src/shutdown.ts';
 import { Certificates } from '../../src/auth/certificates.ts';
+import { Logins } from '../../src/auth/logins.ts';
+import { Sessions } from '../../src/auth/sessions.ts';
+import { Site } from '../../src/auth/site.ts';
 import { Tokens } from '../../src/auth/tokens.ts';
+import { loginRoutes } from '../../src/edge/http/login.ts';
 import { subscribersRoute } from '../../src/edge/http/subscribers.ts';
+import { whoamiRoutes } from '../../src/edge/http/whoami.ts';
 import type { Access } from '../../src/edge/identify.ts';
 import { TlsFiles } from '../../src/edge/tls.ts';
 import { registrarOf } from '../../src/edge/ws/registrar.ts';
@@ -20,6 +27,7 @@ import { until } from '../acceptance/until.ts';
 import { IssuerServer } from '../auth/issuer-server.ts';
 import { LiveNode } from '../feed/live-node.ts';
 import { askHttps, type HttpsAnswer } from '../support/https.ts';
+import { MemorySessions } from '../support/memory-sessions.ts';
 import { Authority, type Pair } from '../support/openssl.ts';
 import { temporaryDirectory } from '../support/signalbox.ts';
 import { openEdge, type Edge } from './harness.ts';
@@ -57,7 +65,7 @@ interface Secure {
 let count = 0;
 
 /** A node with the feed, over TLS with files of its own. */
-async function open({ clients = false }: { clients?: boolean } = {}): Promise<Secure> {
+async function open({ clients = false, sessions }: { clients?: boolean; sessions?: Sessions } = {}): Promise<Secure> {
   count += 1;
   const file = (name: string): string => join(dir.path, `${count}-${name}`);
   const files = { cert: file('cert'), key: file('key'), clientCa: file('ca') };
@@ -82,11 +90,18 @@ async function open({ clients = false }: { clients?: boolean } = {}): Promise<Se
     now: () => performance.now(),
     clock: Date.now,
   });
-  const access: Access = { development: false, tokens, ...(clients && { certificates }) };
+  const site = new Site();
+  const access: Access = {
+    development: false,
+    tokens,
+    ...(clients && { certificates }),
+    ...(sessions && { sessions: { sessions, site } }),
+  };
   const node = await LiveNode.open({ access });
   await node.put('projects/core', { title: 'Core' });
   await node.put('projects/core/service-accounts/orders', { subject: 'cert:cn:orders' });
   await node.put('projects/core/service-accounts/mesh', { subject: 'cert:uri:spiffe://mesh/shop' });
+  const pages = sessions === undefined ? [] : pagesOf(sessions, site, node);
   const registrar = registrarOf({ instances: node.instances, monitoring: node.leases, state: node.tail, log });
   const edge = await openEdge({
     access,
@@ -94,7 +109,7 @@ async function open({ clients = false }: { clients?: boolean } = {}): Promise<Se
     state: node.tail,
     registry: node.registry,
     feed: node.hub,
-    plugins: [watchRoute({ hub: node.hub, registrar, log, maxFrameBytes: 4096 }), subscribersRoute(node.hub)],
+    plugins: [watchRoute({ hub: node.hub, registrar, log, maxFrameBytes: 4096 }), subscribersRoute(node.hub), ...pages],
   });
   await edge.app.listen({ host: '127.0.0.1', port: 0 });
   leftovers.push(async () => {
@@ -103,7 +118,18 @@ async function open({ clients = false }: { clients?: boolean } = {}): Promise<Se
     await edge.app.close();
   });
   const { port } = edge.app.server.address() as AddressInfo;
+  site.listens(`https://localhost:${port}`);
   return { edge, node, port, files, said, reload: () => tls.reload(edge.app.server as Server) };
+}
+
+/** What says to people who they are. */
+function pagesOf(sessions: Sessions, site: Site, { tail: state }: LiveNode): FastifyPluginCallback[] {
+  const rows = new MemorySessions();
+  const logins = new Logins({ clients: () => [], rows, sessions, clock: Date.now, random: randomBytes });
+  return [
+    loginRoutes({ site, logins, sessions, state, open: false, log: { warn: () => {} } }),
+    whoamiRoutes({ site, sessions, state, issuers: () => [], mode: 'tokens', open: false }),
+  ];
 }
 
 const ask = ({ port }: Secure, path: string, more: RequestOptions = {}): Promise<HttpsAnswer> =>
@@ -256,6 +282,54 @@ test('SEC1 a client certificate makes its bearer the service account that it nam
   }
 });
 
+test('SEC1 a certificate that a browser shows for the page of somebody else is not taken', async () => {
+  const secure = await open({ clients: true });
+  const orders = shows(ours.issue({ subject: '/CN=orders', usage: 'clientAuth' }));
+  const own = `https://localhost:${secure.port}`;
+  const sends = (headers: object, method = 'GET') =>
+    ask(secure, '/v1/regions/us', { ...orders, method, headers: { 'content-type': 'application/json', ...headers } });
+  for (const foreign of [
+    { origin: 'https://evil.test' },
+    { origin: `http://localhost:${secure.port}` },
+    { origin: 'null' },
+    { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' },
+    { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors' },
+  ])
+    for (const method of ['GET', 'DELETE'])
+      expect(problemIn(await sends(foreign, method))).toEqual([403, '/problems/cross-site']);
+  for (const good of [{}, { origin: own }, { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' }])
+    expect((await sends(good)).status).toBe(404);
+  const url = `wss://localhost:${secure.port}/v1/watch`;
+  const socket = new WebSocket(url, PROTOCOL, { ca: ours.own.cert, ...orders, origin: 'https://evil.test' });
+  expect(((await once(socket, 'error'))[0] as Error).message).toContain('403');
+});
+
+test('SEC1 who is known by a certificate is told so, whatever cookie comes along', async () => {
+  const sessions = new Sessions({
+    rows: new MemorySessions(),
+    renew: () => Promise.resolve({ ok: false, why: 'refused' }),
+    markOf: () => 'the mark',
+    maxAgeMs: 3_600_000,
+    idleMs: 3_600_000,
+    clock: Date.now,
+    random: randomBytes,
+    log: { warn: () => {} },
+  });
+  const secure = await open({ clients: true, sessions });
+  const owns = { apiIds: [], services: [], groups: [] };
+  const identity = { subject: 'rita', administrator: false, reader: true, owns };
+  const { credential } = await sessions.start({ identity, tokenEndsAt: Date.now() + 3_600_000 }, 'https://login.test');
+  const headers = { cookie: `__Host-signalbox=${credential}` };
+  const orders = shows(ours.issue({ subject: '/CN=orders', usage: 'clientAuth' }));
+  const read = async (more: RequestOptions) =>
+    JSON.parse((await ask(secure, '/v1/whoami', more)).body) as Record<string, unknown>;
+  expect(await read({ headers })).toMatchObject({ by: 'session', subject: 'rita', csrf: expect.any(String) });
+  const both = await read({ ...orders, headers });
+  expect(both).toMatchObject({ by: 'certificate', subject: 'cert:cn:orders' });
+  expect([Object.hasOwn(both, 'csrf'), Object.hasOwn(both, 'issuer')]).toEqual([false, false]);
+  expect((await ask(secure, '/session', { ...orders, headers })).body).not.toContain('name="csrf"');
+});
+
 test('SEC1 without TLS_CLIENT_CA a certificate is not even asked for', async () => {
   const secure = await open();
   const orders = ours.issue({ subject: '/CN=orders', usage: 'clientAuth' });
@@ -300,6 +374,44 @@ test('SEC1 a socket that was opened with a certificate ends when its authority i
   await secure.reload();
   expect(secure.said.at(-1)).toContain('cannot be used');
 });
+
+test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+  'SEC1 a connection that began before its authority was replaced is nobody, whenever it shows its certificate (%s)',
+  async (maxVersion) => {
+    const secure = await open({ clients: true });
+    const orders = ours.issue({ subject: '/CN=orders', usage: 'clientAuth' });
+    const own = { host: 'localhost', port: secure.port, ca: ours.own.cert, ...shows(orders), maxVersion };
+    const sends = async (socket: TLSSocket): Promise<string> => {
+      let text = '';
+      socket.on('data', (data: Buffer) => (text += data.toString()));
+      socket.write('GET /v1/regions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
+      await once(socket, 'close');
+      return text;
+    };
+    // The handshake is done, and nothing was asked yet.
+    const silent = connect(own);
+    await once(silent, 'secureConnect');
+    // The handshake has not even begun.
+    const accepted = once(secure.edge.app.server, 'connection');
+    const slow = netConnect(secure.port, 'localhost');
+    await accepted;
+    const taken = connect(own);
+    await once(taken, 'secureConnect');
+    expect(await sends(taken)).toMatch(/^HTTP\/1\.1 200 /);
+
+    writeFileSync(secure.files.clientCa, others.own.cert);
+    await secure.reload();
+    expect(await sends(silent)).toMatch(/^HTTP\/1\.1 401 [^]*invalid-certificate/);
+    const late = connect({ ...own, socket: slow, servername: 'localhost' });
+    await once(late, 'secureConnect');
+    expect(await sends(late)).toMatch(/^HTTP\/1\.1 401 [^]*invalid-certificate/);
+    // What begins from here on is held against the new ones.
+    const other = others.issue({ subject: '/CN=orders', usage: 'clientAuth' });
+    const renewed = connect({ ...own, ...shows(other) });
+    await once(renewed, 'secureConnect');
+    expect(await sends(renewed)).toMatch(/^HTTP\/1\.1 200 /);
+  },
+);
 
 test('a server that closes does not wait for connections on which nothing was asked', async () => {
   const { edge, port } = await open();

@@ -108,7 +108,7 @@ async function callback(deps: LoginDeps, request: FastifyRequest, reply: Fastify
 
 async function session(deps: LoginDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { site, sessions, state } = deps;
-  const credential = request.headers.authorization === undefined ? sessionIn(request, site) : undefined;
+  const credential = request.knownBy === 'session' ? sessionIn(request, site) : undefined;
   const data = credential === undefined ? undefined : await sessions.read(credential);
   clearEnded(deps, request, reply);
   const csrf = data === undefined || credential === undefined ? undefined : csrfToken(credential);
@@ -127,7 +127,11 @@ async function logout(deps: LoginDeps, request: FastifyRequest, reply: FastifyRe
     setCookie(reply, site, site.cookies.session, '');
     if (data !== undefined) {
       note(deps, request, { ...named(deps, data.identity), action: 'logout', result: 'ok' });
-      url = await logins.of(data.issuer)?.logoutUrl(data.idToken);
+      const client = logins.of(data.issuer);
+      // The session has ended, whether or not the issuer answers.
+      const withdrawn = data.refreshToken === undefined ? undefined : client?.revoke(data.refreshToken);
+      url = await client?.logoutUrl(data.idToken);
+      await withdrawn;
     }
   }
   if (headers.accept?.includes('text/html') === true) return show(reply, loggedOutPage(url));

@@ -43,10 +43,9 @@ export const whoamiRoutes =
         // Before, nobody is known to be a service account.
         if (!state.ready)
           throw new Problem('not-ready', { detail: 'The catalog is still being loaded.', retryAfter: 1 });
-        const { grant } = request;
-        const cookie = request.headers.authorization === undefined ? sessionIn(request, site) : undefined;
-        const session = grant === undefined || cookie === undefined ? undefined : await sessions.read(cookie);
-        const by = grant === undefined ? 'nothing' : session === undefined ? 'token' : 'session';
+        const { grant, knownBy: by = 'nothing' } = request;
+        const cookie = by === 'session' ? sessionIn(request, site) : undefined;
+        const session = cookie === undefined ? undefined : await sessions.read(cookie);
         const expiresAt = session?.endsAt ?? grant?.expiresAt;
         const answer = {
           ...whoIs(request.caller, state.view),
@@ -98,9 +97,12 @@ const WHO = Type.Object({
   project: Type.Optional(Type.String({ description: 'That of the service account.' })),
   roles: Type.Array(Type.Enum(Object.keys(ROLES))),
   services: Texts('Service ids that are theirs; of an administrator none, since all are.'),
-  by: Type.Enum(['token', 'session', 'nothing'], { description: 'What they are known by.' }),
+  by: Type.Enum(['token', 'session', 'certificate', 'nothing'], { description: 'What they are known by.' }),
   expiresAt: Type.Optional(
-    Type.String({ format: 'date-time', description: 'When the token ends, or the session at the latest.' }),
+    Type.String({
+      format: 'date-time',
+      description: 'When the token or the certificate ends, or the session at the latest.',
+    }),
   ),
   name: Type.Optional(Type.String({ description: 'Of a session: what the identity provider calls them.' })),
   issuer: Type.Optional(Type.String({ description: 'Of a session: where they have signed in.' })),
