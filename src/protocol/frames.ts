@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { ID_PATTERNS } from '../domain/names.ts';
 import { KINDS } from '../domain/resources.ts';
-import { LABEL_KEY, PLAIN } from './text.ts';
+import { PLAIN, SELECT_KEY } from './text.ts';
 
 /** The frames of the push protocol; `openapi/PUSH.md` tells how they follow one another. */
 
@@ -21,8 +21,8 @@ const texts = (text: { readonly minLength: number; readonly maxLength: number },
   Type.Array(Type.String({ ...text, pattern: PLAIN }), { minItems: 1, maxItems: 100, description });
 const names = (description: string) => texts({ minLength: 1, maxLength: 253 }, description);
 const pairs = (description: string) =>
-  Type.Record(Type.String({ pattern: LABEL_KEY }), Type.String({ maxLength: 63, pattern: PLAIN }), {
-    // What is no key stands in no label, and would make one topic of two selections.
+  Type.Record(Type.String({ pattern: SELECT_KEY }), Type.String({ maxLength: 63, pattern: PLAIN }), {
+    // With a `=` in a key, two selections would be one topic.
     additionalProperties: false,
     minProperties: 1,
     maxProperties: 16,

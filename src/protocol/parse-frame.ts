@@ -1,5 +1,5 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
-import { LABEL_KEY, PATTERN_IN_WORDS } from './text.ts';
+import { PATTERN_IN_WORDS, SELECT_KEY } from './text.ts';
 import { ClientFrames, type ClientFrame, type ErrorFrame } from './frames.ts';
 
 const ajv = new Ajv({ allErrors: false, strict: false });
@@ -37,7 +37,7 @@ function describe(error: ErrorObject | undefined): string {
   const where = error.instancePath === '' ? 'the frame' : error.instancePath;
   if (/^\/select\/(?:labels|tags)$/.test(where) && params.additionalProperty !== undefined) {
     const key = JSON.stringify(params.additionalProperty.slice(0, 64));
-    return `${where} has the key ${key}, which ${PATTERN_IN_WORDS.get(LABEL_KEY) ?? ''}`;
+    return `${where} has the key ${key}, which ${PATTERN_IN_WORDS.get(SELECT_KEY) ?? ''}`;
   }
   const words = PATTERN_IN_WORDS.get(params.pattern ?? '');
   if (words !== undefined) return `${where} ${words}`;

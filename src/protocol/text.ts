@@ -5,6 +5,8 @@ import type { Kind, Labels } from '../domain/resources.ts';
 
 /** No control characters, line separators, lone surrogates or direction overrides: they lie to terminals and logs. */
 export const PLAIN = '^[^\\p{Cc}\\p{Cs}\\p{Zl}\\p{Zp}\\u202a-\\u202e\\u2066-\\u2069]*$';
+/** Of a label or tag that is asked for, whether or not one can be called that. */
+export const SELECT_KEY = '^[^=\\p{Cc}\\p{Cs}\\p{Zl}\\p{Zp}\\u202a-\\u202e\\u2066-\\u2069]{0,63}$';
 export const LABEL_KEY = '^[a-z0-9](?:[a-z0-9._/-]{0,61}[a-z0-9])?$';
 export const API_ID = '^[a-zA-Z0-9](?:[a-zA-Z0-9._-]{0,62}[a-zA-Z0-9])?$';
 export const PLURAL = '^[A-Z][a-zA-Z]{1,132}$';
@@ -22,6 +24,7 @@ const SLUG = '2 to 63 lower-case letters, digits and hyphens, starting with a le
 /** What each pattern wants, in words; an error says this rather than a regular expression. */
 export const PATTERN_IN_WORDS: ReadonlyMap<string, string> = new Map([
   [PLAIN, 'must not contain control characters, line separators, lone surrogates or text direction overrides'],
+  [SELECT_KEY, 'must have 63 characters at most, no "=" and no control characters'],
   [LABEL_KEY, 'must be 1 to 63 lower-case letters, digits, ".", "_", "/" and "-", with a letter or digit at both ends'],
   [API_ID, 'must be 1 to 64 letters, digits, ".", "_" and "-", with a letter or digit at both ends'],
   [PLURAL, 'must be 2 to 133 letters, the first of them upper-case'],

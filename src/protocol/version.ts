@@ -5,4 +5,4 @@
 export const PROTOCOL = 'signalbox.v1';
 export const PROTOCOL_VERSION = 1;
 /** SHA-256 of the frame schemas (see `test/protocol/frames.unit.test.ts`), so that none changes unnoticed. */
-export const PROTOCOL_HASH = '70f55b23a40a890852d852fa00b0c7cdfa12fcb2d378f341fb7873a2e42c82b8';
+export const PROTOCOL_HASH = 'c0b707c7baba89ad3b3688b62ae4e58b9dc74084585e34cb8daceff760698b3c';
