@@ -90,15 +90,15 @@ describe('targets that do as they like', () => {
     await sleep(2000);
     const held = memory(node);
     const from = performance.now();
-    await sleep(FOR_MS);
+    const heldUp = await longestDelay(FOR_MS);
     expect(memory(node)).toBeLessThan(held + 64);
 
     for (const { asked } of good) {
       const since = asked.filter((at) => at >= from);
       expect(since.length).toBeGreaterThan((0.85 * FOR_MS) / 525);
       const gaps = since.slice(1).map((at, i) => at - (since[i] ?? 0));
-      // 525 ms and what a busy machine takes; the bound of each of them has a second for that.
-      expect(Math.max(...gaps)).toBeLessThan(525 + 1000);
+      // 525 ms, and what a machine takes that is busy with this test; what else held it up held up this process too.
+      expect(Math.max(...gaps)).toBeLessThan(1000 + heldUp);
     }
     for (let i = 0; i < good.length; i++) {
       expect(await passingOf(node.url, `good-${i}.example.com`)).toHaveLength(1);
@@ -120,3 +120,14 @@ describe('targets that do as they like', () => {
     await Promise.all([...good, ...bad.map(({ target }) => target)].map((target) => target.close()));
   }, 60_000);
 });
+
+/** Waits; the longest that this process was kept from running meanwhile, in milliseconds. */
+async function longestDelay(forMs: number): Promise<number> {
+  const end = performance.now() + forMs;
+  let longest = 0;
+  for (let at = performance.now(); at < end; at = performance.now()) {
+    await sleep(10);
+    longest = Math.max(longest, performance.now() - at - 10);
+  }
+  return longest;
+}

@@ -3,7 +3,8 @@ import { InProcessNetwork } from '../../src/bus/in-process.ts';
 import { violationsOf } from '../../src/domain/audit-state.ts';
 import { View } from '../../src/domain/view.ts';
 import { Tail } from '../../src/feed/tail.ts';
-import { EVERYTHING } from '../../src/domain/visibility.ts';
+import type { Caller, InstanceCommand } from '../../src/domain/command.ts';
+import { EVERYTHING, serviceKey, sightOf, type Sight } from '../../src/domain/visibility.ts';
 import { CommitLoop, type Verdict } from '../../src/registry/commit-loop.ts';
 import type { RegistryUnavailable } from '../../src/registry/errors.ts';
 import { Registry } from '../../src/registry/registry.ts';
@@ -206,4 +207,39 @@ describe('the commit loop', () => {
     expect(reloads).toEqual(['epoch']);
     expect(a.tail.head.epoch).toBe(epoch);
   });
+});
+
+test('SEC5, SEC3: what a registration does to an instance that its caller does not see is audited, and not told', async () => {
+  const { store, a } = await twoNodes();
+  const register = (id: string, runs: string, caller: Caller, sight: Sight): InstanceCommand => ({
+    caller,
+    sight,
+    at: 0,
+    instances: [
+      {
+        op: 'register',
+        id: id.repeat(24),
+        registration: {
+          service: runs,
+          protocol: 'http',
+          address: '10.0.0.7',
+          port: 80,
+          weight: 1,
+          tags: {},
+          metadata: {},
+          check: { type: 'ttl', ttl: '30s', initialStatus: 'passing', deregisterAfter: '10m' },
+        },
+      },
+    ],
+  });
+  const root: Caller = { kind: 'administrator', subject: 'root' };
+  ok(await a.loop.execute(register('a', 'vault.test', root, EVERYTHING)));
+  const bot: Caller = { kind: 'registrar', subject: 'bot', service: 'shop.test' };
+  const verdict = ok(await a.loop.execute(register('b', 'shop.test', bot, sightOf([serviceKey('shop.test')]))));
+  expect(verdict.outcomes.map(({ name }) => name)).toEqual([`instances/${'b'.repeat(24)}`]);
+  const entries = await store.readAudit({ subject: 'bot' }, { limit: 10 });
+  expect(entries.map(({ target, service: about, result }) => `${target} ${about} ${result}`).sort()).toEqual([
+    `instances/${'a'.repeat(24)} vault.test updated`,
+    `instances/${'b'.repeat(24)} shop.test created`,
+  ]);
 });
