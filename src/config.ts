@@ -45,6 +45,20 @@ const issuers: Unit<readonly Issuer[]> = {
   write: (value) => JSON.stringify(value),
 };
 
+const REDIS_ONE: Unit<string> = url(['redis:', 'rediss:']);
+const REDIS_MANY =
+  /^rediss?\+(?:sentinel|cluster):\/\/(?:[^\s/@]*@)?[^\s/@,:]+(?::[0-9]{1,5})?(?:,[^\s/@,:]+(?::[0-9]{1,5})?)*(?:\/[^\s/]*)?$/;
+const redisUrl: Unit<string> = {
+  expects:
+    'a URL that begins with redis:// or rediss://, or redis+sentinel:// (hosts between commas, and /master-name at the end) or redis+cluster:// (hosts between commas)',
+  read: (text) => {
+    if (!/^rediss?\+/.test(text)) return REDIS_ONE.read(text);
+    const isSentinel = /^rediss?\+sentinel:/.test(text);
+    return REDIS_MANY.test(text) && isSentinel === /[^/]\/[^/]+$/.test(text) ? text : undefined;
+  },
+  write: String,
+};
+
 const filePath = matching('the path of a file', /^[^\0]+$/);
 /** An origin: browsers give cookies to hosts, not to paths. */
 const publicUrl: Unit<string> = {
@@ -136,10 +150,37 @@ export const SETTINGS = {
   }),
   redisUrl: optional({
     env: 'REDIS_URL',
-    unit: url(['redis:', 'rediss:']),
-    otherwise: 'one node alone',
+    unit: redisUrl,
+    otherwise: 'nodes find each other’s commits, and keep the leases, in the database',
     secret: true,
-    description: 'Redis that carries news of commits between nodes.',
+    description:
+      'Redis 7 or newer, which carries news of commits between nodes and keeps the leases: redis://user:password@host:6379, redis+sentinel://user:password@host1:26379,host2:26379/master-name or redis+cluster://user:password@host1:6379,host2:6379. With rediss instead of redis, over TLS.',
+  }),
+  redisPrefix: required({
+    env: 'REDIS_PREFIX',
+    unit: matching('1 to 64 letters, digits, and . _ : -', /^[A-Za-z0-9._:-]{1,64}$/),
+    default: 'signalbox',
+    description:
+      'What the names of channels and keys in Redis begin with: two installations that share a Redis need two.',
+  }),
+  nodeName: optional({
+    env: 'NODE_NAME',
+    unit: matching('1 to 64 letters, digits, and . _ -', /^[A-Za-z0-9._-]{1,64}$/),
+    otherwise: 'the name of the host',
+    description: 'What this node is called in GET /v1/nodes, logs and traces. Names need not differ.',
+  }),
+  nodeHeartbeat: required({
+    env: 'NODE_HEARTBEAT',
+    unit: duration('50ms', '30s'),
+    default: 500,
+    description: 'How often a node with DATABASE_URL tells the others there that it lives, and hears of them.',
+  }),
+  nodeTimeout: required({
+    env: 'NODE_TIMEOUT',
+    unit: duration('300ms', '5m'),
+    default: 3 * S,
+    description:
+      'A node that was not heard of for so long has lost its share of leases and checks to the others; it stops by itself after two thirds of this. At least four times NODE_HEARTBEAT. It is part of the detection bound of every instance.',
   }),
   logLevel: required({
     env: 'LOG_LEVEL',
@@ -257,7 +298,7 @@ export const SETTINGS = {
     unit: choice(['on', 'off']),
     default: 'on',
     description:
-      'Whether this node keeps the leases of instances and checks them. Where several nodes share a database, exactly one of them has to have it on, and renewals and watch sockets of instances have to reach that one.',
+      'Whether this node takes a share of the leases and checks of instances. Nodes with it off take renewals too.',
   }),
   checkConcurrency: required({
     env: 'CHECK_CONCURRENCY',
@@ -407,6 +448,20 @@ export const SETTINGS = {
     description:
       'A request has to arrive whole within this time; its header within a third of it, and in 10 s at most.',
   }),
+  drainDelay: required({
+    env: 'DRAIN_DELAY',
+    unit: duration('0ms', '5m'),
+    default: 0,
+    description:
+      'Between saying that it is not ready and sending its watchers away, a node that shuts down goes on for so long, so that load balancers notice first.',
+  }),
+  drainSpread: required({
+    env: 'DRAIN_SPREAD',
+    unit: duration('0ms', '5m'),
+    default: 2 * S,
+    description:
+      'A node that shuts down sends its watchers away one after the other within this time, so that they do not all come to the others at once.',
+  }),
   shutdownTimeout: required({
     env: 'SHUTDOWN_TIMEOUT',
     unit: duration('0ms', '10m'),
@@ -466,7 +521,10 @@ export function loadConfig(env: Env, { isTTY = false }: { readonly isTTY?: boole
 }
 
 /** What several settings together cannot mean. */
-function* contradictions({ tlsCert, tlsKey, tlsClientCa }: Config): Generator<string> {
+function* contradictions({ tlsCert, tlsKey, tlsClientCa, nodeHeartbeat, nodeTimeout }: Config): Generator<string> {
+  if (nodeTimeout < 4 * nodeHeartbeat) {
+    yield 'NODE_TIMEOUT must be at least four times NODE_HEARTBEAT: a late heartbeat is no death. Make the one longer or the other shorter.';
+  }
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     yield `${tlsCert === undefined ? 'TLS_CERT' : 'TLS_KEY'} must be set too: a certificate and its key belong together. Set both, or neither for HTTP.`;
   } else if (tlsClientCa !== undefined && tlsCert === undefined) {

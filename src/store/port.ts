@@ -1,6 +1,8 @@
 import type { AuditCursor, AuditEntry, AuditFilter } from '../domain/audit.ts';
 import type { AnyItem, Entry } from '../domain/item.ts';
+import type { Membership } from '../domain/membership.ts';
 import type { Head } from '../domain/position.ts';
+import type { Leases } from '../leases/port.ts';
 import type { RegistrationToken } from '../domain/registration-token.ts';
 
 /** Entries to commit: `entries[i].revision` is `base + 1 + i`. */
@@ -11,6 +13,41 @@ export interface Batch {
   readonly entries: readonly Entry[];
   /** What the audit says of them (SEC5). */
   readonly audit?: readonly AuditEntry[];
+  /** The term of the membership under which they were decided: with it, nothing is written unless that term still stands. */
+  readonly fence?: number;
+}
+
+/** What a node says about itself; other nodes' may have fields that this version does not know. */
+export type NodeState = Readonly<Record<string, unknown>>;
+
+export interface NodeRow {
+  readonly id: string;
+  readonly name: string;
+  /** Of Signalbox. */
+  readonly version: string;
+  /** Milliseconds since 1970, by the database's clock. */
+  readonly startedAt: number;
+  readonly heardAt: number;
+  readonly state: NodeState;
+}
+
+/** Everyone who was heard of within the last hour, as one statement sees them, the node that asks among them. */
+export interface Roll {
+  /** Milliseconds since 1970 by the database's clock, at some time during the call. */
+  readonly clock: number;
+  readonly membership: Membership;
+  readonly nodes: readonly NodeRow[];
+}
+
+/** The nodes on one database, and how they share the work. Rejects with `StoreUnavailable`. */
+export interface Nodes {
+  /** Says that the node lives, and how it is; one round trip. */
+  beat(node: Pick<NodeRow, 'id' | 'name' | 'version' | 'state'>): Promise<Roll>;
+  /** `false`: the term does not stand at `next.term - 1`, nothing was written. Waits for a commit that is under way. */
+  change(next: Membership): Promise<boolean>;
+  /** The node goes: it is in nobody's roll from now on. */
+  leave(id: string): Promise<void>;
+  membership(): Promise<Membership>;
 }
 
 export interface AuditPage {
@@ -63,7 +100,8 @@ export interface Store {
   changesSince(revision: number, limit: { entries: number; bytes: number }): Promise<Entry[]>;
   /**
    * Rows, log entries, audit entries and the counter in one transaction, if and only if the counter stands at `base` in this epoch
-   * (REV1, REV2). `false`: it does not, nothing was written, read the log and decide again.
+   * (REV1, REV2), and the membership at the term of `fence`, where there is one. `false`: it does not, nothing was written, read
+   * the log (and the membership) and decide again.
    * After a rejection the outcome is unknown: read the head before the next commit.
    */
   commit(batch: Batch): Promise<boolean>;
@@ -79,6 +117,9 @@ export interface Store {
   newEpoch(): Promise<Head>;
   readonly registrationTokens: RegistrationTokens;
   readonly sessions: SessionRows;
+  readonly nodes: Nodes;
+  /** Leases in this database, for nodes that share no Redis. */
+  leases(): Leases;
   close(): Promise<void>;
 }
 

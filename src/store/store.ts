@@ -6,6 +6,7 @@ import { newEpoch } from './epoch.ts';
 import { guarded } from './failure.ts';
 import { readHead } from './head.ts';
 import { load } from './load.ts';
+import { nodes } from './nodes.ts';
 import type { Store } from './port.ts';
 import { registrationTokens } from './registration-tokens.ts';
 import { sessionRows } from './sessions.ts';
@@ -34,6 +35,10 @@ export function createStore(db: Database): Store {
       }),
     registrationTokens: registrationTokens(db),
     sessions: sessionRows(db),
+    nodes: nodes(db),
+    leases: () => {
+      throw new Error('leases in the database are not there yet');
+    },
     close: () => (closed ??= closeDatabase(db)),
   };
 }

@@ -4,6 +4,7 @@ import { changeName, type AnyItem, type Entry } from '../../src/domain/item.ts';
 import type { Head } from '../../src/domain/position.ts';
 import { MemoryRegistrationTokens } from './memory-registration-tokens.ts';
 import { StoreUnavailable, type AuditPage, type Batch, type Store, type TrimPolicy } from '../../src/store/port.ts';
+import { MemoryNodes } from './memory-nodes.ts';
 import { MemorySessions } from './memory-sessions.ts';
 
 /**
@@ -16,6 +17,7 @@ export class MemoryStore implements Store {
   beforeCommit: (() => void) | undefined;
   readonly registrationTokens = new MemoryRegistrationTokens();
   readonly sessions = new MemorySessions(() => this.#turn());
+  readonly nodes = new MemoryNodes(() => this.#turn());
   readonly #items = new Map<string, AnyItem>();
   #log: { revision: number; at: number; author: string; changes: string }[] = [];
   #head: Head = { epoch: 'e1', revision: 0, trimmed: 0 };
@@ -55,7 +57,8 @@ export class MemoryStore implements Store {
     return committed;
   }
 
-  commitNow({ epoch, base, entries, audit = [] }: Batch): boolean {
+  commitNow({ epoch, base, entries, audit = [], fence }: Batch): boolean {
+    if (fence !== undefined && fence !== this.nodes.standing.term) return false;
     if (epoch !== this.#head.epoch || base !== this.#head.revision) return false;
     for (const entry of entries) {
       for (const change of entry.changes) {
@@ -107,6 +110,10 @@ export class MemoryStore implements Store {
     this.#epochs += 1;
     this.#head = { ...this.#head, epoch: `e${this.#epochs}` };
     return this.#head;
+  }
+
+  leases(): never {
+    throw new Error('a store in memory keeps no leases');
   }
 
   close(): Promise<void> {
