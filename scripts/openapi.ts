@@ -67,6 +67,7 @@ async function inertDeps(): Promise<EdgeDeps> {
       report: () => undefined,
       guards: () => [],
     },
+    cluster: { ready: false, draining: false, degraded: [], nodes: () => ({ term: 0, nodes: [] }) },
     logger: pino({ level: 'silent' }),
     metrics: new Registry(),
     clock: () => 0,

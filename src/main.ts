@@ -1,6 +1,7 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { hostname } from 'node:os';
 import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import type { Logger } from 'pino';
@@ -16,6 +17,9 @@ import { banner, originOf } from './banner.ts';
 import { InProcessNetwork } from './bus/in-process.ts';
 import { openRedisBus } from './bus/redis.ts';
 import type { Bus } from './bus/port.ts';
+import { alone, joinCluster } from './cluster/cluster.ts';
+import type { Conditions } from './cluster/conditions.ts';
+import { ViewDigest } from './cluster/view-digest.ts';
 import { loadConfig, type Config } from './config.ts';
 import { buildApp } from './edge/app.ts';
 import { registrationTokenRoutes } from './edge/http/registration-tokens.ts';
@@ -183,6 +187,43 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     clock: Date.now,
     random: Math.random,
   });
+  const digest = new ViewDigest(() => ({ items: tail.view.all(), revision: tail.head.revision }));
+  const me = { id: randomUUID(), name: config.nodeName ?? hostname(), version };
+  const levels = () => ({
+    watchers: hub.connections,
+    subscriptions: hub.subscriptions,
+    instances: monitor.tracked,
+  });
+  const cluster =
+    config.databaseUrl === undefined
+      ? alone({ me, state: tail, levels, now, clock: Date.now })
+      : joinCluster({
+          store,
+          me,
+          state: tail,
+          levels,
+          timeoutMs: config.nodeTimeout,
+          takesPart: config.healthChecks === 'on',
+          leases: () => 'none',
+          selfCheck: {
+            digest,
+            catchUp: () => tail.catchUp(),
+            fence: () => {
+              cluster.conditions.set('reloading', true);
+              tail.suspend();
+            },
+            mend: async (truth) => {
+              await tail.replace(truth);
+              cluster.conditions.set('reloading', false);
+            },
+            metrics: metrics.selfCheck,
+          },
+          onClaims: () => undefined,
+          onMembershipChange: () => metrics.membershipChanges.inc(),
+          log,
+          now,
+          clock: Date.now,
+        });
   const instances = new InstanceDesk({
     registry,
     leases: monitor,
@@ -195,7 +236,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     mustBeInCatalog: config.registration === 'catalog',
     clock: Date.now,
   });
-  metrics.watch({ tail, hub, loop, monitor });
+  metrics.watch({ tail, hub, loop, monitor, cluster });
 
   const audit = new AuditWriter({
     store,
@@ -233,6 +274,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     log: hub.history,
     instances,
     monitoring: monitor,
+    cluster: cluster.status,
     feed: hub,
     audit,
     logger: log,
@@ -264,12 +306,14 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   // It answers from here on, and says that it is not ready until the view is loaded (PUSH7).
   await tail.open(async () => {
     await hub.start(WARM_UP);
+    digest.begin();
+    tail.listen(digest);
     tail.listen(hub);
     // After the feed: what it decides is news of its own.
     tail.listen(monitor);
     monitor.start();
   });
-  const away = reportOutages(log, metrics.storeErrors, monitor);
+  const away = reportOutages(log, metrics.storeErrors, monitor, cluster.conditions);
   tail.follow(bus, away.failed);
   const failed = (error: unknown): void => log.error({ err: error }, 'a background job failed; it will run again');
   const trim = (): Promise<void> =>
@@ -292,6 +336,8 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     every(AUDIT_PAUSE_MS, () => audit.flush(), failed),
     every(TIDY_PAUSE_MS, tidyTokens, failed),
     every(config.watchHeartbeat / HEARTBEAT_SLICES, () => hub.heartbeat(), failed),
+    every(config.nodeHeartbeat, () => cluster.beat().catch(away.failed), failed),
+    every(TICK_MS, () => cluster.tick(), failed),
     every(TICK_MS, () => monitor.tick(), failed),
   ];
 
@@ -360,6 +406,7 @@ function reportOutages(
   log: Logger,
   errors: { inc(): void },
   monitor: Pick<Monitor, 'storeAway' | 'storeBack'>,
+  conditions: Conditions,
 ): { failed: (error: unknown) => void; worked: () => void } {
   let out = false;
   return {
@@ -367,11 +414,13 @@ function reportOutages(
       errors.inc();
       if (!out) log.error({ err: error }, 'the database is away: reads and watches go on, writes answer 503');
       out = true;
+      conditions.set('database-away', true);
       monitor.storeAway();
     },
     worked: () => {
       if (out) log.info('the database is back');
       out = false;
+      conditions.set('database-away', false);
       monitor.storeBack();
     },
   };

@@ -1,5 +1,8 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { AuditWriterDeps } from './audit/writer.ts';
+import type { Cluster } from './cluster/cluster.ts';
+import { MODES, type Mode } from './cluster/conditions.ts';
+import type { SelfCheckDeps } from './cluster/self-check.ts';
 import type { Hub, HubMetrics } from './feed/hub.ts';
 import type { Tail } from './feed/tail.ts';
 import type { MonitorMetrics } from './health/metrics.ts';
@@ -14,10 +17,18 @@ export interface Metrics {
   readonly audit: AuditWriterDeps['metrics'];
   readonly health: MonitorMetrics;
   readonly storeErrors: { inc(): void };
+  readonly selfCheck: SelfCheckDeps['metrics'];
+  readonly membershipChanges: { inc(): void };
   /** A request was answered 429. */
   readonly turnedAway: (rateClass: string, why: string) => void;
   /** Reads what is a level rather than a count from the parts themselves, at the time of asking. */
-  watch(parts: { readonly tail: Tail; readonly hub: Hub; readonly loop: CommitLoop; readonly monitor: Monitor }): void;
+  watch(parts: {
+    readonly tail: Tail;
+    readonly hub: Hub;
+    readonly loop: CommitLoop;
+    readonly monitor: Monitor;
+    readonly cluster: Cluster;
+  }): void;
 }
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -61,6 +72,16 @@ export function createMetrics(): Metrics {
       registers,
       collect() {
         this.set(value());
+      },
+    });
+  const levels = (name: string, help: string, label: string, values: () => Readonly<Record<string, number>>): Gauge =>
+    new Gauge({
+      name: `signalbox_${name}`,
+      help,
+      labelNames: [label],
+      registers,
+      collect() {
+        for (const [is, value] of Object.entries(values())) this.set({ [label]: is }, value);
       },
     });
   return {
@@ -110,8 +131,21 @@ export function createMetrics(): Metrics {
       ]),
     },
     storeErrors: counter('store_errors_total', 'Failed looks at the log because the database was away'),
+    selfCheck: {
+      compared: counter('self_check_total', 'Digests of views compared with those of other nodes, by what came out', [
+        'result',
+      ]),
+      reloads: counter(
+        'self_check_reloads_total',
+        'Times the view was not what the database holds and was loaded anew',
+      ),
+    },
+    membershipChanges: counter(
+      'membership_changes_total',
+      'Changes of who shares the leases and checks, as heard by this node',
+    ),
     turnedAway: (rateClass, why) => turnedAway.inc({ class: rateClass, why }),
-    watch({ tail, hub, loop, monitor }) {
+    watch({ tail, hub, loop, monitor, cluster }) {
       gauge('revision', 'The revision of the view', () => tail.head.revision);
       gauge('log_trimmed_revision', 'The log holds every revision above this one', () => tail.head.trimmed);
       gauge('resources', 'Resources in the view', () => tail.view.size);
@@ -123,6 +157,19 @@ export function createMetrics(): Metrics {
       gauge('instances_guarded', 'Instances that have failed and are kept by the eviction guard', () => monitor.held);
       gauge('checks_in_flight', 'Health checks under way', () => monitor.checksInFlight);
       gauge('checks_waiting', 'Health checks that are due and wait for their turn', () => monitor.checksWaiting);
+      gauge('membership_term', 'Grows with every change of who shares the leases and checks', () => cluster.size.term);
+      levels(
+        'nodes',
+        'Nodes on the database: heard of lately, and with a share of the leases and checks',
+        'state',
+        () => ({
+          live: cluster.size.live,
+          member: cluster.size.members,
+        }),
+      );
+      levels('degraded', 'Whether the node is degraded, by how (docs/operations.md)', 'mode', () =>
+        Object.fromEntries((Object.keys(MODES) as Mode[]).map((mode) => [mode, cluster.conditions.has(mode) ? 1 : 0])),
+      );
       gauge('commands_waiting', 'Commands that wait for their commit', () => loop.pending);
     },
   };

@@ -17,6 +17,7 @@ export const ACTIONS = {
   'session.use': 'Log in and out, and ask who one is',
   'health.read': 'Ask whether the server lives and is ready',
   'metrics.read': 'Read the metrics of the server',
+  'node.read': 'See the nodes that serve, and how they are',
   'docs.read': 'Read the documentation of the interface',
 } as const;
 

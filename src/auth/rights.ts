@@ -69,5 +69,6 @@ export const RIGHTS: Readonly<Record<Action, Row>> = {
   'health.read': EVERYONE,
   // They count what is private too.
   'metrics.read': { ...NOBODY, monitor: 'all' },
+  'node.read': { ...NOBODY, monitor: 'all' },
   'docs.read': EVERYONE,
 };

@@ -13,6 +13,7 @@ import { coverageRoutes } from './http/coverage.ts';
 import { discoveryRoutes } from './http/discovery.ts';
 import { docsRoutes } from './http/docs.ts';
 import { healthRoutes } from './http/health.ts';
+import { nodeRoutes } from './http/nodes.ts';
 import { instanceRoutes } from './http/instances.ts';
 import { logRoutes } from './http/log.ts';
 import { manifestRoutes } from './http/manifests.ts';
@@ -84,6 +85,7 @@ export async function buildApp(deps: EdgeDeps): Promise<FastifyInstance> {
   app.setNotFoundHandler((request, reply) => notFound(deps, routes, request, reply));
   await documentRoutes(app, deps.version);
   healthRoutes(app, deps);
+  nodeRoutes(app, deps);
   catalogRoutes(app, deps);
   manifestRoutes(app, deps);
   instanceRoutes(app, deps);

@@ -2,6 +2,7 @@ import type { ServerOptions } from 'node:https';
 import type { FastifyPluginCallback } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
+import type { ClusterStatus } from '../cluster/status.ts';
 import type { Config } from '../config.ts';
 import type { AuditTrail } from '../domain/audit.ts';
 import type { Command, Decision } from '../domain/command.ts';
@@ -54,6 +55,7 @@ export interface EdgeDeps {
   readonly feed?: PollHub;
   readonly instances: Pick<InstanceDesk, 'register' | 'deregister' | 'override'>;
   readonly monitoring: Monitoring;
+  readonly cluster: ClusterStatus;
   /** Hears of what is refused (SEC5). */
   readonly audit?: AuditTrail;
   readonly logger: Logger;

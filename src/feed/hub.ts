@@ -19,7 +19,7 @@ import { Roster, type CutOff } from './roster.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { WatchSocket } from './socket.ts';
 import type { Subscription } from './subscription.ts';
-import type { FoldedEntry, Tail, TailListener } from './tail.ts';
+import type { FoldedEntry, ReloadReason, Tail, TailListener } from './tail.ts';
 import { Offer, PublicSnapshots, SharedFrames, TopicGroup, type Stretch } from './topic-group.ts';
 import type { FeedPosition } from './watcher.ts';
 import type { Store } from '../store/port.ts';
@@ -187,7 +187,8 @@ export class Hub implements TailListener {
     this.#ring = ring;
   }
 
-  onReload(reason: ResetReason): void {
+  onReload(why: ReloadReason): void {
+    const reason: ResetReason = why === 'differs' ? 'epoch' : why;
     this.#takePlace();
     this.#publicSnapshots.clear();
     for (const group of this.#groups.values()) group.rebuild(this.#tail.view);

@@ -1,4 +1,4 @@
-import type { Entry } from '../domain/item.ts';
+import type { AnyItem, Entry } from '../domain/item.ts';
 import type { Head } from '../domain/position.ts';
 import { View, type Folded } from '../domain/view.ts';
 import type { Bus } from '../bus/port.ts';
@@ -13,8 +13,15 @@ export interface FoldedEntry {
 export interface TailListener {
   /** The view has moved forward by these entries, in order and without a gap. */
   onAdvance(entries: readonly FoldedEntry[]): void;
-  /** The view was loaded anew: another epoch, or the log no longer reaches back to where it stood. */
-  onReload(reason: 'epoch' | 'trimmed'): void;
+  onReload(reason: ReloadReason): void;
+}
+
+/** Why the view was loaded anew: another epoch, the log no longer reaches back to where it stood, or it was not the truth. */
+export type ReloadReason = 'epoch' | 'trimmed' | 'differs';
+
+interface Loaded {
+  readonly head: Head;
+  readonly items: readonly AnyItem[];
 }
 
 const READ = { entries: 1000, bytes: 4 * 1024 * 1024 };
@@ -61,9 +68,24 @@ export class Tail {
     this.#wake();
   }
 
+  /** Nothing is answered from the view until `replace`: it is not what the database holds. */
+  suspend(): void {
+    this.#ready = false;
+  }
+
+  /** Goes on with what the database held a moment ago. */
+  async replace(loaded: Loaded): Promise<void> {
+    this.#take(loaded, 'differs');
+    await this.catchUp();
+    this.#ready = true;
+  }
+
+  async #load(reason?: ReloadReason): Promise<void> {
+    this.#take(await this.#store.load(), reason);
+  }
+
   /** The listeners hear of it before anybody else can look at the new view. */
-  async #load(reason?: 'epoch' | 'trimmed'): Promise<void> {
-    const { head, items } = await this.#store.load();
+  #take({ head, items }: Loaded, reason?: ReloadReason): void {
     const view = new View();
     view.fold(items.map((item) => ({ op: 'put', item })));
     this.#view = view;

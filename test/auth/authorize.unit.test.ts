@@ -113,7 +113,7 @@ const READS: Action[] = ['catalog.read', 'catalog.export', 'instance.read', 'cov
 test.each<[who: Who, allowed: Action[]]>([
   ['ADMIN', Object.keys(ACTIONS) as Action[]],
   ['READER', [...READS, 'health.read', 'docs.read', 'session.use']],
-  ['MONITOR', ['metrics.read', 'health.read', 'docs.read', 'session.use']],
+  ['MONITOR', ['metrics.read', 'node.read', 'health.read', 'docs.read', 'session.use']],
   [
     'OWNER',
     [

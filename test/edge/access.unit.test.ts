@@ -154,6 +154,7 @@ test('SEC1 the walk goes past the feed too', () => {
     '/v1/changes',
     '/v1/apply',
     '/metrics',
+    '/v1/nodes',
     '/logout',
     '/oidc/*',
   ])

@@ -21,6 +21,7 @@ import {
 } from '../../src/protocol/validate.ts';
 import { InstanceDesk } from '../../src/registry/instances.ts';
 import { Registry } from '../../src/registry/registry.ts';
+import { loneNode } from '../support/lone-node.ts';
 
 /** The real view, the real decisions and the real schemas, without a database: commits are folds. */
 export class Catalog {
@@ -134,6 +135,7 @@ export async function openEdge(more: Partial<EdgeDeps> = {}, { mustBeInCatalog =
     log: catalog,
     instances: deskOf(catalog, leases, mustBeInCatalog),
     monitoring: leases,
+    cluster: loneNode(catalog),
     logger: pino({ level: 'silent' }),
     metrics,
     clock: () => AT,

@@ -32,6 +32,7 @@ import { InstanceDesk } from '../../src/registry/instances.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { inertHubMetrics } from '../support/inert.ts';
 import { MemoryStore } from '../support/memory-store.ts';
+import { loneNode } from '../support/lone-node.ts';
 
 const caller = { kind: 'administrator', subject: 'test' } as const;
 const now = (): number => performance.now();
@@ -188,6 +189,7 @@ export class LiveNode {
       feed: hub,
       instances,
       monitoring: leases,
+      cluster: loneNode(tail),
       audit,
       logger: log,
       metrics: new MetricsRegistry(),

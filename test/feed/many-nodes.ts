@@ -9,6 +9,7 @@ import { buildApp } from '../../src/edge/app.ts';
 import { registrarOf } from '../../src/edge/ws/registrar.ts';
 import { watchRoute } from '../../src/edge/ws/watch.ts';
 import { LiveNode } from './live-node.ts';
+import { loneNode } from '../support/lone-node.ts';
 
 /** Tokens that are names: whoever says one is its bearer, for ever. */
 export function nameTags(identities: ReadonlyMap<string, Identity>): Verifier {
@@ -48,6 +49,7 @@ export class ManyNodes {
       feed: hub,
       instances,
       monitoring,
+      cluster: loneNode(state),
       logger: log,
       metrics: new MetricsRegistry(),
       clock: Date.now,

@@ -18,8 +18,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   registry: ['domain', 'store/port.ts', 'bus/port.ts'],
   feed: ['domain', 'protocol', 'store/port.ts', 'bus/port.ts'],
   health: ['domain', 'leases/port.ts', 'registry/commit-loop.ts', 'registry/errors.ts', 'feed/tail.ts'],
-  cluster: ['domain', 'store/port.ts', 'leases/port.ts', 'feed/tail.ts', 'health/claims.ts'],
-  edge: ['domain', 'protocol', 'auth', 'registry', 'feed', 'health/monitoring.ts', 'cluster/status.ts', 'config.ts'],
+  cluster: ['domain', 'store/port.ts', 'feed/tail.ts', 'health/claims.ts'],
+  edge: ['domain', 'protocol', 'auth', 'registry', 'feed', 'health/monitoring.ts', 'cluster/status.ts', 'cluster/conditions.ts', 'config.ts'],
   cli: ['domain', 'protocol', 'main.ts'],
   'config.ts': ['config-units.ts', 'auth/issuer.ts', 'auth/read-settings.ts'],
   'access.ts': ['domain', 'auth', 'edge', 'config.ts', 'store/port.ts'],
@@ -30,7 +30,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'lag-meter.ts': [],
   'limits.ts': ['config.ts', 'domain', 'auth/rate-limits.ts'],
   'banner.ts': ['config.ts'],
-  'metrics.ts': ['audit', 'feed', 'registry', 'health'],
+  'metrics.ts': ['audit', 'cluster', 'feed', 'registry', 'health'],
 };
 
 /** Packages that only one room may know. */

@@ -1,0 +1,189 @@
+import type { Logger } from 'pino';
+import { NO_MEMBERSHIP, nextMembership, ownerOf, type Membership } from '../domain/membership.ts';
+import type { Claims } from '../health/claims.ts';
+import type { NodeRow, Nodes, Roll } from '../store/port.ts';
+import { candidatesOf, type Said } from './roll.ts';
+import { SharedClock } from './shared-clock.ts';
+
+export interface MemberDeps {
+  readonly nodes: Nodes;
+  readonly me: Pick<NodeRow, 'id' | 'name' | 'version'>;
+  readonly timeoutMs: number;
+  /** What it says about itself with the next heartbeat. */
+  readonly describe: () => Said;
+  /** What it may decide about is another than before. */
+  readonly onClaims: () => void;
+  /** All that were heard of, after each heartbeat. */
+  readonly onRoll: (roll: Roll) => void;
+  readonly onMembershipChange: () => void;
+  readonly log: Pick<Logger, 'info' | 'warn'>;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+/** So much of the timeout a node that is not heard acts on, before it stops by itself (decisions/0018). */
+const CLAIM_SHARE = 2 / 3;
+
+/** This node among the others: says that it lives, hears of them, and knows what it may decide about. */
+export class Member implements Claims {
+  readonly #deps: MemberDeps;
+  readonly #clock: SharedClock;
+  readonly #limits: { readonly timeoutMs: number; readonly claimMs: number };
+  readonly #owned = new Map<string, boolean>();
+  #membership: Membership = NO_MEMBERSHIP;
+  #roll: Roll | undefined;
+  /** When the last heartbeat that was answered began. */
+  #heardAt = Number.NEGATIVE_INFINITY;
+  /** Since when none has failed for as long as others would notice. */
+  #steadySince = Number.NEGATIVE_INFINITY;
+  /** What `onClaims` was last called for. */
+  #told = '';
+  #ownedFor = '';
+  #steppedDown = false;
+  #beating: Promise<void> | undefined;
+
+  constructor(deps: MemberDeps) {
+    this.#deps = deps;
+    this.#clock = new SharedClock(deps.now);
+    this.#limits = { timeoutMs: deps.timeoutMs, claimMs: deps.timeoutMs * CLAIM_SHARE };
+  }
+
+  get id(): string {
+    return this.#deps.me.id;
+  }
+
+  get membership(): Membership {
+    return this.#membership;
+  }
+
+  /** As of the last heartbeat. */
+  get roll(): Roll | undefined {
+    return this.#roll;
+  }
+
+  get fence(): number {
+    return this.#membership.term;
+  }
+
+  get sharedNow(): number {
+    return this.#clock.now;
+  }
+
+  get gapFrom(): number {
+    return this.#membership.gapFrom;
+  }
+
+  get awakeSince(): number {
+    return this.#membership.awakeSince;
+  }
+
+  get leasesRun(): boolean {
+    return this.#membership.withoutLeases.length === 0;
+  }
+
+  get isMember(): boolean {
+    return this.#membership.members.includes(this.id);
+  }
+
+  /** Whether the others have heard of it lately enough to leave it what it has. */
+  get isHeard(): boolean {
+    return this.#deps.now() - this.#heardAt < this.#limits.claimMs;
+  }
+
+  get stands(): boolean {
+    return this.isMember && this.isHeard && !this.#steppedDown;
+  }
+
+  /**
+   * Whether a renewal that could not be stored may be acknowledged: either nobody's lease runs out, since all know that this
+   * node keeps what it hears to itself, or there is nobody else who could let one run out.
+   */
+  get mayKeepRenewals(): boolean {
+    const { members, withoutLeases } = this.#membership;
+    if (members.length === 1 && members[0] === this.id) return !this.#steppedDown;
+    return withoutLeases.includes(this.id) && this.isHeard;
+  }
+
+  owns(group: string): boolean {
+    if (!this.stands) return false;
+    const { term, since } = this.#membership;
+    const at = this.sharedNow;
+    const holds = `${term} ${at < since}`;
+    if (holds !== this.#ownedFor) {
+      this.#owned.clear();
+      this.#ownedFor = holds;
+    }
+    let owned = this.#owned.get(group);
+    if (owned === undefined) this.#owned.set(group, (owned = ownerOf(this.#membership, group, at) === this.id));
+    return owned;
+  }
+
+  ownsSlot(group: string, at: number): boolean {
+    return this.stands && ownerOf(this.#membership, group, at) === this.id;
+  }
+
+  /** One heartbeat. Rejects as the store does. Calls that come meanwhile share it. */
+  beat(): Promise<void> {
+    this.#beating ??= this.#say().finally(() => {
+      this.#beating = undefined;
+    });
+    return this.#beating;
+  }
+
+  /** Tells when time alone has changed what this node may decide about; to be called often. */
+  tick(): void {
+    const { term, since } = this.#membership;
+    const holds = `${term} ${this.sharedNow < since} ${this.stands}`;
+    if (holds === this.#told) return;
+    const stood = this.#told.endsWith('true');
+    this.#told = holds;
+    if (stood && !this.stands && !this.#steppedDown)
+      this.#deps.log.warn('this node was not heard by the others and stops deciding');
+    this.#deps.onClaims();
+  }
+
+  /** Its share goes to the others; it goes on to be heard of. Rejects as the store does. */
+  async stepDown(): Promise<void> {
+    if (this.#steppedDown) return;
+    await this.#beating?.catch(() => undefined);
+    this.#steppedDown = true;
+    this.tick();
+    await this.beat();
+  }
+
+  /** It is in nobody's roll any more. To be called when nothing else calls `beat`. */
+  async leave(): Promise<void> {
+    await this.#beating?.catch(() => undefined);
+    await this.#deps.nodes.leave(this.id);
+  }
+
+  async #say(): Promise<void> {
+    const { nodes, me, describe, now, onRoll, log } = this.#deps;
+    const asked = now();
+    const said = describe();
+    const roll = await nodes.beat({ ...me, state: { ...said, takesPart: said.takesPart && !this.#steppedDown } });
+    const wasSet = this.#clock.observe(roll.clock, asked, now());
+    if (wasSet) log.warn('the clock of the database was set; the checks begin their rounds anew');
+    const isFirst = this.#roll === undefined;
+    if (!isFirst && asked - this.#heardAt > this.#limits.timeoutMs) this.#steadySince = asked;
+    this.#heardAt = asked;
+    this.#roll = roll;
+    const mayJudge = asked - this.#steadySince >= this.#limits.timeoutMs;
+    await this.#adopt(roll, mayJudge);
+    if (wasSet) this.#told = '';
+    onRoll(roll);
+    this.tick();
+  }
+
+  async #adopt(roll: Roll, mayJudge: boolean): Promise<void> {
+    const { nodes, onMembershipChange, log } = this.#deps;
+    const next = nextMembership(roll.membership, candidatesOf(roll, mayJudge), roll.clock, this.#limits);
+    const isChanged = next !== undefined && (await nodes.change(next));
+    // Who was overtaken by another node hears of it with the next heartbeat.
+    const membership = isChanged ? next : roll.membership;
+    if (membership.term === this.#membership.term) return;
+    if (isChanged) log.info(`the work is shared by ${next.members.length} node(s) from term ${next.term} on`);
+    this.#membership = membership;
+    onMembershipChange();
+  }
+}

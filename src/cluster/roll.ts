@@ -1,0 +1,26 @@
+import type { Candidate } from '../domain/membership.ts';
+import type { NodeRow, NodeState, Roll } from '../store/port.ts';
+
+/** What a node says about itself in its row. Those of other versions may say more, or less. */
+export interface Said {
+  /** Whether it wants a share of the work. */
+  readonly takesPart: boolean;
+  readonly leases: 'here' | 'away' | 'none';
+  readonly [more: string]: unknown;
+}
+
+const wantsShare = (state: NodeState): boolean => state['takesPart'] === true;
+const hasLeases = (state: NodeState): boolean => state['leases'] !== 'away';
+
+/**
+ * Everyone who may share the work. `mayJudge` false: this node was itself cut off until a moment ago, and so may the others have
+ * been; whoever was a member counts as there until it can be told.
+ */
+export function candidatesOf({ clock, membership, nodes }: Roll, mayJudge: boolean): Candidate[] {
+  return nodes.map(({ id, heardAt, state }: NodeRow) => ({
+    id,
+    heardAt: !mayJudge && membership.members.includes(id) ? clock : heardAt,
+    takesPart: wantsShare(state),
+    hasLeases: hasLeases(state),
+  }));
+}

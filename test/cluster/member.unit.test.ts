@@ -1,0 +1,177 @@
+import { describe, expect, test } from '@jest/globals';
+import { Member } from '../../src/cluster/member.ts';
+import type { Said } from '../../src/cluster/roll.ts';
+import { groupKey } from '../../src/health/claims.ts';
+import { StoreUnavailable } from '../../src/store/port.ts';
+import { MemoryNodes } from '../support/memory-nodes.ts';
+
+const TIMEOUT = 3000;
+const GROUPS = Array.from({ length: 40 }, (_, n) => groupKey(`s${n}.example`, 'eu'));
+
+/** Nodes on one database, all with clocks of their own. */
+class World {
+  time = 50_000;
+  away = false;
+  readonly nodes = new MemoryNodes(() =>
+    this.away ? Promise.reject(new StoreUnavailable('away')) : Promise.resolve(),
+  );
+  readonly members = new Map<string, { member: Member; said: Said; claims: number }>();
+
+  constructor() {
+    this.nodes.clock = () => this.time + 1_700_000_000_000;
+  }
+
+  add(id: string): Member {
+    const own = { said: { takesPart: true, leases: 'here' } as Said, claims: 0 };
+    const offset = this.members.size * 1_000_000;
+    const member = new Member({
+      nodes: this.nodes,
+      me: { id, name: id, version: '1' },
+      timeoutMs: TIMEOUT,
+      describe: () => own.said,
+      onClaims: () => (own.claims += 1),
+      onRoll: () => undefined,
+      onMembershipChange: () => undefined,
+      log: { info: () => undefined, warn: () => undefined },
+      now: () => this.time + offset,
+    });
+    this.members.set(id, Object.assign(own, { member }));
+    return member;
+  }
+
+  /** Those named beat every half second; everybody's time goes on. */
+  async run(ms: number, ...beating: readonly string[]): Promise<void> {
+    for (const end = this.time + ms; this.time < end;) {
+      this.time += 100;
+      for (const [id, { member }] of this.members) {
+        if (this.time % 500 === 0 && beating.includes(id)) await member.beat().catch(() => undefined);
+        member.tick();
+      }
+      for (const group of GROUPS) {
+        const owners = [...this.members.values()].filter(({ member }) => member.owns(group));
+        if (owners.length > 1) throw new Error(`${owners.length} own ${group}`);
+      }
+    }
+  }
+
+  owned = (id: string): number => GROUPS.filter((group) => this.members.get(id)?.member.owns(group)).length;
+  claims = (id: string): number => this.members.get(id)?.claims ?? 0;
+  say = (id: string, said: Partial<Said>): void => {
+    const own = this.members.get(id);
+    if (own !== undefined) own.said = { ...own.said, ...said };
+  };
+}
+
+describe('a node among others', () => {
+  test('alone it owns everything from its first heartbeat on; with a second one, each a share', async () => {
+    const world = new World();
+    world.add('a');
+    expect(world.owned('a')).toBe(0);
+    await world.run(1000, 'a');
+    expect(world.owned('a')).toBe(GROUPS.length);
+    world.add('b');
+    await world.run(1000, 'a', 'b');
+    expect(world.owned('a')).toBe(GROUPS.length);
+    expect(world.owned('b')).toBe(0);
+    const before = world.claims('b');
+    await world.run(2000, 'a', 'b');
+    expect(world.owned('a') + world.owned('b')).toBe(GROUPS.length);
+    expect(world.owned('b')).toBeGreaterThan(5);
+    expect(world.claims('b')).toBeGreaterThan(before);
+  });
+
+  test('who is not heard stops by itself before the others take over, and joins again', async () => {
+    const world = new World();
+    world.add('a');
+    world.add('b');
+    await world.run(5000, 'a', 'b');
+    const share = world.owned('b');
+    await world.run(2100, 'a');
+    expect(world.owned('b')).toBe(0);
+    expect(world.owned('a')).toBe(GROUPS.length - share);
+    await world.run(1500, 'a');
+    expect(world.owned('a')).toBe(GROUPS.length);
+    await world.run(4000, 'a', 'b');
+    expect(world.owned('b')).toBe(share);
+  });
+
+  test('INS3 the database was away for all: nobody is taken for dead when it is back', async () => {
+    const world = new World();
+    world.add('a');
+    world.add('b');
+    await world.run(5000, 'a', 'b');
+    const { term } = world.nodes.standing;
+    world.away = true;
+    await world.run(20_000, 'a', 'b');
+    expect(world.owned('a') + world.owned('b')).toBe(0);
+    world.away = false;
+    // One of them comes a moment earlier than the other.
+    await world.run(1000, 'a');
+    await world.run(1000, 'a', 'b');
+    expect(world.nodes.standing.term).toBe(term);
+    expect(world.owned('a') + world.owned('b')).toBe(GROUPS.length);
+    // What is really dead is found out all the same.
+    await world.run(8000, 'a');
+    expect(world.owned('a')).toBe(GROUPS.length);
+  });
+
+  test('a node that steps down leaves its share at once and without a gap, and is still heard', async () => {
+    const world = new World();
+    const a = world.add('a');
+    const b = world.add('b');
+    await world.run(5000, 'a', 'b');
+    await b.stepDown();
+    expect(world.owned('b')).toBe(0);
+    await world.run(500, 'a', 'b');
+    expect(world.owned('a')).toBe(GROUPS.length);
+    expect(a.gapFrom).toBeGreaterThanOrEqual(a.membership.since);
+    expect(a.roll?.nodes.map(({ id }) => id)).toEqual(['a', 'b']);
+    await b.leave();
+    await world.run(500, 'a');
+    expect(a.roll?.nodes.map(({ id }) => id)).toEqual(['a']);
+  });
+
+  test('INS3 a node without leases keeps renewals only once all know that, or when it is alone', async () => {
+    const world = new World();
+    const a = world.add('a');
+    await world.run(1000, 'a');
+    expect(a.mayKeepRenewals).toBe(true);
+    const b = world.add('b');
+    await world.run(4000, 'a', 'b');
+    expect(a.mayKeepRenewals).toBe(false);
+    world.say('b', { leases: 'away' });
+    expect(b.mayKeepRenewals).toBe(false);
+    // `a` hears of it with its next heartbeat; what it decides before that is of an old term, and not committed.
+    await world.run(1000, 'a', 'b');
+    expect(b.mayKeepRenewals).toBe(true);
+    expect(a.mayKeepRenewals).toBe(false);
+    expect(a.leasesRun).toBe(false);
+    expect(a.fence).toBe(b.fence);
+    // Cut off from the database as well, it cannot know whether the others still wait for it.
+    await world.run(2500, 'a');
+    expect(b.mayKeepRenewals).toBe(false);
+    await world.run(1000, 'a');
+    expect(a.leasesRun).toBe(true);
+  });
+
+  test('a share of the work is for those who take part', async () => {
+    const world = new World();
+    world.add('a');
+    world.add('b');
+    world.say('b', { takesPart: false });
+    await world.run(5000, 'a', 'b');
+    expect(world.owned('a')).toBe(GROUPS.length);
+  });
+
+  test('a slot is one node’s, whatever their clocks say', async () => {
+    const world = new World();
+    const a = world.add('a');
+    const b = world.add('b');
+    await world.run(600, 'a');
+    await world.run(1100, 'a', 'b');
+    const { since } = b.membership;
+    for (const group of GROUPS) {
+      for (const at of [since - 1, since, since + 1]) expect(a.ownsSlot(group, at)).toBe(!b.ownsSlot(group, at));
+    }
+  });
+});
