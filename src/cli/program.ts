@@ -11,6 +11,7 @@ import type { Io } from './io.ts';
 import { addLogin, addLogout, addWhoami } from './login.ts';
 import { packageVersion } from './package-version.ts';
 import { problemText } from './problem-text.ts';
+import { addNodes } from './nodes.ts';
 import { addRegister } from './register.ts';
 import { addStart } from './start.ts';
 import { addStatus } from './status.ts';
@@ -67,6 +68,7 @@ Examples:
   addUndrain(program, io);
   addTokens(program, io);
   addSubscribers(program, io);
+  addNodes(program, io);
   addStatus(program, io);
   addAudit(program, io);
   addLogin(program, io);

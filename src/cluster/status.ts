@@ -64,17 +64,22 @@ export function reportOf(roll: Roll, self: string, timeoutMs: number): NodesRepo
   const { clock, membership } = roll;
   return {
     term: membership.term,
-    nodes: roll.nodes.map((row) => ({
-      id: row.id,
-      name: row.name,
-      version: row.version,
-      startedAt: new Date(row.startedAt).toISOString(),
-      heardAt: new Date(row.heardAt).toISOString(),
-      live: Math.abs(clock - row.heardAt) < timeoutMs,
-      member: membership.members.includes(row.id),
-      self: row.id === self,
-      ...factsOf(row),
-    })),
+    nodes: roll.nodes.map((row) => {
+      const live = Math.abs(clock - row.heardAt) < timeoutMs;
+      return {
+        id: row.id,
+        name: row.name,
+        version: row.version,
+        startedAt: new Date(row.startedAt).toISOString(),
+        heardAt: new Date(row.heardAt).toISOString(),
+        live,
+        member: membership.members.includes(row.id),
+        self: row.id === self,
+        ...factsOf(row),
+        // Whatever it said before it fell silent.
+        ...(!live && { ready: false }),
+      };
+    }),
   };
 }
 

@@ -22,6 +22,7 @@ describe('the command line', () => {
     'drain',
     'undrain',
     'subscribers',
+    'nodes',
     'audit',
   ])('%s --help has examples', async (name) => {
     const { code, out } = await signalbox([name, '--help']);

@@ -206,3 +206,48 @@ Cut off:
     expect((await signalbox(['subscribers'])).out).toContain('Nobody watches.');
   });
 });
+
+describe('nodes', () => {
+  test('which nodes serve, and how they are', async () => {
+    const node = { version: '0.2.0', startedAt: '2030-01-02T03:04:05.678Z', heardAt: '2030-01-02T04:00:00.000Z' };
+    const answer = {
+      term: 4,
+      nodes: [
+        {
+          ...node,
+          id: '2',
+          name: 'b',
+          live: true,
+          member: true,
+          self: true,
+          ready: true,
+          degraded: [{ mode: 'bus-away' }],
+          revision: 1200,
+          watchers: 3,
+          instances: 9,
+        },
+        {
+          ...node,
+          id: '1',
+          name: 'a',
+          live: true,
+          member: false,
+          self: false,
+          ready: false,
+          draining: true,
+          degraded: [],
+        },
+        { ...node, id: '3', name: 'c\u0007', live: false, member: false, self: false, ready: false },
+      ],
+    };
+    server.answers['GET /v1/nodes'] = () => answer;
+    const { out } = await signalbox(['nodes']);
+    expect(out)
+      .toBe(`NAME  STATE     DEGRADED  SHARE  REVISION  WATCHERS  INSTANCES  VERSION  STARTED               HEARD
+a     draining            no                                    0.2.0    2030-01-02 03:04:05Z  2030-01-02 04:00:00Z
+b *   ready     bus-away  yes       1,200         3          9  0.2.0    2030-01-02 03:04:05Z  2030-01-02 04:00:00Z
+c\ufffd    gone                no                                    0.2.0    2030-01-02 03:04:05Z  2030-01-02 04:00:00Z
+`);
+    expect(JSON.parse((await signalbox(['nodes', '--json'])).out)).toEqual(answer);
+  });
+});

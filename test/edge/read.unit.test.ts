@@ -190,7 +190,13 @@ test('PUSH7 what is not loaded yet is 503 and never an empty list', async () => 
   expect(write.json()).toMatchObject({ type: '/problems/not-ready', retryAfter: 1 });
   expect((await own.app.inject('/livez')).statusCode).toBe(200);
   own.catalog.ready = true;
-  expect((await own.app.inject('/readyz')).json()).toEqual({ ready: true, epoch: 'e1', revision: 0, resources: 0 });
+  expect((await own.app.inject('/readyz')).json()).toEqual({
+    ready: true,
+    epoch: 'e1',
+    revision: 0,
+    resources: 0,
+    degraded: [],
+  });
   await own.app.close();
 });
 
