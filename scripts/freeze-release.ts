@@ -30,7 +30,7 @@ const BUNDLES: Readonly<Record<string, string>> = {
     export { openPostgres } from './src/store/postgres.ts';`,
   peer: `export { BUS_PROTOCOL, decodeAnnouncement, encodeAnnouncement } from './src/bus/wire.ts';
     export { PROTOCOL, PROTOCOL_VERSION } from './src/protocol/version.ts';
-    export { WatchClient } from './test/acceptance/watch-client.ts';`,
+    export { WatchClient } from './src/cli/watch-client.ts';`,
 };
 
 const [ref = 'HEAD', ...rest] = process.argv.slice(2);

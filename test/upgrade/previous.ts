@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
 import type { Announcement } from '../../src/bus/port.ts';
+import type { WatchClient, WatchClientOptions } from '../../src/cli/watch-client.ts';
 import { migrate, migrationsDir } from '../../src/store/migrate.ts';
-import type { WatchClient } from '../acceptance/watch-client.ts';
 
 const DIRECTORY = resolve('test/upgrade/previous');
 
@@ -44,8 +44,8 @@ interface Peer {
   readonly BUS_PROTOCOL: number;
   encodeAnnouncement(node: string, announcement: Announcement): string;
   decodeAnnouncement(message: string): Announcement;
-  /** A client that holds every frame against the schemas that it knew. */
-  readonly WatchClient: { open(url: string): Promise<WatchClient> };
+  /** The watcher of its command line. */
+  readonly WatchClient: new (options: WatchClientOptions) => Pick<WatchClient, 'run' | 'stop'>;
 }
 
 /** What it says to other nodes, and how its clients listen. */

@@ -110,407 +110,553 @@ var isRevision = (value) => Number.isSafeInteger(value) && value >= 0;
 // src/protocol/version.ts
 var PROTOCOL = "signalbox.v1", PROTOCOL_VERSION = 1;
 
-// test/acceptance/watch-client.ts
-import { Ajv } from "ajv";
-import WebSocket from "ws";
-
-// src/protocol/frames.ts
-import { Type as Type2 } from "typebox";
-
-// src/domain/resources.ts
-var CATALOG_KINDS = [
-  "region",
-  "project",
-  "serviceAccount",
-  "service",
-  "version",
-  "resourceType",
-  "deployment",
-  "bundle"
-], RUNTIME_KINDS = ["instance", "override", "advisory"], KINDS = [...CATALOG_KINDS, ...RUNTIME_KINDS];
-
-// src/protocol/text.ts
-import { Type } from "typebox";
-
-// src/domain/duration.ts
-var DURATION = "^[0-9]{1,12}(?:ms|s|m|h)$";
-
-// src/protocol/text.ts
-var PLAIN = "^[^\\p{Cc}\\p{Cs}\\p{Zl}\\p{Zp}\\u202a-\\u202e\\u2066-\\u2069]*$", SELECT_KEY = "^[^=\\p{Cc}\\p{Cs}\\p{Zl}\\p{Zp}\\u202a-\\u202e\\u2066-\\u2069]{0,63}$", LABEL_KEY = "^[a-z0-9](?:[a-z0-9._/-]{0,61}[a-z0-9])?$", API_ID = "^[a-zA-Z0-9](?:[a-zA-Z0-9._-]{0,62}[a-zA-Z0-9])?$", PLURAL = "^[A-Z][a-zA-Z]{1,132}$", PROTOCOL_NAME = "^[a-z][a-z0-9+.-]{0,31}$", BUILD = "^[a-zA-Z0-9](?:[a-zA-Z0-9._+-]{0,62}[a-zA-Z0-9])?$", CHECK_PATH = "^/[\\x21-\\x7e]{0,1023}$", HEADER_NAME = "^[A-Za-z0-9-]{1,64}$", HEADER_VALUE = "^[\\x20-\\x7e]{0,1024}$", STATUSES = "^[1-5][0-9]{2}(?:-[1-5][0-9]{2})?$", GRPC_SERVICE = "^[A-Za-z0-9_./{}-]{0,256}$", SLUG = "2 to 63 lower-case letters, digits and hyphens, starting with a letter and not ending with a hyphen", PATTERN_IN_WORDS = /* @__PURE__ */ new Map([
-  [PLAIN, "must not contain control characters, line separators, lone surrogates or text direction overrides"],
-  [SELECT_KEY, 'must have 63 characters at most, no "=" and no control characters'],
-  [LABEL_KEY, 'must be 1 to 63 lower-case letters, digits, ".", "_", "/" and "-", with a letter or digit at both ends'],
-  [API_ID, 'must be 1 to 64 letters, digits, ".", "_" and "-", with a letter or digit at both ends'],
-  [PLURAL, "must be 2 to 133 letters, the first of them upper-case"],
-  [ID_PATTERNS.region, `must be ${SLUG}`],
-  [ID_PATTERNS.service, 'must be a lower-case domain name such as "iam.example.com"'],
-  [ID_PATTERNS.version, 'must be a version such as "v1", "v1alpha2", "v2beta1" or "v1.4.2"'],
-  [ID_PATTERNS.resourceType, "must be 1 to 128 letters"],
-  [ID_PATTERNS.instance, "must be the id of an instance: 24 hexadecimal digits"],
-  [ID_PATTERNS.override, 'must be a region, or "-" for instances without one'],
-  [DURATION, 'must be a duration such as "500ms", "10s", "5m" or "24h"'],
-  [PROTOCOL_NAME, 'must be the name of a protocol in lower case, such as "http" or "grpc"'],
-  [BUILD, 'must be 1 to 64 letters, digits, ".", "_", "+" and "-", with a letter or digit at both ends'],
-  [CHECK_PATH, 'must be a path that begins with "/", of printable ASCII characters without spaces'],
-  [HEADER_NAME, 'must be the name of a header: letters, digits and "-"'],
-  [HEADER_VALUE, "must be at most 1024 printable ASCII characters"],
-  [STATUSES, 'must be a status such as "204", or a range such as "200-299"'],
-  [GRPC_SERVICE, "must be the name of a gRPC service"]
-]);
-
-// src/protocol/frames.ts
-var Id = Type2.String({ minLength: 1, maxLength: 64, description: "The client's own name for a subscription." }), InstanceId = Type2.String({ pattern: ID_PATTERNS.instance, description: "The id of an instance." }), Topic = Type2.String({ description: "The canonical selector." }), Revision = Type2.Integer({ minimum: 0 }), Digest = Type2.String({ pattern: "^[0-9a-f]{16}$", description: "Digest of the subscription at the revision." }), Kind = Type2.Enum([...KINDS], { description: "A kind of resource." }), PositionSchema = Type2.Object(
-  { epoch: Type2.String({ minLength: 1, maxLength: 64 }), revision: Revision },
-  { additionalProperties: !1, description: "A place in one history." }
-), texts = (text, description) => Type2.Array(Type2.String({ ...text, pattern: PLAIN }), { minItems: 1, maxItems: 100, description }), names = (description) => texts({ minLength: 1, maxLength: 253 }, description), pairs = (description) => Type2.Record(Type2.String({ pattern: SELECT_KEY }), Type2.String({ maxLength: 63, pattern: PLAIN }), {
-  // With a `=` in a key, two selections would be one topic.
-  additionalProperties: !1,
-  minProperties: 1,
-  maxProperties: 16,
-  description
-}), SelectSchema = Type2.Object(
-  {
-    kind: Type2.Enum([...KINDS, "*"], { description: "A kind of resource, or * for all." }),
-    services: Type2.Optional(names("Only what belongs to one of these services.")),
-    regions: Type2.Optional(names("Only these regions, and what is in one of them.")),
-    labels: Type2.Optional(pairs("Only what carries each of these labels with exactly this value.")),
-    environments: Type2.Optional(
-      texts(
-        { minLength: 0, maxLength: 64 },
-        "Only instances of one of these environments; the empty text is for those that name none."
-      )
-    ),
-    protocols: Type2.Optional(
-      texts({ minLength: 1, maxLength: 64 }, "Only instances that speak one of these protocols.")
-    ),
-    versions: Type2.Optional(texts({ minLength: 1, maxLength: 64 }, "Only instances of one of these versions.")),
-    tags: Type2.Optional(pairs("Only instances that carry each of these tags with exactly this value.")),
-    passing: Type2.Optional(Type2.Boolean({ description: "Only instances that can be called now, or that cannot." }))
-  },
-  { additionalProperties: !1 }
-), ClientFrames = {
-  subscribe: Type2.Object(
-    {
-      type: Type2.Literal("subscribe"),
-      id: Id,
-      select: SelectSchema,
-      since: Type2.Optional(PositionSchema)
-    },
-    {
-      additionalProperties: !1,
-      description: "Asks for a snapshot and all that follows, or for all since a position."
-    }
-  ),
-  unsubscribe: Type2.Object(
-    { type: Type2.Literal("unsubscribe"), id: Id },
-    { additionalProperties: !1, description: "Ends a subscription." }
-  ),
-  resync: Type2.Object(
-    {
-      type: Type2.Literal("resync"),
-      id: Id,
-      revision: Revision,
-      digest: Digest
-    },
-    {
-      additionalProperties: !1,
-      description: "Says that the client's cache does not agree with the digest of a bookmark; answered by a reset and a new snapshot."
-    }
-  ),
-  register: Type2.Object(
-    {
-      type: Type2.Literal("register"),
-      id: Id,
-      instance: Type2.Record(Type2.String(), Type2.Unknown(), { description: "The body of POST /v1/instances." })
-    },
-    {
-      additionalProperties: !1,
-      description: "Registers an instance. From then on whatever is heard on the socket renews its lease."
-    }
-  ),
-  renew: Type2.Object(
-    {
-      type: Type2.Literal("renew"),
-      id: Type2.Optional(Id),
-      instances: Type2.Optional(
-        Type2.Array(InstanceId, {
-          minItems: 1,
-          maxItems: 1e3,
-          description: "Without them, all that were registered on this socket."
-        })
-      )
-    },
-    { additionalProperties: !1, description: "Renews the leases of instances; answered by renewed." }
-  ),
-  deregister: Type2.Object(
-    { type: Type2.Literal("deregister"), id: Id, instance: InstanceId },
-    { additionalProperties: !1, description: "Removes an instance; one that is not there is gone already." }
-  ),
-  reauth: Type2.Object(
-    {
-      type: Type2.Literal("reauth"),
-      token: Type2.String({ minLength: 1, maxLength: 16384, description: "An access token of the same subject." })
-    },
-    {
-      additionalProperties: !1,
-      description: "A token in place of the one that the socket was opened with; answered by reauthed, or an error."
-    }
-  ),
-  ping: Type2.Object(
-    { type: Type2.Literal("ping") },
-    { additionalProperties: !1, description: "Answered by a pong." }
-  )
-}, ChangeSchema = Type2.Object(
-  {
-    op: Type2.Enum(["put", "delete"]),
-    kind: Kind,
-    key: Type2.String({ description: "The resource's name." }),
-    revision: Revision,
-    value: Type2.Optional(Type2.Record(Type2.String(), Type2.Unknown(), { description: "The resource; only with put." }))
-  },
-  { additionalProperties: !1 }
-), ServerFrames = {
-  welcome: Type2.Object(
-    {
-      type: Type2.Literal("welcome"),
-      protocol: Type2.Integer(),
-      epoch: Type2.String(),
-      revision: Revision,
-      heartbeat: Type2.Integer({
-        description: "Milliseconds between bookmarks; after three without a word, reconnect."
-      })
-    },
-    { additionalProperties: !1, description: "The first frame on every socket." }
-  ),
-  subscribed: Type2.Object(
-    { type: Type2.Literal("subscribed"), id: Id, topic: Topic },
-    { additionalProperties: !1, description: "A subscription stands; its frames carry this topic." }
-  ),
-  unsubscribed: Type2.Object(
-    { type: Type2.Literal("unsubscribed"), id: Id, topic: Topic },
-    { additionalProperties: !1, description: "A subscription has ended; no frame of its topic follows." }
-  ),
-  snapshot: Type2.Object(
-    {
-      type: Type2.Literal("snapshot"),
-      topic: Topic,
-      revision: Revision,
-      items: Type2.Array(Type2.Record(Type2.String(), Type2.Unknown()), { description: "Whole resources." }),
-      more: Type2.Boolean({ description: "Whether another part of the same snapshot follows." })
-    },
-    { additionalProperties: !1, description: "A part of the state at the revision." }
-  ),
-  synced: Type2.Object(
-    { type: Type2.Literal("synced"), topic: Topic, revision: Revision, digest: Digest },
-    { additionalProperties: !1, description: "The subscription now holds everything up to the revision." }
-  ),
-  change: Type2.Object(
-    {
-      type: Type2.Literal("change"),
-      topic: Topic,
-      revision: Revision,
-      changes: Type2.Array(ChangeSchema, { minItems: 1 })
-    },
-    {
-      additionalProperties: !1,
-      description: "All changes of one or more whole revisions, in order; `revision` is the last of them."
-    }
-  ),
-  bookmark: Type2.Object(
-    { type: Type2.Literal("bookmark"), revision: Revision, digests: Type2.Record(Type2.String(), Digest) },
-    { additionalProperties: !1, description: "Everything up to the revision has been sent for each topic named." }
-  ),
-  reset: Type2.Object(
-    {
-      type: Type2.Literal("reset"),
-      topic: Topic,
-      epoch: Type2.String({ description: "The history that the snapshot belongs to." }),
-      reason: Type2.Enum(["epoch", "future", "trimmed", "resync", "unavailable", "access"])
-    },
-    { additionalProperties: !1, description: "Forget what you hold of this topic: a new snapshot follows." }
-  ),
-  registered: Type2.Object(
-    {
-      type: Type2.Literal("registered"),
-      id: Id,
-      instance: Type2.Object(
-        {
-          id: InstanceId,
-          name: Type2.String(),
-          generation: Revision,
-          lease: Type2.Optional(
-            Type2.String({ description: "How often it has to be heard of, where its check is ttl." })
-          ),
-          detectionBound: Type2.String({ description: "The longest time from its death until its watchers are told." })
-        },
-        { additionalProperties: !1 }
-      ),
-      revision: Revision
-    },
-    { additionalProperties: !1, description: "The instance is there, at the revision at the latest." }
-  ),
-  renewed: Type2.Object(
-    {
-      type: Type2.Literal("renewed"),
-      id: Type2.Optional(Id),
-      renewed: Type2.Integer({ minimum: 0, description: "How many were renewed." }),
-      unknown: Type2.Array(InstanceId, {
-        description: "Those that are not there any more, and have to register again."
-      })
-    },
-    { additionalProperties: !1, description: "Answers a renew." }
-  ),
-  deregistered: Type2.Object(
-    { type: Type2.Literal("deregistered"), id: Id, instance: InstanceId, revision: Revision },
-    { additionalProperties: !1, description: "The instance is gone, at the revision at the latest." }
-  ),
-  reauth: Type2.Object(
-    {
-      type: Type2.Literal("reauth"),
-      expiresIn: Type2.Integer({ minimum: 0, description: "Milliseconds until the token expires that the server has." })
-    },
-    { additionalProperties: !1, description: "Send a reauth with a new token, or the socket is closed with 4004." }
-  ),
-  reauthed: Type2.Object(
-    { type: Type2.Literal("reauthed") },
-    { additionalProperties: !1, description: "The new token is taken." }
-  ),
-  pong: Type2.Object({ type: Type2.Literal("pong") }, { additionalProperties: !1, description: "Answers a ping." }),
-  error: Type2.Object(
-    {
-      type: Type2.Literal("error"),
-      id: Type2.Optional(Id),
-      code: Type2.Enum([
-        "bad-frame",
-        "bad-select",
-        "duplicate-id",
-        "duplicate-topic",
-        "unknown-id",
-        "too-many-subscriptions",
-        "refused",
-        "forbidden",
-        "unavailable",
-        "too-many-registrations",
-        "too-many-requests",
-        "invalid-token",
-        "rate-limited",
-        "quota-exceeded"
-      ]),
-      message: Type2.String(),
-      errors: Type2.Optional(
-        Type2.Array(
-          Type2.Object(
-            { pointer: Type2.String({ description: "JSON pointer into `instance`." }), detail: Type2.String() },
-            { additionalProperties: !1 }
-          ),
-          { description: "With refused: what is wrong with the instance." }
-        )
-      ),
-      retryAfter: Type2.Optional(Type2.Integer({ minimum: 1, description: "With unavailable: seconds." })),
-      retryAfterMs: Type2.Optional(Type2.Integer({ minimum: 1, description: "With rate-limited: milliseconds." }))
-    },
-    { additionalProperties: !1, description: "A client frame was not carried out." }
-  )
+// src/cli/fresh-token.ts
+var FreshToken = class {
+  #token;
+  #timer;
+  constructor(token) {
+    this.#token = token;
+  }
+  /** Calls `onFresh` once there is another token than `old`, which is good for so many milliseconds. */
+  await(old, expiresInMs, onFresh) {
+    this.stop();
+    let again = () => {
+      this.#timer = setTimeout(ask, Math.max(1e3, expiresInMs / 10)), this.#timer.unref();
+    }, ask = () => {
+      this.#now().then((token) => {
+        token !== void 0 && token !== old ? onFresh(token) : again();
+      }, again);
+    };
+    ask();
+  }
+  stop() {
+    clearTimeout(this.#timer), this.#timer = void 0;
+  }
+  async #now() {
+    return this.#token();
+  }
 };
 
-// test/acceptance/until.ts
-import { setTimeout as sleep } from "node:timers/promises";
-async function until(what, probe, timeoutMs = 4e4) {
-  let deadline = performance.now() + timeoutMs;
-  for (; ; ) {
-    let answer = await probe();
-    if (answer != null && answer !== !1)
-      return answer;
-    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`);
-    await sleep(15);
+// src/cli/errors.ts
+var EXIT = {
+  ok: 0,
+  /** The server refused, or something else went wrong. */
+  failed: 1,
+  /** The command line is wrong. */
+  usage: 2,
+  /** Nothing answers at the server's address. */
+  unreachable: 3
+}, CliError = class extends Error {
+  exitCode;
+  problem;
+  constructor(exitCode, problem, options) {
+    super(problem.detail ?? problem.title, options), this.name = "CliError", this.exitCode = exitCode, this.problem = problem;
+  }
+};
+var failure = (title, detail) => new CliError(EXIT.failed, detail === void 0 ? { title } : { title, detail }), unreachable = (detail, cause) => new CliError(EXIT.unreachable, { title: "Signalbox cannot be reached", detail }, { cause }), refused = (problem) => new CliError(EXIT.failed, { ...problem, title: problem.title ?? "The server refused" });
+
+// src/cli/style.ts
+var CODES = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39]
+};
+function styler(enabled) {
+  let entries = Object.entries(CODES).map(([name, [open, close]]) => [
+    name,
+    (text) => enabled && text !== "" ? `\x1B[${open}m${text}\x1B[${close}m` : text
+  ]);
+  return Object.fromEntries(entries);
+}
+var plain = styler(!1), UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, printable = (text) => text.replace(UNPRINTABLE, "�");
+
+// src/cli/http.ts
+function* causes(error) {
+  for (let e = error; typeof e == "object" && e !== null; e = e.cause) yield e;
+}
+function codeOf(error) {
+  for (let { code } of causes(error)) if (typeof code == "string") return code;
+}
+function whyUnreachable(url, error) {
+  let elsewhere = "or say where it is with --url or SIGNALBOX_URL.";
+  switch (codeOf(error)) {
+    case "ECONNREFUSED":
+      return `Nothing listens at ${url}: start Signalbox (\`signalbox start\`), ${elsewhere}`;
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return `The name in ${url} is not known to DNS: check it, ${elsewhere}`;
+    case "DEPTH_ZERO_SELF_SIGNED_CERT":
+    case "SELF_SIGNED_CERT_IN_CHAIN":
+    case "UNABLE_TO_GET_ISSUER_CERT":
+    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
+    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
+      return `The certificate of ${url} is of an authority that is not known here: name the file with that authority in NODE_EXTRA_CA_CERTS, ${elsewhere}`;
+    case "CERT_HAS_EXPIRED":
+      return `The certificate of ${url} has expired: have it renewed, ${elsewhere}`;
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return `The certificate of ${url} is for another name: use the name that it is for, ${elsewhere}`;
+    case "ECONNRESET":
+    case "UND_ERR_SOCKET":
+      return `${url} closed the connection before it answered: check that Signalbox runs there, ${elsewhere}`;
+    default: {
+      let root = [...causes(error)].at(-1)?.message;
+      return `${url} cannot be reached (${printable(typeof root == "string" ? root : String(error))}): check the address, ${elsewhere}`;
+    }
+  }
+}
+function answerError(status, contentType, body, request) {
+  let problem = contentType.includes("json") ? tryParse(body) : void 0;
+  if (problem !== void 0) {
+    let { detail = "" } = problem;
+    return refused({ status, ...problem, ...status === 401 && { detail: `${detail} ${HOW_TO_SHOW}`.trim() } });
+  }
+  return failure(
+    "This is not an answer of Signalbox",
+    `${request} was answered with ${status}. Check --url or SIGNALBOX_URL.`
+  );
+}
+var HOW_TO_SHOW = "Run `signalbox login`, or give this command an access token with SIGNALBOX_TOKEN or --token-file.";
+function tryParse(body) {
+  try {
+    let parsed = JSON.parse(body);
+    return typeof parsed == "object" && parsed !== null ? parsed : void 0;
+  } catch {
+    return;
   }
 }
 
-// test/acceptance/watch-client.ts
-var ajv = new Ajv({ strict: !1 }), schemas = new Map(
-  Object.entries(ServerFrames).map(([type, schema]) => [type, ajv.compile(schema)])
-), watchUrl = (url) => `${url.replace(/^http/, "ws")}/v1/watch`;
-function parseServerFrame(text) {
-  let frame = JSON.parse(text), validate = schemas.get(frame.type);
-  if (validate?.(frame) !== !0)
-    throw new Error(`not a frame of the protocol: ${text.slice(0, 300)}: ${ajv.errorsText(validate?.errors)}`);
-  return frame;
+// src/domain/digest.ts
+var emptyDigest = () => ({ a: 0, b: 0 });
+function digestOf(key, revision) {
+  let text = `${key}@${revision}`;
+  return { a: murmur3(text, 0), b: murmur3(text, 2538058380) };
 }
-var WatchClient = class _WatchClient {
-  texts = [];
-  frames = [];
-  ws;
-  /** How the socket ended, once it has. */
-  closed;
-  #fault;
-  constructor(ws) {
-    this.ws = ws, ws.on("message", (data, binary) => {
-      try {
-        if (binary) throw new Error("a binary message");
-        let text = data.toString();
-        this.texts.push(text), this.frames.push(parseServerFrame(text));
-      } catch (error) {
-        this.#fault ??= error;
+function add(digest, { a, b }) {
+  digest.a = digest.a + a >>> 0, digest.b = digest.b + b >>> 0;
+}
+function remove(digest, { a, b }) {
+  digest.a = digest.a - a >>> 0, digest.b = digest.b - b >>> 0;
+}
+var addTo = (digest, key, revision) => add(digest, digestOf(key, revision)), removeFrom = (digest, key, revision) => remove(digest, digestOf(key, revision)), digestHex = (digest) => hex(digest.a) + hex(digest.b), hex = (lane) => lane.toString(16).padStart(8, "0");
+function murmur3(text, seed) {
+  let length = text.length, whole = length & -4, h = seed;
+  for (let i = 0; i < whole; i += 4) {
+    let block = text.charCodeAt(i) | text.charCodeAt(i + 1) << 8 | text.charCodeAt(i + 2) << 16 | text.charCodeAt(i + 3) << 24;
+    h ^= scramble(block), h = h << 13 | h >>> 19, h = Math.imul(h, 5) + 3864292196 | 0;
+  }
+  let rest = 0;
+  for (let i = length - 1; i >= whole; i--) rest = rest << 8 | text.charCodeAt(i);
+  return length > whole && (h ^= scramble(rest)), h ^= length, h = Math.imul(h ^ h >>> 16, 2246822507), h = Math.imul(h ^ h >>> 13, 3266489909), (h ^ h >>> 16) >>> 0;
+}
+function scramble(block) {
+  let k = Math.imul(block, 3432918353);
+  return Math.imul(k << 15 | k >>> 17, 461845907);
+}
+
+// src/cli/watch-cache.ts
+var Store = class {
+  items = /* @__PURE__ */ new Map();
+  #digest = emptyDigest();
+  get digest() {
+    return digestHex(this.#digest);
+  }
+  put(key, held) {
+    this.delete(key), this.items.set(key, held), addTo(this.#digest, key, held.revision);
+  }
+  delete(key) {
+    let before = this.items.get(key);
+    before !== void 0 && (removeFrom(this.#digest, key, before.revision), this.items.delete(key));
+  }
+}, WatchCache = class {
+  #store = new Store();
+  /** The snapshot that is arriving; it takes the place of the store once it is whole. */
+  #arriving;
+  #loaded = !1;
+  #epoch;
+  #position;
+  #topic;
+  /** The server has been told of a mismatch: until it starts over, its digests say what is known already. */
+  #distrusted = !1;
+  /** What to resume from; undefined when only a snapshot will do. */
+  get since() {
+    return this.#position;
+  }
+  get size() {
+    return this.#store.items.size;
+  }
+  /** A new connection: what it sends belongs to this history. A snapshot that was half there is not continued. */
+  connected(epoch) {
+    this.#epoch = epoch, this.#arriving = void 0, this.#topic = void 0, this.#distrusted = !1;
+  }
+  subscribed(topic) {
+    this.#topic = topic;
+  }
+  /** Takes in a frame of the subscription. */
+  fold(frame) {
+    if (frame.type !== "bookmark" && frame.topic !== this.#topic) return [];
+    switch (frame.type) {
+      case "snapshot":
+        return this.#snapshot(frame);
+      case "synced":
+        return this.#synced(frame.revision, frame.digest);
+      case "change":
+        return this.#change(frame);
+      case "bookmark": {
+        let digest = frame.digests[this.#topic ?? ""];
+        return digest === void 0 ? [] : this.#verify(frame.revision, digest);
       }
-    }), ws.on("error", () => {
-    }), ws.on("close", (code, reason) => this.closed = { code, reason: reason.toString() });
+      case "reset":
+        return this.#epoch = frame.epoch, this.#arriving = void 0, this.#distrusted = !1, [{ type: "reset", reason: frame.reason }];
+    }
   }
-  /** Resolves with the welcome. */
-  static async open(url) {
-    let client = new _WatchClient(new WebSocket(watchUrl(url), PROTOCOL, { maxPayload: 67108864 }));
-    return await client.next("welcome"), client;
+  #snapshot(frame) {
+    this.#arriving ??= new Store();
+    for (let value of frame.items) {
+      let key = String(value.name);
+      this.#arriving.put(key, { kind: parseName(key)?.kind ?? "unknown", revision: Number(value.revision), value });
+    }
+    return [];
   }
-  get welcome() {
-    let [first] = this.frames;
-    if (first?.type !== "welcome") throw new Error(`the first frame is ${this.texts[0]}`);
-    return first;
+  #synced(revision, digest) {
+    let arrived = this.#arriving;
+    if (arrived === void 0) return [{ type: "resumed", revision }, ...this.#verify(revision, digest)];
+    let old = this.#store;
+    this.#store = arrived, this.#arriving = void 0;
+    let first = !this.#loaded;
+    return this.#loaded = !0, [first ? { type: "loaded", revision, values: [...arrived.items.values()].map((held) => held.value) } : { type: "reloaded", revision, count: arrived.items.size, deltas: difference(old, arrived, revision) }, ...this.#verify(revision, digest)];
   }
-  send(frame) {
-    let raw = typeof frame == "string" || Buffer.isBuffer(frame);
-    this.ws.send(raw ? frame : JSON.stringify(frame));
+  #change(frame) {
+    let store = this.#arriving ?? this.#store, from = this.#arriving === void 0 ? this.#position?.revision ?? -1 : -1, deltas = [];
+    for (let { op, kind, key, revision, value } of frame.changes) {
+      if (revision <= from) continue;
+      let before = store.items.get(key)?.value;
+      op === "put" && value !== void 0 ? store.put(key, { kind, revision, value }) : store.delete(key), deltas.push({
+        op,
+        kind,
+        key,
+        revision,
+        ...before !== void 0 && { before },
+        ...value !== void 0 && { value }
+      });
+    }
+    return this.#arriving !== void 0 ? [] : (this.#distrusted || this.#advance(frame.revision), deltas.length === 0 ? [] : [{ type: "changed", deltas }]);
   }
-  /** The first frame of the type, from that index on, for which the predicate holds. */
-  async next(type, where = () => !0, from = 0) {
-    return await this.#find(type, (frame) => frame.type === type && where(frame), from);
+  #verify(revision, digest) {
+    if (this.#distrusted || this.#arriving !== void 0) return [];
+    let own2 = this.#store.digest;
+    return own2 === digest ? (this.#advance(revision), []) : (this.#distrusted = !0, this.#position = void 0, [{ type: "mismatch", revision, digest: own2 }]);
   }
-  async #find(what, where, from) {
-    let at = from;
-    return until(what, () => {
-      if (this.#fault !== void 0) throw this.#fault;
-      for (; at < this.frames.length; at++) {
-        let frame = this.frames[at];
-        if (frame !== void 0 && where(frame)) return frame;
-      }
-      if (this.closed !== void 0) throw new Error("the socket is closed");
-    }).catch((error) => {
-      throw new Error(`no frame ${what}; ${this.#situation()}`, { cause: error });
+  #advance(revision) {
+    this.#epoch !== void 0 && (this.#position = { epoch: this.#epoch, revision });
+  }
+};
+function difference(old, now, revision) {
+  let deltas = [];
+  for (let [key, { kind, value, revision: at }] of now.items) {
+    let before = old.items.get(key);
+    before === void 0 ? deltas.push({ op: "put", kind, key, revision: at, value }) : JSON.stringify(before.value) !== JSON.stringify(value) && deltas.push({ op: "put", kind, key, revision: at, before: before.value, value });
+  }
+  for (let [key, { kind, value }] of old.items)
+    now.items.has(key) || deltas.push({ op: "delete", kind, key, revision, before: value });
+  return deltas.sort((a, b) => a.revision - b.revision);
+}
+
+// src/protocol/close-codes.ts
+var mayRetry = (code) => code < 4500 || code > 4999;
+
+// src/cli/watch-retry.ts
+var BACKOFF = { baseMs: 250, maxMs: 5e3 }, LONGEST_ASKED_MS = 5 * 6e4, backoffMs = (failures, random, { baseMs, maxMs } = BACKOFF) => Math.round(random * Math.min(maxMs, baseMs * 2 ** Math.min(failures, 30)));
+function afterClose(code, reason, failures, random, backoff = BACKOFF) {
+  return mayRetry(code) ? { do: "retry", afterMs: retryAfterOf(reason) ?? backoffMs(failures, random, backoff), why: inWords(code) } : { do: "stop", why: reason || `the server closed the connection with ${code}` };
+}
+function retryAfterOf(reason) {
+  try {
+    let { retryAfterMs } = JSON.parse(reason);
+    return typeof retryAfterMs != "number" || !(retryAfterMs >= 0) ? void 0 : Math.min(retryAfterMs, LONGEST_ASKED_MS);
+  } catch {
+    return;
+  }
+}
+function inWords(code) {
+  switch (code) {
+    case 4e3:
+      return "the server is going away";
+    case 4001:
+      return "this command read too slowly";
+    case 4002:
+      return "the server heard nothing from here";
+    case 4003:
+      return "the server holds as many watchers as it may";
+    case 4004:
+      return "the token has expired";
+    default:
+      return `the connection broke (${code})`;
+  }
+}
+function silence(quietMs, heartbeatMs) {
+  return quietMs >= heartbeatMs * 3 ? "dead" : quietMs >= heartbeatMs * 1.5 ? "ask" : "fine";
+}
+
+// src/cli/watch-socket.ts
+import { once } from "node:events";
+import { WebSocket } from "ws";
+var MAX_FRAME_BYTES = 64 * 1024 * 1024, MAX_ANSWER_BYTES = 64 * 1024, CLOSE_TIMEOUT_MS = 500, WatchSocket = class {
+  #ws;
+  #options;
+  #ended = !1;
+  #heardAt;
+  #tickedAt;
+  #quietMs;
+  #asked = !1;
+  #timer;
+  constructor(url, options) {
+    this.#options = options, this.#quietMs = options.openTimeoutMs / 3, this.#heardAt = this.#tickedAt = options.now(), this.#timer = setInterval(() => this.#tick(), this.#quietMs / 2);
+    let ws = new WebSocket(url, PROTOCOL, {
+      perMessageDeflate: !1,
+      maxPayload: MAX_FRAME_BYTES,
+      ...options.token !== void 0 && { headers: { authorization: `Bearer ${options.token}` } }
+    });
+    this.#ws = ws;
+    let opened = !1;
+    ws.on("open", () => {
+      opened = !0;
+    }), ws.on("message", (data, binary) => {
+      this.#heard(), !binary && !this.#ended && this.#receive(data.toString());
+    }), ws.on("ping", () => this.#heard()), ws.on("error", (error) => {
+      opened || this.#end({ kind: "failed", error });
+    }), ws.on("close", (code, reason) => this.#end({ kind: "closed", code, reason: reason.toString() })), ws.on("unexpected-response", (_request, response) => {
+      this.#answered(response);
     });
   }
-  /** Subscribes, and resolves with the topic once it is synced. */
-  async sync(id, select, since) {
-    let from = this.frames.length;
-    this.send({ type: "subscribe", id, select, ...since && { since } });
-    let answer = await this.#find("subscribed", (frame) => "id" in frame && frame.id === id, from);
-    if (answer.type !== "subscribed") throw new Error(`not subscribed: ${JSON.stringify(answer)}`);
-    let { topic } = answer;
-    return await this.next("synced", (frame) => frame.topic === topic, from), topic;
+  send(frame) {
+    this.#ws.readyState === WebSocket.OPEN && this.#ws.send(JSON.stringify(frame));
   }
-  /** Resolves once everything of the topic up to the revision has come, by a bookmark or a frame of its own. */
-  async reached(topic, revision, from = 0) {
-    await this.next("bookmark", (frame) => frame.revision >= revision && topic in frame.digests, from);
+  /** The server's own measure of silence takes the place of the time to open. */
+  expectEvery(heartbeatMs) {
+    this.#quietMs = heartbeatMs, clearInterval(this.#timer), this.#tickedAt = this.#options.now(), this.#ended || (this.#timer = setInterval(() => this.#tick(), heartbeatMs / 2));
   }
-  of(topic, from = 0) {
-    return this.frames.slice(from).filter((frame) => frame.type === "bookmark" || "topic" in frame && frame.topic === topic);
+  /** Says goodbye and waits, not for long, until the server has heard it. Its end is not told. */
+  async close() {
+    if (this.#finish(), this.#ws.readyState !== WebSocket.OPEN) return this.#ws.terminate();
+    this.#ws.close(1e3), await once(this.#ws, "close", { signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) }).catch(() => {
+    }), this.#ws.terminate();
   }
-  async untilClosed() {
-    return until(`the socket closed; ${this.#situation()}`, () => this.closed);
+  #receive(text) {
+    let frame = parseServerFrame(text);
+    if (frame !== void 0) return this.#options.onFrame(frame);
+    this.#ws.terminate(), this.#end({ kind: "closed", code: 1002, reason: "" });
   }
-  async end() {
-    if (this.ws.close(), await this.untilClosed(), this.#fault !== void 0) throw this.#fault;
+  #heard() {
+    this.#heardAt = this.#options.now(), this.#asked = !1;
   }
-  #situation() {
-    let last = this.texts.slice(-3).map((text) => text.slice(0, 200));
-    return `${this.frames.length} frames, the last: ${last.join(" ")} ${JSON.stringify(this.closed ?? "")}`;
+  #tick() {
+    let now = this.#options.now();
+    now - this.#tickedAt > this.#quietMs * 1.5 && (this.#heardAt = now), this.#tickedAt = now;
+    let quiet = now - this.#heardAt, verdict = silence(quiet, this.#quietMs);
+    verdict === "ask" && !this.#asked ? (this.#asked = !0, this.send({ type: "ping" })) : verdict === "dead" && (this.#ws.terminate(), this.#end({ kind: "silent", ms: quiet }));
+  }
+  async #answered(response) {
+    let body = "";
+    try {
+      for await (let chunk of response.setEncoding("utf8"))
+        if (body += String(chunk), body.length > MAX_ANSWER_BYTES) break;
+    } catch {
+    }
+    let { statusCode: status = 0, headers } = response, contentType = headers["content-type"] ?? "";
+    this.#end({ kind: "answered", status, contentType, body, retryAfter: headers["retry-after"] }), this.#ws.terminate();
+  }
+  #end(end) {
+    this.#ended || (this.#finish(), this.#options.onEnd(end));
+  }
+  #finish() {
+    this.#ended = !0, clearInterval(this.#timer);
+  }
+}, SHAPES = {
+  welcome: { protocol: "number", epoch: "string", revision: "number", heartbeat: "number" },
+  subscribed: { topic: "string" },
+  snapshot: { topic: "string", items: "object" },
+  synced: { topic: "string", revision: "number", digest: "string" },
+  change: { topic: "string", revision: "number", changes: "object" },
+  bookmark: { revision: "number", digests: "object" },
+  reset: { topic: "string", reason: "string" },
+  error: { code: "string", message: "string" },
+  reauth: { expiresIn: "number" }
+};
+function parseServerFrame(text) {
+  try {
+    let frame = JSON.parse(text), shape = SHAPES[String(frame.type)] ?? { type: "string" };
+    return Object.entries(shape).every(([field, type]) => typeof frame[field] === type && frame[field] !== null) ? frame : void 0;
+  } catch {
+    return;
+  }
+}
+
+// src/cli/watch-client.ts
+var SUBSCRIPTION = "watch", OPEN_TIMEOUT_MS = 1e4, MAX_MISMATCHES = 3, WatchClient = class {
+  #options;
+  #cache = new WatchCache();
+  #random;
+  #settle;
+  #state = { phase: "ended" };
+  /** Connections since the last one that brought everything. */
+  #failures = 0;
+  #mismatches = 0;
+  /** What was asked for last. */
+  #asked;
+  /** A server of this protocol has spoken once, so that its absence is worth waiting out. */
+  #welcomed = !1;
+  #lost = !1;
+  /** What the server was shown last. */
+  #shown;
+  #fresh;
+  constructor(options) {
+    this.#options = options, this.#fresh = new FreshToken(options.token ?? (() => {
+    })), this.#random = options.random ?? Math.random;
+  }
+  /** Resolves after `stop`; rejects when trying again would not help. */
+  run() {
+    return new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject }, this.#connect();
+    });
+  }
+  async stop() {
+    let state = this.#state;
+    this.#state = { phase: "ended" }, this.#fresh.stop(), state.phase === "waiting" && clearTimeout(state.timer), state.phase === "connected" && await state.socket.close(), this.#settle?.resolve();
+  }
+  #connect() {
+    let token;
+    try {
+      token = this.#options.token?.();
+    } catch (error) {
+      if (error instanceof CliError) return this.#fail(error);
+      throw error;
+    }
+    if (!(token instanceof Promise)) return this.#open(token);
+    this.#state = { phase: "asking" }, token.then(
+      (late) => {
+        this.#state.phase === "asking" && this.#open(late);
+      },
+      (error) => {
+        if (this.#state.phase !== "asking") return;
+        if (!(error instanceof CliError && error.exitCode === EXIT.unreachable) || !this.#welcomed) return this.#fail(error);
+        this.#retry(
+          backoffMs(this.#failures, this.#random(), this.#options.backoff ?? BACKOFF),
+          "the login cannot be renewed"
+        );
+      }
+    );
+  }
+  #open(token) {
+    this.#shown = token;
+    let { url, now = () => performance.now(), openTimeoutMs = OPEN_TIMEOUT_MS } = this.#options, socket = new WatchSocket(`${url.replace(/^http/, "ws")}/v1/watch`, {
+      now,
+      openTimeoutMs,
+      token,
+      onFrame: (frame) => this.#receive(socket, frame),
+      onEnd: (end) => this.#ended(end)
+    });
+    this.#state = { phase: "connected", socket };
+  }
+  #receive(socket, frame) {
+    if (this.#state.phase === "connected")
+      switch (frame.type) {
+        case "welcome": {
+          if (frame.protocol !== 1)
+            return this.#fail(
+              failure(
+                "The server speaks another protocol",
+                `It speaks version ${frame.protocol} of the push protocol and this command version ${1}: use the \`signalbox\` that came with the server.`
+              )
+            );
+          this.#welcomed = !0, socket.expectEvery(frame.heartbeat), this.#cache.connected(frame.epoch);
+          let { since } = this.#cache;
+          this.#ask(socket, {
+            type: "subscribe",
+            id: SUBSCRIPTION,
+            select: this.#options.select,
+            ...since !== void 0 && { since }
+          });
+          return;
+        }
+        case "subscribed":
+          this.#cache.subscribed(frame.topic), this.#lost && this.#options.onNotice({ type: "regained", since: this.#cache.since?.revision }), this.#lost = !1;
+          return;
+        case "error":
+          return frame.code === "invalid-token" ? void 0 : frame.code === "rate-limited" ? this.#askAgain(socket, frame.retryAfterMs) : this.#fail(failure("The server does not take the subscription", frame.message));
+        case "snapshot":
+        case "synced":
+        case "change":
+        case "bookmark":
+        case "reset":
+          for (let event of this.#cache.fold(frame)) this.#tell(socket, event);
+          frame.type === "synced" && (this.#failures = 0);
+          return;
+        case "reauth":
+          this.#fresh.await(this.#shown, frame.expiresIn, (token) => {
+            this.#state.phase !== "connected" || this.#state.socket !== socket || (this.#shown = token, this.#asked = { type: "reauth", token }, socket.send(this.#asked));
+          });
+          return;
+        // A later server may say more; a pong has been heard, and that was its purpose.
+        default:
+      }
+  }
+  #tell(socket, event) {
+    if (this.#options.onNotice(event), event.type !== "mismatch") {
+      this.#cache.since !== void 0 && (this.#mismatches = 0);
+      return;
+    }
+    this.#mismatches += 1, this.#mismatches >= MAX_MISMATCHES ? this.#fail(
+      failure(
+        "The copy does not agree with the server",
+        `${MAX_MISMATCHES} times in a row the digest was not the server's: use the \`signalbox\` that came with the server.`
+      )
+    ) : this.#ask(socket, { type: "resync", id: SUBSCRIPTION, revision: event.revision, digest: event.digest });
+  }
+  #ask(socket, frame) {
+    this.#asked = frame, socket.send(frame);
+  }
+  /** The server is asked the same again later, over the same connection if that still stands. */
+  #askAgain(socket, afterMs = BACKOFF.maxMs) {
+    setTimeout(() => {
+      let { phase } = this.#state;
+      phase === "connected" && this.#state.socket === socket && this.#asked && this.#ask(socket, this.#asked);
+    }, afterMs).unref();
+  }
+  #ended(end) {
+    let { url, backoff = BACKOFF } = this.#options;
+    switch (end.kind) {
+      case "failed":
+        return this.#welcomed ? this.#retry(backoffMs(this.#failures, this.#random(), backoff), "it cannot be reached") : this.#fail(unreachable(whyUnreachable(url, end.error), end.error));
+      case "silent":
+        return this.#welcomed ? this.#retry(
+          backoffMs(this.#failures, this.#random(), backoff),
+          `nothing was heard for ${(end.ms / 1e3).toFixed(1)} s`
+        ) : this.#fail(
+          unreachable(`${url} took the connection and said nothing for ${Math.round(end.ms / 1e3)} s.`)
+        );
+      case "answered": {
+        let error = answerError(end.status, end.contentType, end.body, `${url}/v1/watch`);
+        if (end.status < 500 && end.status !== 429) return this.#fail(error);
+        let asked = Number(end.retryAfter) * 1e3, jittered = backoffMs(this.#failures, this.#random(), backoff);
+        return this.#retry(
+          Math.max(Number.isFinite(asked) ? asked : 0, 0) + jittered,
+          error.problem.title ?? `it answers ${end.status}`
+        );
+      }
+      case "closed": {
+        let next = afterClose(end.code, end.reason, this.#failures, this.#random(), backoff);
+        return next.do === "stop" ? this.#fail(failure("The server ended the subscription", next.why)) : this.#retry(next.afterMs, next.why);
+      }
+    }
+  }
+  #retry(afterMs, why) {
+    this.#failures += 1, this.#lost || this.#options.onNotice({ type: "lost", why, connected: this.#welcomed }), this.#lost = !0, this.#state = { phase: "waiting", timer: setTimeout(() => this.#connect(), afterMs) };
+  }
+  #fail(error) {
+    this.#settle?.reject(error), this.stop();
   }
 };
 export {
