@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { NO_MEMBERSHIP } from '../../src/domain/membership.ts';
+import pg from 'pg';
+import { nextMembership, NO_MEMBERSHIP } from '../../src/domain/membership.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { storeContract } from '../store/contract.ts';
 import { createDatabase } from '../support/postgres.ts';
@@ -26,6 +27,57 @@ storeContract(`this version, on a database that ${RELEASE.version} has begun`, a
   const { url, drop } = await createDatabase();
   await (await previous.openPostgres({ url })).close();
   return { open: () => openPostgres({ url }), exclusive: false, dispose: drop };
+});
+
+storeContract('this version, on a database that a later one has added to', async () => {
+  const { url, drop } = await createDatabase();
+  await migrateToThis(url);
+  await addToEveryTable(url);
+  return { open: () => openPostgres({ url }), exclusive: false, dispose: drop };
+});
+
+/** What the next release's migrations may do. */
+async function addToEveryTable(url: string): Promise<void> {
+  await query(
+    url,
+    `DO $$ DECLARE name text; BEGIN
+       FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '\\_%' LOOP
+         EXECUTE format('ALTER TABLE %I ADD COLUMN later JSON, ADD COLUMN andmore INT NOT NULL DEFAULT 7', name);
+       END LOOP;
+     END $$; CREATE TABLE later (id INT PRIMARY KEY)`,
+  );
+}
+
+async function query(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
+
+describe('what a later version says of its nodes', () => {
+  test('is passed over where it is not known', async () => {
+    const { url, drop } = await createDatabase();
+    const store = await openPostgres({ url });
+    await store.nodes.beat({ id: 'b', name: 'b', version: '99.0.0', state: { later: { list: [1] }, hasLeases: true } });
+    const standing = { ...NO_MEMBERSHIP, term: 1, members: ['a', 'b'] };
+    await store.nodes.change(standing);
+    await query(url, `UPDATE membership SET value = (value::jsonb || '{"later": [1]}')::json`);
+    const { membership, nodes } = await store.nodes.beat({ id: 'a', name: 'a', version: 'this', state: {} });
+    expect(membership).toMatchObject(standing);
+    expect(nodes.map(({ id, version }) => ({ id, version }))).toEqual([
+      { id: 'a', version: 'this' },
+      { id: 'b', version: '99.0.0' },
+    ]);
+    const candidates = nodes.map(({ id, heardAt }) => ({ id, heardAt, hasLeases: true }));
+    const now = Math.max(...nodes.map(({ heardAt }) => heardAt));
+    expect(nextMembership(membership, candidates, now, { timeoutMs: 60_000, claimMs: 40_000 })).toBeUndefined();
+    await store.close();
+    await drop();
+  });
 });
 
 describe(`${RELEASE.version} and a newer database`, () => {
