@@ -148,13 +148,14 @@ export class Follower {
   position: Position | undefined;
   resets = 0;
   connections = 0;
-  readonly #url: string;
+  readonly #url: () => string;
   #ws: WebSocket | undefined;
   #stopped = false;
   #fault: unknown;
 
-  constructor(url: string, select: Select) {
-    this.#url = watchUrl(url);
+  /** Who goes from node to node is asked for each connection where to. */
+  constructor(url: string | (() => string), select: Select) {
+    this.#url = typeof url === 'string' ? () => url : url;
     this.select = select;
     this.#connect();
   }
@@ -180,7 +181,7 @@ export class Follower {
   #connect(): void {
     if (this.#stopped) return;
     let epoch = '';
-    const ws = new WebSocket(this.#url, PROTOCOL, { maxPayload: 64 * 1024 * 1024 });
+    const ws = new WebSocket(watchUrl(this.#url()), PROTOCOL, { maxPayload: 64 * 1024 * 1024 });
     this.#ws = ws;
     ws.on('message', (data: Buffer) => {
       try {

@@ -23,6 +23,8 @@ export interface StartOptions {
   /** Milliseconds until it has to be ready. */
   readonly readyWithin?: number;
   readonly nodeArgs?: readonly string[];
+  /** Another program than the one that was built here, such as the release before. */
+  readonly program?: string;
 }
 
 const running = new Set<ChildProcess>();
@@ -36,7 +38,7 @@ export async function spawnSignalbox(options: StartOptions = {}): Promise<Signal
   const clean = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(DATABASE_URL|REDIS_URL|HOST|NODE_OPTIONS)$/.test(name)),
   );
-  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), resolve('dist/main.js')], {
+  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), options.program ?? resolve('dist/main.js')], {
     env: { ...clean, LOG_FORMAT: 'json', LOG_LEVEL: 'info', ...options.env, PORT: String(port) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
