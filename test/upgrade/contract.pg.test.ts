@@ -72,7 +72,7 @@ describe('what a later version says of its nodes', () => {
       { id: 'a', version: 'this' },
       { id: 'b', version: '99.0.0' },
     ]);
-    const candidates = nodes.map(({ id, heardAt }) => ({ id, heardAt, hasLeases: true }));
+    const candidates = nodes.map(({ id, heardAt }) => ({ id, heardAt, takesPart: true, hasLeases: true }));
     const now = Math.max(...nodes.map(({ heardAt }) => heardAt));
     expect(nextMembership(membership, candidates, now, { timeoutMs: 60_000, claimMs: 40_000 })).toBeUndefined();
     await store.close();
