@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { parse, parseAllDocuments } from 'yaml';
@@ -200,6 +200,15 @@ describe('docs/operations.md', () => {
     expect(metrics.filter((name) => !known.has(name))).toEqual([]);
   });
 
+  test('names benchmarks that there are beside its figures', () => {
+    const named = [...page.matchAll(/npm run bench -- --only ([\w,-]+)/g)].flatMap(([, names = '']) =>
+      names.split(','),
+    );
+    expect(named.length).toBeGreaterThan(5);
+    const figures = readdirSync('bench/figures').map((file) => file.replace(/\.ts$/, ''));
+    expect(named.filter((name) => !figures.includes(name))).toEqual([]);
+  });
+
   test('leads to sections and files that there are', () => {
     for (const [, target = ''] of page.matchAll(/\]\(([^)\s]+)\)/g)) {
       const [file = '', anchor] = target.split('#');
@@ -215,7 +224,7 @@ describe('the files that start several nodes', () => {
     manifests.map((file) => {
       const [document, ...more] = parseAllDocuments(text(file));
       expect([file, more.length, document?.errors]).toEqual([file, 0, []]);
-      return [file.replace(/^.*[/\\]/, ''), document?.toJS() as any];
+      return [basename(file), document?.toJS()];
     }),
   );
   const deployment = documents.get('deployment.yaml');
@@ -263,7 +272,7 @@ describe('the files that start several nodes', () => {
     const { periodSeconds, failureThreshold } = container.readinessProbe;
     expect(loaded.config.drainDelay / 1000).toBeGreaterThan(periodSeconds * failureThreshold);
 
-    const { services } = parse(text('compose.cluster.yaml'), { merge: true }) as { services: Record<string, any> };
+    const { services } = parse(text('compose.cluster.yaml'), { merge: true });
     for (const name of ['node-1', 'node-2', 'node-3']) {
       const { environment, stop_grace_period: grace } = services[name];
       const local = loadConfig(environment);
@@ -318,8 +327,8 @@ describe('the files that start several nodes', () => {
     expect(spec.policyTypes).toEqual(['Ingress', 'Egress']);
     // An empty selector is everybody.
     for (const { from } of spec.ingress) expect(from.every((peer: object) => Object.keys(peer).length > 0)).toBe(true);
-    const outside = spec.egress.flatMap(({ to }: any) => to).filter(({ ipBlock }: any) => ipBlock !== undefined);
-    for (const { ipBlock } of outside) expect(ipBlock.except).toContain('169.254.0.0/16');
+    for (const { to } of spec.egress)
+      for (const { ipBlock } of to) if (ipBlock !== undefined) expect(ipBlock.except).toContain('169.254.0.0/16');
   });
 
   test('name the version that they start', () => {
