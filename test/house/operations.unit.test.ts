@@ -272,6 +272,10 @@ describe('the files that start several nodes', () => {
     const { periodSeconds, failureThreshold } = container.readinessProbe;
     expect(loaded.config.drainDelay / 1000).toBeGreaterThan(periodSeconds * failureThreshold);
 
+    // Development mode answers nobody who does not say that they mean this machine.
+    expect(text('deploy/compose/haproxy.cfg')).toMatch(
+      /^ +http-check send meth GET uri \/readyz .*hdr Host 127\.0\.0\.1$/m,
+    );
     const { services } = parse(text('compose.cluster.yaml'), { merge: true });
     for (const name of ['node-1', 'node-2', 'node-3']) {
       const { environment, stop_grace_period: grace } = services[name];
