@@ -18,6 +18,9 @@ COPY prisma/migrations prisma/migrations
 RUN mkdir data && chown node:node data
 VOLUME /app/data
 USER node
+# A node that is told to stop says that it is not ready, sends its watchers away and finishes what it has begun. What stops it must
+# wait for DRAIN_DELAY + DRAIN_SPREAD + SHUTDOWN_TIMEOUT, 17 s by default: `docker stop` alone kills after 10.
+STOPSIGNAL SIGTERM
 # Without OIDC_ISSUERS Signalbox listens on loopback only, so publishing a port of the container reaches nothing: run it
 # in the host's network, as compose.yaml does.
 EXPOSE 4400
