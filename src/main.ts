@@ -51,6 +51,8 @@ import { gracefulClose, shutDown } from './shutdown.ts';
 import { openEmbedded } from './store/embedded/embedded.ts';
 import { StoreUnavailable, type Store } from './store/port.ts';
 import { openPostgres } from './store/postgres.ts';
+import { openTracing } from './tracing/open.ts';
+import { rooted } from './tracing/rooted.ts';
 
 const WARM_UP = { entries: 2000, bytes: 16 * 1024 * 1024 };
 const TRIM_PAUSE_MS = 60_000;
@@ -115,6 +117,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     const { epoch } = await store.newEpoch();
     log.warn({ epoch }, 'NEW_EPOCH is set: a new history begins with this start, and every client starts over');
   }
+  const tracing = await openTracing(config, version, log);
   const bus = openBus(config, log);
   const tail = new Tail(store);
   const lag = new LagMeter(LAG_PERIOD_MS);
@@ -138,6 +141,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     now,
     clock: Date.now,
     random: Math.random,
+    ...(tracing !== undefined && { traces: tracing.deliveries }),
   });
   const loop = new CommitLoop({
     store,
@@ -147,6 +151,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     limits: { maxPending: config.writeMaxPending, timeoutMs: config.writeTimeout },
     metrics: metrics.commit,
     now,
+    ...(tracing !== undefined && { traces: tracing.commits }),
   });
   const registry = new Registry(loop, {
     ledger: tail,
@@ -164,7 +169,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   });
   const prober = createProber({ egress, now });
   const monitor = new Monitor({
-    registry,
+    registry: tracing === undefined ? registry : rooted(tracing.roots, 'health decision', registry),
     view: () => tail.view,
     prober,
     limits: {
@@ -239,10 +244,18 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     metrics: metrics.registry,
     clock: Date.now,
     version,
+    ...(tracing !== undefined && { requestTraces: tracing.requests }),
     plugins: [
       watchRoute({
         hub,
-        registrar: registrarOf({ instances, monitoring: monitor, state: tail, audit, log }),
+        registrar: registrarOf({
+          instances,
+          monitoring: monitor,
+          state: tail,
+          audit,
+          log,
+          ...(tracing !== undefined && { roots: tracing.roots }),
+        }),
         log,
         maxFrameBytes: config.watchMaxFrameBytes,
       }),
@@ -264,12 +277,14 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   // It answers from here on, and says that it is not ready until the view is loaded (PUSH7).
   await tail.open(async () => {
     await hub.start(WARM_UP);
+    if (tracing !== undefined) tail.listen(tracing.deliveries);
     tail.listen(hub);
     // After the feed: what it decides is news of its own.
     tail.listen(monitor);
     monitor.start();
   });
   const away = reportOutages(log, metrics.storeErrors, monitor);
+  if (tracing !== undefined) bus.subscribe(tracing.deliveries);
   tail.follow(bus, away.failed);
   const failed = (error: unknown): void => log.error({ err: error }, 'a background job failed; it will run again');
   const trim = (): Promise<void> =>
@@ -328,6 +343,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
         name: 'bus and database are closed',
         run: () => Promise.all([bus.close(), store.close()]).then(() => undefined),
       },
+      ...(tracing === undefined ? [] : [{ name: 'traces are sent', run: () => tracing.close() }]),
     ];
     void shutDown(phases, config.shutdownTimeout, log).then(async (clean) => {
       await written();
