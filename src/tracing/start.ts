@@ -43,8 +43,10 @@ export interface Tracing {
   close(): Promise<void>;
 }
 
-/** Spans that wait to be sent; more are dropped. */
-const QUEUE = { maxQueueSize: 4096, maxExportBatchSize: 512, scheduledDelayMillis: 1000, exportTimeoutMillis: 5000 };
+/** Spans that wait to be sent; more are dropped. Sending is given up a little before closing is. */
+const QUEUE = { maxQueueSize: 4096, maxExportBatchSize: 512, scheduledDelayMillis: 1000, exportTimeoutMillis: 1800 };
+/** Batches are sent one at a time, but for the last ones, which go out together. */
+const AT_ONCE = Math.ceil(QUEUE.maxQueueSize / QUEUE.maxExportBatchSize) + 1;
 const LIMITS = { attributeCountLimit: 16, attributeValueLengthLimit: 256, eventCountLimit: 1, linkCountLimit: 1 };
 const CLOSE_MS = 2000;
 
@@ -55,7 +57,7 @@ export function startTracing(options: StartOptions): Tracing {
     url: `${endpoint.replace(/\/$/, '')}/v1/traces`,
     headers: { ...headers },
     timeoutMillis: QUEUE.exportTimeoutMillis,
-    concurrencyLimit: 2,
+    concurrencyLimit: AT_ONCE,
     httpAgentOptions: { keepAlive: true },
   });
   const provider = new BasicTracerProvider({
