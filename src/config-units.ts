@@ -28,6 +28,43 @@ export const integer = (min: number, max: number): Unit<number> => ({
   write: String,
 });
 
+/** A part of a whole, such as `0.25`. */
+export const share: Unit<number> = {
+  expects: 'a number from 0 to 1, such as 0.25',
+  read: (text) => within(/^(?:[0-9]{1,3})?(?:\.[0-9]{1,9})?$/.test(text) ? Number(text) : undefined, 0, 1),
+  write: String,
+};
+
+/** Headers of HTTP, written `name=value,name=value`, with what is special in a value in percents. */
+export const headers: Unit<Readonly<Record<string, string>>> = {
+  expects: 'headers as name=value, several between commas, with commas and spaces in values as %2C and %20',
+  read: (text) => {
+    const pairs = text.split(',').map((pair) => /^ *([!#$&'*+.^_`|~0-9A-Za-z-]+) *= *([!-~]*) *$/.exec(pair));
+    const read: Record<string, string> = {};
+    for (const pair of pairs) {
+      const [, name, value] = pair ?? [];
+      const plain = value === undefined ? undefined : decoded(value);
+      if (name === undefined || plain === undefined) return undefined;
+      read[name] = plain;
+    }
+    return read;
+  },
+  write: (value) =>
+    Object.entries(value)
+      .map(([name, text]) => `${name}=${encodeURIComponent(text)}`)
+      .join(','),
+};
+
+/** Of printable characters alone: what else there is in a header would break it. */
+function decoded(value: string): string | undefined {
+  try {
+    const plain = decodeURIComponent(value);
+    return /^[ -~]*$/.test(plain) ? plain : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 export const flag: Unit<boolean> = {
   expects: 'true or false',
   read: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),

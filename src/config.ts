@@ -6,10 +6,12 @@ import {
   duration,
   durationOrOff,
   flag,
+  headers,
   integer,
   matching,
   networks,
   rate,
+  share,
   size,
   url,
   type Unit,
@@ -193,6 +195,33 @@ export const SETTINGS = {
     unit: choice(['json', 'pretty']),
     otherwise: 'pretty on a terminal, otherwise json',
     description: 'One JSON object a line, or text for people.',
+  }),
+  tracesEndpoint: optional({
+    env: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    unit: url(['http:', 'https:']),
+    otherwise: 'nothing is traced',
+    description:
+      'The OpenTelemetry collector that traces are sent to, as OTLP over HTTP: http://collector:4318. /v1/traces is added to it (docs/tracing.md).',
+  }),
+  tracesHeaders: optional({
+    env: 'OTEL_EXPORTER_OTLP_HEADERS',
+    unit: headers,
+    otherwise: 'no headers',
+    secret: true,
+    description: 'What requests to the collector carry, such as a key: api-key=abc,tenant=core.',
+  }),
+  tracesService: required({
+    env: 'OTEL_SERVICE_NAME',
+    unit: matching('1 to 64 letters, digits, and . _ -', /^[A-Za-z0-9._-]{1,64}$/),
+    default: 'signalbox',
+    description: 'What traces call the service that all nodes together are.',
+  }),
+  tracesShare: required({
+    env: 'OTEL_TRACES_SAMPLER_ARG',
+    unit: share,
+    default: 0.1,
+    description:
+      'The share of traces that are taken, of those that begin at Signalbox. A request that comes with a traceparent is traced when that says so, and not when it says otherwise.',
   }),
   newEpoch: required({
     env: 'NEW_EPOCH',

@@ -55,6 +55,8 @@ import { gracefulClose, shutDown } from './shutdown.ts';
 import { openEmbedded } from './store/embedded/embedded.ts';
 import { StoreUnavailable, type Store } from './store/port.ts';
 import { openPostgres } from './store/postgres.ts';
+import { openTracing } from './tracing/open.ts';
+import { rooted } from './tracing/rooted.ts';
 
 const WARM_UP = { entries: 2000, bytes: 16 * 1024 * 1024 };
 const TRIM_PAUSE_MS = 60_000;
@@ -119,6 +121,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     const { epoch } = await store.newEpoch();
     log.warn({ epoch }, 'NEW_EPOCH is set: a new history begins with this start, and every client starts over');
   }
+  const tracing = await openTracing(config, version, log);
   const bus = openBus(config, log);
   const tail = new Tail(store);
   const lag = new LagMeter(LAG_PERIOD_MS);
@@ -142,6 +145,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     now,
     clock: Date.now,
     random: Math.random,
+    ...(tracing !== undefined && { traces: tracing.deliveries }),
   });
   const loop = new CommitLoop({
     store,
@@ -151,6 +155,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     limits: { maxPending: config.writeMaxPending, timeoutMs: config.writeTimeout },
     metrics: metrics.commit,
     now,
+    ...(tracing !== undefined && { traces: tracing.commits }),
   });
   const registry = new Registry(loop, {
     ledger: tail,
@@ -168,7 +173,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   });
   const prober = createProber({ egress, now });
   const monitor = new Monitor({
-    registry,
+    registry: tracing === undefined ? registry : rooted(tracing.roots, 'health decision', registry),
     view: () => tail.view,
     prober,
     limits: {
@@ -281,10 +286,18 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     metrics: metrics.registry,
     clock: Date.now,
     version,
+    ...(tracing !== undefined && { requestTraces: tracing.requests }),
     plugins: [
       watchRoute({
         hub,
-        registrar: registrarOf({ instances, monitoring: monitor, state: tail, audit, log }),
+        registrar: registrarOf({
+          instances,
+          monitoring: monitor,
+          state: tail,
+          audit,
+          log,
+          ...(tracing !== undefined && { roots: tracing.roots }),
+        }),
         log,
         maxFrameBytes: config.watchMaxFrameBytes,
       }),
@@ -308,12 +321,14 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     await hub.start(WARM_UP);
     digest.begin();
     tail.listen(digest);
+    if (tracing !== undefined) tail.listen(tracing.deliveries);
     tail.listen(hub);
     // After the feed: what it decides is news of its own.
     tail.listen(monitor);
     monitor.start();
   });
   const away = reportOutages(log, metrics.storeErrors, monitor, cluster.conditions);
+  if (tracing !== undefined) bus.subscribe(tracing.deliveries);
   tail.follow(bus, away.failed);
   const failed = (error: unknown): void => log.error({ err: error }, 'a background job failed; it will run again');
   const trim = (): Promise<void> =>
@@ -374,6 +389,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
         name: 'bus and database are closed',
         run: () => Promise.all([bus.close(), store.close()]).then(() => undefined),
       },
+      ...(tracing === undefined ? [] : [{ name: 'traces are sent', run: () => tracing.close() }]),
     ];
     void shutDown(phases, config.shutdownTimeout, log).then(async (clean) => {
       await written();

@@ -51,6 +51,10 @@ test.each<[env: string, text: string, key: keyof Config, value: unknown]>([
   ['OVERLOAD_LAG', '1s', 'overloadLag', 1000],
   ['PROJECT_MAX_SERVICES', 'off', 'projectMaxServices', 'off'],
   ['PROJECT_MAX_SERVICES', '12', 'projectMaxServices', 12],
+  ['OTEL_TRACES_SAMPLER_ARG', '0.25', 'tracesShare', 0.25],
+  ['OTEL_TRACES_SAMPLER_ARG', '1.0', 'tracesShare', 1],
+  ['OTEL_TRACES_SAMPLER_ARG', '.5', 'tracesShare', 0.5],
+  ['OTEL_EXPORTER_OTLP_HEADERS', 'api-key=a%20b%2Cc, x=1=2', 'tracesHeaders', { 'api-key': 'a b,c', x: '1=2' }],
   ['EGRESS_DENY', '10.0.0.0/8, fd00::/8', 'egressDeny', ['10.0.0.0/8', 'fd00::/8']],
 ])('%s=%s', (env, text, key, value) => {
   expect(configOf({ [env]: text })[key]).toEqual(value);
@@ -82,6 +86,12 @@ test.each<[env: string, text: string, part: string]>([
   ['EGRESS_DENY', '10.0.0.1', 'EGRESS_DENY must be networks such as 10.0.0.0/8'],
   ['EGRESS_ALLOW', '10.0.0.0/8, fd00::/129', 'EGRESS_ALLOW must be networks'],
   ['EGRESS_ALLOW', '10.0.0.0/08', 'EGRESS_ALLOW must be networks'],
+  ['OTEL_TRACES_SAMPLER_ARG', '1.01', 'OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1'],
+  ['OTEL_TRACES_SAMPLER_ARG', '.', 'OTEL_TRACES_SAMPLER_ARG must be'],
+  ['OTEL_TRACES_SAMPLER_ARG', '-0', 'OTEL_TRACES_SAMPLER_ARG must be'],
+  ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4317', 'OTEL_EXPORTER_OTLP_ENDPOINT must be a URL that begins with http'],
+  ['OTEL_EXPORTER_OTLP_HEADERS', 'key=secret%0d%0ax', 'OTEL_EXPORTER_OTLP_HEADERS must be headers as name=value'],
+  ['OTEL_EXPORTER_OTLP_HEADERS', 'secret', 'OTEL_EXPORTER_OTLP_HEADERS must be headers as name=value'],
 ])('%s=%s is refused with its fix', (env, text, part) => {
   const errors = errorsOf({ [env]: text });
   expect(errors).toHaveLength(1);

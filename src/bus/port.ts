@@ -1,4 +1,8 @@
 import type { Entry } from '../domain/item.ts';
+import type { TracedRevision } from '../domain/trace.ts';
+
+/** Of one announcement; what more are traced are not told of. */
+export const MAX_TRACES = 8;
 
 /** News of a commit: revisions `from`..`to` exist. The entries ride along when they are small. A hint, never the truth (PUSH11). */
 export interface Announcement {
@@ -6,6 +10,8 @@ export interface Announcement {
   readonly from: number;
   readonly to: number;
   readonly entries?: readonly Entry[];
+  /** Of its revisions those that are traced, `MAX_TRACES` at most. */
+  readonly trace?: readonly TracedRevision[];
 }
 
 /** Carries announcements between nodes. It may lose, repeat and reorder them; it never delivers a node's own. */

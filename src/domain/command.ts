@@ -3,6 +3,7 @@ import type { AnyItem, Change } from './item.ts';
 import type { InstanceEdit } from './instances/edits.ts';
 import type { ProjectLimits } from './quota.ts';
 import type { Kind, Labels } from './resources.ts';
+import type { Traceparent } from './trace.ts';
 import type { Reader } from './view.ts';
 import type { Sight } from './visibility.ts';
 
@@ -68,6 +69,8 @@ export interface Origin {
 interface Asked {
   readonly caller: Caller;
   readonly origin?: Origin;
+  /** What follows from the command is told under it; only of those that are traced. */
+  readonly trace?: Traceparent;
   /**
    * Asked about the very state that the command is decided on, so that nobody else's change comes in between. Without it
    * everything is permitted.

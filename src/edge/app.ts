@@ -20,6 +20,7 @@ import { manifestRoutes } from './http/manifests.ts';
 import { overrideRoutes } from './http/overrides.ts';
 import { renewRoutes } from './http/renew.ts';
 import { documentRoutes } from './openapi.ts';
+import { namesOf } from './origin.ts';
 import { validatorCompiler } from './query-validation.ts';
 import { beforeLookUp, limitedNowhere } from './rate-limiting.ts';
 import { requestIds } from './request-ids.ts';
@@ -69,6 +70,9 @@ export async function buildApp(deps: EdgeDeps): Promise<FastifyInstance> {
   });
   if (deps.access.certificates !== undefined) noteBeginnings(app.server, deps.access.certificates);
   const routes = new RouteTable();
+  app.decorateRequest('trace');
+  // First, since it puts its span around what every route does.
+  if (deps.requestTraces !== undefined) await app.register(deps.requestTraces);
   app.decorate('routeTable', routes);
   app.decorate('gate', gateOf(deps.access, deps.state));
   app.decorateRequest('caller');
@@ -136,8 +140,8 @@ function watchRoutes(app: FastifyInstance, deps: EdgeDeps, routes: RouteTable): 
 }
 
 function logRequest({ logger }: EdgeDeps, request: FastifyRequest, reply: FastifyReply, ms: number): void {
-  const { id: requestId, method, url } = request;
-  logger.debug({ requestId, method, url, status: reply.statusCode, ms }, 'answers a request');
+  const { method, url } = request;
+  logger.debug({ ...namesOf(request), method, url, status: reply.statusCode, ms }, 'answers a request');
 }
 
 async function notFound(

@@ -65,6 +65,8 @@ export interface EdgeDeps {
   readonly clock: () => number;
   /** Of Signalbox, for the documentation. */
   readonly version: string;
+  /** Traces requests, and sets `trace` of those that are sampled. */
+  readonly requestTraces?: FastifyPluginCallback;
   /** Routes of other rooms, such as the watch feed. */
   readonly plugins?: readonly FastifyPluginCallback[];
 }

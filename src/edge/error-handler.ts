@@ -6,6 +6,7 @@ import { Problem } from '../protocol/problem.ts';
 import { RegistryUnavailable } from '../registry/errors.ts';
 import { REVISION_HEADER, sendProblem } from './answers.ts';
 import type { EdgeDeps } from './deps.ts';
+import { namesOf } from './origin.ts';
 import { refusalOf } from './refusals.ts';
 import { securityHeaders } from './security-headers.ts';
 
@@ -30,7 +31,7 @@ export const errorHandler = ({ logger, state, tls, audit }: Pick<EdgeDeps, 'logg
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     setHeaders(reply);
     const problem = problemOf(error, request);
-    const fields = { requestId: request.id, method: request.method, url: request.url, problem: problem.code };
+    const fields = { ...namesOf(request), method: request.method, url: request.url, problem: problem.code };
     if (problem.code === 'internal') logger.error({ ...fields, err: error }, 'a request failed');
     else logger.debug({ ...fields, detail: problem.details.detail }, 'a request was refused');
     const refusal = audit && refusalOf(request, problem, state.view);

@@ -23,6 +23,7 @@ import type { FoldedEntry, ReloadReason, Tail, TailListener } from './tail.ts';
 import { Offer, PublicSnapshots, SharedFrames, TopicGroup, type Stretch } from './topic-group.ts';
 import type { FeedPosition } from './watcher.ts';
 import type { Store } from '../store/port.ts';
+import type { DeliveryTraces } from '../tracing/port.ts';
 
 export interface HubLimits {
   /** Bytes handed to one socket and not yet taken by the operating system, beyond which it is not written to. */
@@ -62,6 +63,8 @@ export interface HubDeps {
   readonly random: () => number;
   /** Without it, a peer may ask as often as it likes. */
   readonly gate?: FrameGate;
+  /** Hears of flushes that it waits for; without it, nothing is traced. */
+  readonly traces?: DeliveryTraces;
 }
 
 /** What a subscriber that is behind gets in one go, before its queue is looked at again. */
@@ -79,6 +82,7 @@ export class Hub implements TailListener {
   readonly clock: () => number;
   readonly gate: FrameGate | undefined;
   readonly projects: ProjectSubscriptions;
+  readonly #traces: DeliveryTraces | undefined;
   readonly #tail: HubDeps['tail'];
   readonly #random: () => number;
   readonly #groups = new Map<string, TopicGroup<Subscription>>();
@@ -103,6 +107,7 @@ export class Hub implements TailListener {
     this.now = deps.now;
     this.clock = deps.clock;
     this.gate = deps.gate;
+    this.#traces = deps.traces;
     this.projects = new ProjectSubscriptions(deps.limits.maxProjectSubscriptions);
     this.#random = deps.random;
     this.#flushed = deps.tail.head.revision;
@@ -225,6 +230,7 @@ export class Hub implements TailListener {
     for (const connection of moved) connection.startAnew();
     const now = this.now();
     for (const { at } of pending) this.metrics.flushDelay.observe((now - at) / 1000);
+    if (this.#traces?.waiting === true) this.#traces.delivered(this.#flushed, touched.size, liveIn(touched));
   }
 
   #takePlace(): void {
@@ -334,6 +340,12 @@ export class Hub implements TailListener {
   #retryHint(spreadMs: number): string {
     return JSON.stringify({ retryAfterMs: Math.round(this.#random() * spreadMs) });
   }
+}
+
+function liveIn(groups: Iterable<TopicGroup<Subscription>>): number {
+  let sum = 0;
+  for (const group of groups) sum += group.live.size;
+  return sum;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Bus } from '../bus/port.ts';
+import { MAX_TRACES, type Bus } from '../bus/port.ts';
 import type { AuditEntry } from '../domain/audit.ts';
 import { auditOf } from '../domain/audit-changes.ts';
 import type { Command, Decision, Validate } from '../domain/command.ts';
@@ -6,8 +6,10 @@ import { decide } from '../domain/decide.ts';
 import { Draft } from '../domain/draft.ts';
 import type { Entry } from '../domain/item.ts';
 import type { Head } from '../domain/position.ts';
+import type { TracedRevision } from '../domain/trace.ts';
 import type { View } from '../domain/view.ts';
 import { StoreUnavailable, type Store } from '../store/port.ts';
+import type { CommitSpan, CommitTraces } from '../tracing/port.ts';
 import { RegistryUnavailable } from './errors.ts';
 
 export type Accepted = Extract<Decision, { ok: true }> & {
@@ -37,6 +39,8 @@ export interface CommitLoopDeps {
     readonly timeoutMs: number;
   };
   readonly metrics: { batch(commands: number, revisions: number, seconds: number, audited: number): void };
+  /** Hears of commands that carry a trace; without it, nothing is traced. */
+  readonly traces?: CommitTraces;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -44,6 +48,8 @@ export interface CommitLoopDeps {
 interface Waiting {
   readonly command: Command;
   readonly since: number;
+  /** Of a command that is traced. */
+  readonly span: CommitSpan | undefined;
   readonly resolve: (verdict: Verdict) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -88,13 +94,15 @@ export class CommitLoop {
     if (this.#waiting.length >= this.#deps.limits.maxPending) {
       return Promise.reject(new RegistryUnavailable('overloaded', 1));
     }
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ command, since: this.#deps.now(), resolve, reject });
+    const span = command.trace === undefined ? undefined : this.#deps.traces?.begin(command.trace);
+    const answer = new Promise<Verdict>((resolve, reject) => {
+      this.#waiting.push({ command, since: this.#deps.now(), span, resolve, reject });
       if (this.#running) return;
       this.#running = true;
       // Requests that arrive in the same turn of the event loop share the transaction.
       setImmediate(() => void this.#run());
     });
+    return span === undefined ? answer : span.until(answer);
   }
 
   /** Takes no more commands and resolves when those that wait are answered. */
@@ -134,9 +142,10 @@ export class CommitLoop {
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
-    const { ledger, store, bus, metrics, now } = this.#deps;
+    const { ledger, store, bus, metrics, traces, now } = this.#deps;
     const started = now();
     if (batch.length === 0) return;
+    if (traces !== undefined) for (const { span } of batch) span?.begun(batch.length);
     for (;;) {
       if (this.#suspect) {
         await ledger.catchUp();
@@ -152,8 +161,11 @@ export class CommitLoop {
         continue;
       }
       if (entries.length > 0) {
+        const traced = traces === undefined ? [] : tracedOf(batch, verdicts);
+        // Before the view moves, which is what the delivery here begins with.
+        if (traced.length > 0) traces?.committed(traced);
         ledger.advance(entries);
-        bus.publish(announcement(epoch, entries));
+        bus.publish(announcement(epoch, entries, traced));
       }
       batch.forEach(({ resolve }, index) => {
         const verdict = verdicts[index];
@@ -199,12 +211,34 @@ function unavailable(error: StoreUnavailable): RegistryUnavailable {
   return new RegistryUnavailable(error.outcomeUnknown ? 'outcome-unknown' : 'store-unavailable', 2, { cause: error });
 }
 
-function announcement(epoch: string, entries: readonly Entry[]): Parameters<Bus['publish']>[0] {
+/** The revisions of the commands that are traced; what changed nothing has none. */
+function tracedOf(batch: readonly Waiting[], verdicts: readonly Verdict[]): TracedRevision[] {
+  const traced: TracedRevision[] = [];
+  batch.forEach(({ span }, index) => {
+    if (span === undefined) return;
+    const verdict = verdicts[index];
+    if (verdict?.ok !== true || verdict.changes.length === 0) return;
+    traced.push({ revision: verdict.revision, parent: span.traceparent });
+  });
+  return traced;
+}
+
+function announcement(
+  epoch: string,
+  entries: readonly Entry[],
+  traced: readonly TracedRevision[],
+): Parameters<Bus['publish']>[0] {
   const from = entries[0]?.revision ?? 0;
   const to = entries.at(-1)?.revision ?? 0;
   let bytes = 0;
   for (const { changes } of entries) {
     for (const change of changes) bytes += change.op === 'put' ? change.item.json.length : change.name.length;
   }
-  return bytes > ANNOUNCE_BYTES ? { epoch, from, to } : { epoch, from, to, entries };
+  return {
+    epoch,
+    from,
+    to,
+    ...(bytes <= ANNOUNCE_BYTES && { entries }),
+    ...(traced.length > 0 && { trace: traced.slice(0, MAX_TRACES) }),
+  };
 }

@@ -7,6 +7,7 @@ import type { InstanceIdentity } from '../domain/instances/instance.ts';
 import type { FieldError, Refusal } from '../domain/errors.ts';
 import type { Item } from '../domain/item.ts';
 import { instanceName } from '../domain/names.ts';
+import type { Traceparent } from '../domain/trace.ts';
 import type { Verdict } from './commit-loop.ts';
 
 export interface InstanceDeskDeps {
@@ -29,6 +30,7 @@ export interface InstanceDeskDeps {
 export interface Asking {
   readonly dryRun?: boolean;
   readonly origin?: Origin;
+  readonly trace?: Traceparent;
 }
 
 /** The answer to a registration. */
@@ -107,8 +109,15 @@ export class InstanceDesk {
     return this.#execute(caller, [{ op: 'override', target, override }], options);
   }
 
-  #execute(caller: Caller, instances: InstanceCommand['instances'], { origin, dryRun }: Asking): Promise<Verdict> {
-    const command = { caller, at: this.#deps.clock(), instances, ...(origin && { origin }) };
+  #execute(caller: Caller, instances: InstanceCommand['instances'], asking: Asking): Promise<Verdict> {
+    const { origin, trace, dryRun } = asking;
+    const command = {
+      caller,
+      at: this.#deps.clock(),
+      instances,
+      ...(origin && { origin }),
+      ...(trace !== undefined && { trace }),
+    };
     return this.#deps.registry.execute(command, { dryRun: dryRun === true });
   }
 }

@@ -36,7 +36,7 @@ process.on('exit', () => {
 export async function spawnSignalbox(options: StartOptions = {}): Promise<Signalbox> {
   const port = options.port ?? (await freePort());
   const clean = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(DATABASE_URL|REDIS_URL|HOST|NODE_OPTIONS)$/.test(name)),
+    Object.entries(process.env).filter(([name]) => !/^(DATABASE_URL|REDIS_URL|HOST|NODE_OPTIONS|OTEL_.*)$/.test(name)),
   );
   const child = spawn(process.execPath, [...(options.nodeArgs ?? []), options.program ?? resolve('dist/main.js')], {
     env: { ...clean, LOG_FORMAT: 'json', LOG_LEVEL: 'info', ...options.env, PORT: String(port) },

@@ -10,7 +10,7 @@ import { leaseOf } from '../../registry/instances.ts';
 import { REVISION_HEADER, sendJson } from '../answers.ts';
 import { acceptOnly, JSON_BODY, jsonOf } from '../body.ts';
 import type { EdgeDeps } from '../deps.ts';
-import { originOf } from '../origin.ts';
+import { askedBy } from '../origin.ts';
 import {
   answers,
   BODY_REFUSALS,
@@ -48,7 +48,7 @@ function register({ instances }: Pick<EdgeDeps, 'instances'>) {
     const query = request.query as Static<typeof WriteQuery>;
     const body = jsonOf(request);
     request.bodyService = serviceIn(body);
-    const outcome = await instances.register(request.caller, body, { ...query, origin: originOf(request) });
+    const outcome = await instances.register(request.caller, body, { ...query, ...askedBy(request) });
     if (!outcome.ok) throw fromRefusal(outcome.refusal);
     const { id, created, item, revision } = outcome.value;
     if (created) reply.code(201).header('location', `/v1/${item.name}`);
@@ -71,7 +71,7 @@ function deregister({ instances }: Pick<EdgeDeps, 'instances'>) {
     const { instance } = request.params as InstanceParams;
     const { generation, ...options } = request.query as Static<typeof DeregisterQuery>;
     checkIds(INSTANCES, request.params as PathParams);
-    const asking = { ...options, origin: originOf(request) };
+    const asking = { ...options, ...askedBy(request) };
     const outcome = await instances.deregister(request.caller, instance, generation, asking);
     if (!outcome.ok) throw fromRefusal(outcome.refusal);
     const { revision, existed } = outcome.value;

@@ -7,7 +7,7 @@ import { fromRefusal, Problem } from '../../protocol/problem.ts';
 import { etagOf, REVISION_HEADER, sendJson } from '../answers.ts';
 import { acceptOnly, JSON_BODY, jsonOf } from '../body.ts';
 import type { EdgeDeps } from '../deps.ts';
-import { originOf } from '../origin.ts';
+import { askedBy } from '../origin.ts';
 import {
   answers,
   BODY_REFUSALS,
@@ -85,7 +85,7 @@ function write(
     const dryRun = (request.query as Static<typeof WriteQuery>).dryRun === true;
     const verdict = await deps.instances.override(request.caller, target, bodyOf(request), {
       dryRun,
-      origin: originOf(request),
+      ...askedBy(request),
     });
     if (!verdict.ok) throw fromRefusal(verdict.refusal);
     if (dryRun) reply.header('x-signalbox-dry-run', 'true');

@@ -11,8 +11,9 @@ import { EVERYTHING } from '../../domain/visibility.ts';
 import type { Answer, Registrar } from '../../feed/registrar.ts';
 import type { Monitoring } from '../../health/monitoring.ts';
 import { RegistryUnavailable } from '../../registry/errors.ts';
-import { leaseOf, type InstanceDesk, type Outcome } from '../../registry/instances.ts';
+import { leaseOf, type Asking, type InstanceDesk, type Outcome } from '../../registry/instances.ts';
 import type { EdgeState } from '../deps.ts';
+import type { RootSpans } from '../../tracing/port.ts';
 import { PROBLEMS } from '../../protocol/problem-catalogue.ts';
 
 export interface RegistrarDeps {
@@ -22,9 +23,12 @@ export interface RegistrarDeps {
   /** Hears of what is refused (SEC5). */
   readonly audit?: AuditTrail;
   readonly log: Pick<Logger, 'error'>;
+  /** What is registered over a socket begins a trace of its own; without it, none. */
+  readonly roots?: RootSpans;
 }
 
 interface Asked {
+  readonly name: 'register' | 'deregister';
   readonly caller: Caller;
   readonly target?: Target;
   /** What the body names as the service, whatever it is. */
@@ -33,15 +37,17 @@ interface Asked {
 }
 
 /** What a watch socket needs to take registrations, each of which its caller has to be allowed (SEC1). */
-export function registrarOf({ instances, monitoring, state, audit, log }: RegistrarDeps): Registrar {
+export function registrarOf({ instances, monitoring, state, audit, log, roots }: RegistrarDeps): Registrar {
   /** Begins at once, so that what was asked first is decided first. */
-  const decide = <T>(asked: Asked, run: () => Promise<Outcome<T>>): Promise<Answer<T>> => {
-    const { caller, target } = asked;
+  const decide = <T>(asked: Asked, run: (asking: Asking) => Promise<Outcome<T>>): Promise<Answer<T>> => {
+    const { caller, target, origin } = asked;
+    const span = roots?.begin(`${asked.name} over a socket`);
+    const trace = span?.traceparent;
     const verdict = authorize(caller, 'instance.register', target, state.view);
     const decided: Promise<Outcome<T>> = verdict.allowed
-      ? run()
+      ? run({ ...(origin && { origin }), ...(trace !== undefined && { trace }) })
       : Promise.resolve({ ok: false, refusal: { code: 'forbidden', detail: verdict.detail } });
-    return decided.then(
+    const answered = decided.then(
       (outcome) => {
         if (outcome.ok) return outcome;
         tell(asked, outcome.refusal);
@@ -49,6 +55,8 @@ export function registrarOf({ instances, monitoring, state, audit, log }: Regist
       },
       (error: unknown) => failed(errorOf(error, log)),
     );
+    if (span !== undefined) void answered.then((answer) => span.end(answer.ok ? 'ok' : answer.error.code));
+    return answered;
   };
   /** What is malformed is nobody's attempt at anything. */
   const tell = ({ caller, target, service, origin }: Asked, { code, detail }: Refusal): void => {
@@ -71,16 +79,16 @@ export function registrarOf({ instances, monitoring, state, audit, log }: Regist
       return monitoring.enabled;
     },
     register: (caller, body, origin) =>
-      decide({ caller, service: (body as { readonly service?: unknown } | null)?.service, origin }, async () => {
-        const outcome = await instances.register(caller, body, { ...(origin && { origin }) });
+      decide({ name: 'register', caller, service: serviceIn(body), origin }, async (asking) => {
+        const outcome = await instances.register(caller, body, asking);
         if (!outcome.ok) return outcome;
         const { id, item, revision } = outcome.value;
         const { generation, check } = item.value;
         return { ok: true, value: { instance: { id, name: item.name, generation, ...leaseOf(check) }, revision } };
       }),
     deregister: (caller, id, generation, origin) =>
-      decide({ caller, target: { name: instanceName(id) }, origin }, async () => {
-        const outcome = await instances.deregister(caller, id, generation, { ...(origin && { origin }) });
+      decide({ name: 'deregister', caller, target: { name: instanceName(id) }, origin }, async (asking) => {
+        const outcome = await instances.deregister(caller, id, generation, asking);
         if (!outcome.ok) return outcome;
         return { ok: true, value: { revision: outcome.value.revision } };
       }),
@@ -92,6 +100,8 @@ export function registrarOf({ instances, monitoring, state, audit, log }: Regist
     detach: (id, life) => monitoring.detach(id, life),
   };
 }
+
+const serviceIn = (body: unknown): unknown => (body as { readonly service?: unknown } | null)?.service;
 
 const serviceTarget = (service: unknown): Target | undefined =>
   typeof service === 'string' ? { name: serviceName(service) } : undefined;
