@@ -7,7 +7,7 @@ import { Draft } from '../domain/draft.ts';
 import type { Entry } from '../domain/item.ts';
 import type { Head } from '../domain/position.ts';
 import type { View } from '../domain/view.ts';
-import { StoreUnavailable, type Store } from '../store/port.ts';
+import { StoreUnavailable, type Nodes, type Store } from '../store/port.ts';
 import { RegistryUnavailable } from './errors.ts';
 
 export type Accepted = Extract<Decision, { ok: true }> & {
@@ -26,7 +26,7 @@ export interface Ledger {
 }
 
 export interface CommitLoopDeps {
-  readonly store: Pick<Store, 'commit' | 'head'>;
+  readonly store: Pick<Store, 'commit' | 'head'> & { readonly nodes: Pick<Nodes, 'membership'> };
   readonly ledger: Ledger;
   readonly bus: Pick<Bus, 'publish'>;
   readonly validate: Validate;
@@ -136,18 +136,23 @@ export class CommitLoop {
   async #commit(batch: readonly Waiting[]): Promise<void> {
     const { ledger, store, bus, metrics, now } = this.#deps;
     const started = now();
-    if (batch.length === 0) return;
-    for (;;) {
+    // Terms only grow, so whatever was decided under an older one than another command's is over.
+    let waiting = underTerm(batch, highestFence(batch));
+    while (waiting.length > 0) {
       if (this.#suspect) {
         await ledger.catchUp();
         this.#suspect = false;
       }
       const { epoch, revision: base } = ledger.head;
-      const { entries, audit, verdicts } = this.#decideAll(batch, base);
+      const fence = highestFence(waiting);
+      const { entries, audit, verdicts } = this.#decideAll(waiting, base);
       // A refusal or a "nothing to change" has to rest on the present state too, which no commit then proves.
       const current =
-        entries.length > 0 ? await store.commit({ epoch, base, entries, audit }) : await this.#stands(epoch, base);
+        entries.length > 0
+          ? await store.commit({ epoch, base, entries, audit, ...(fence !== undefined && { fence }) })
+          : await this.#stands(epoch, base, fence);
       if (!current) {
+        if (fence !== undefined) waiting = underTerm(waiting, (await store.nodes.membership()).term);
         await ledger.catchUp();
         continue;
       }
@@ -155,18 +160,23 @@ export class CommitLoop {
         ledger.advance(entries);
         bus.publish(announcement(epoch, entries));
       }
-      batch.forEach(({ resolve }, index) => {
+      waiting.forEach(({ resolve }, index) => {
         const verdict = verdicts[index];
         if (verdict !== undefined) resolve(verdict);
       });
-      metrics.batch(batch.length, entries.length, (now() - started) / 1000, audit.length);
+      metrics.batch(waiting.length, entries.length, (now() - started) / 1000, audit.length);
       return;
     }
   }
 
-  async #stands(epoch: string, base: number): Promise<boolean> {
-    const head = await this.#deps.store.head();
-    return head.epoch === epoch && head.revision === base;
+  /** Neither of the two goes back, so if each still stands when it is read, there was a time when both did. */
+  async #stands(epoch: string, base: number, fence: number | undefined): Promise<boolean> {
+    const { store } = this.#deps;
+    const [head, membership] = await Promise.all([
+      store.head(),
+      fence === undefined ? undefined : store.nodes.membership(),
+    ]);
+    return head.epoch === epoch && head.revision === base && membership?.term === fence;
   }
 
   #decideAll(batch: readonly Waiting[], base: number): Decided {
@@ -193,6 +203,27 @@ export class CommitLoop {
     });
     return { entries, audit, verdicts };
   }
+}
+
+const fenceOf = ({ command }: Waiting): number | undefined => ('instances' in command ? command.fence : undefined);
+
+function highestFence(batch: readonly Waiting[]): number | undefined {
+  let highest: number | undefined;
+  for (const waiting of batch) {
+    const fence = fenceOf(waiting);
+    if (fence !== undefined && fence > (highest ?? -1)) highest = fence;
+  }
+  return highest;
+}
+
+/** Turns away what was decided under another term; those that name none stay. */
+function underTerm(batch: readonly Waiting[], term: number | undefined): readonly Waiting[] {
+  return batch.filter((waiting) => {
+    const fence = fenceOf(waiting);
+    if (fence === undefined || fence === term) return true;
+    waiting.reject(new RegistryUnavailable('fenced', 1));
+    return false;
+  });
 }
 
 function unavailable(error: StoreUnavailable): RegistryUnavailable {

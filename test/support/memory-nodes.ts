@@ -38,4 +38,12 @@ export class MemoryNodes implements Nodes {
     await this.#turn();
     return this.standing;
   }
+
+  /** As if nodes whose ids begin so had last been heard of so much earlier. */
+  makeOlder(prefix: string, ms: number): void {
+    for (const [id, row] of this.#rows) {
+      if (!id.startsWith(prefix)) continue;
+      this.#rows.set(id, { ...row, startedAt: row.startedAt - ms, heardAt: row.heardAt - ms });
+    }
+  }
 }
