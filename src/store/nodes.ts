@@ -52,26 +52,26 @@ WITH moved AS (
 INSERT INTO membership (id, term, value) SELECT 1, $1::bigint, $2::json FROM moved
 ON CONFLICT (id) DO UPDATE SET term = excluded.term, value = excluded.value`;
 
-export function nodes({ pool }: Pick<Database, 'pool'>): Nodes {
+export function nodes({ quick }: Pick<Database, 'quick'>): Nodes {
   return {
     beat: ({ id, name, version, state }) =>
       guarded('tell the other nodes', async () => {
-        const { rows } = await pool.query<RollRow>(BEAT, [id, name, version, JSON.stringify(state)]);
+        const { rows } = await quick.query<RollRow>(BEAT, [id, name, version, JSON.stringify(state)]);
         const [row] = rows as [RollRow];
         return { clock: Number(row.clock), membership: row.membership ?? NO_MEMBERSHIP, nodes: row.nodes };
       }),
     change: (next) =>
       guarded('change the membership', async () => {
-        const { rowCount } = await pool.query(CHANGE, [next.term, JSON.stringify(next)]);
+        const { rowCount } = await quick.query(CHANGE, [next.term, JSON.stringify(next)]);
         return rowCount === 1;
       }),
     leave: (id) =>
       guarded('leave', async () => {
-        await pool.query('DELETE FROM node WHERE id = $1', [id]);
+        await quick.query('DELETE FROM node WHERE id = $1', [id]);
       }),
     membership: () =>
       guarded('read the membership', async () => {
-        const { rows } = await pool.query<{ value: Membership }>('SELECT value FROM membership WHERE id = 1');
+        const { rows } = await quick.query<{ value: Membership }>('SELECT value FROM membership WHERE id = 1');
         return rows[0]?.value ?? NO_MEMBERSHIP;
       }),
   };
