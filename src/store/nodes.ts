@@ -24,19 +24,30 @@ interface NodeJson {
 /** Milliseconds since 1970, of a time of the server. */
 const ms = (time: string): string => `floor(extract(epoch FROM ${time}) * 1000)::float8`;
 
-/** The rest of the statement sees the table as it was before it: the row that it writes is put beside the others. */
+/**
+ * The rest of the statement sees the table as it was before it: the row that it writes is put beside the others. It waits for nobody:
+ * rows that somebody else is writing are not old. Those in the future are from before the server's clock was set back (or of
+ * another server): they age from now on, or a node that is dead would be thought alive for as long as the clock was set back.
+ */
 const BEAT = `
 WITH said AS (
   INSERT INTO node (id, name, version, started_at, heard_at, state)
   VALUES ($1, $2, $3, clock_timestamp(), clock_timestamp(), $4::json)
   ON CONFLICT (id) DO UPDATE SET heard_at = clock_timestamp(), state = excluded.state
   RETURNING id, name, version, started_at, heard_at, state
+), old AS (
+  SELECT id FROM node WHERE id <> $1 AND heard_at < clock_timestamp() - interval '${FORGOTTEN}' FOR UPDATE SKIP LOCKED
 ), forgotten AS (
-  DELETE FROM node WHERE heard_at < clock_timestamp() - interval '${FORGOTTEN}' AND id <> $1
+  DELETE FROM node USING old WHERE node.id = old.id
+), ahead AS (
+  SELECT id FROM node WHERE id <> $1 AND heard_at > clock_timestamp() + interval '1 s' FOR UPDATE SKIP LOCKED
+), mended AS (
+  UPDATE node SET heard_at = clock_timestamp(), started_at = least(started_at, clock_timestamp())
+    FROM ahead WHERE node.id = ahead.id
 ), everyone AS (
   SELECT * FROM said
   UNION ALL
-  SELECT id, name, version, started_at, heard_at, state FROM node
+  SELECT id, name, version, least(started_at, clock_timestamp()), least(heard_at, clock_timestamp()), state FROM node
    WHERE id <> $1 AND heard_at >= clock_timestamp() - interval '${FORGOTTEN}'
 )
 SELECT ${ms('clock_timestamp()')} AS clock,

@@ -83,6 +83,17 @@ export function nodesContract(db: NodesSubject): void {
     expect(ids(back)).not.toContain('gone-b');
   });
 
+  test('who was heard in what is now the future, since the clock was set back, ages from now on', async () => {
+    await one().beat(node('ahead'));
+    await db.makeOlder('ahead', -3_600_000);
+    const first = await two().beat(node('other'));
+    const heardAt = rowOf(first, 'ahead')?.heardAt ?? 0;
+    expect(Math.abs(heardAt - first.clock)).toBeLessThan(1000);
+    await sleep(300);
+    const second = await two().beat(node('other'));
+    expect(second.clock - (rowOf(second, 'ahead')?.heardAt ?? 0)).toBeGreaterThanOrEqual(250);
+  });
+
   test('who leaves is in no roll any more', async () => {
     await one().beat(node('leaver'));
     expect(ids(await two().beat(node('stays')))).toContain('leaver');

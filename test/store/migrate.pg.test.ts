@@ -34,10 +34,16 @@ describe('migrate', () => {
       'audit_entry',
       'change_log',
       'head',
+      'lease',
+      'membership',
+      'node',
       'registration_token',
       'resource',
       'session',
     ]);
+    // What it holds is not written to the log of the database.
+    const { rows } = await pool.query(`SELECT relname FROM pg_class WHERE relpersistence = 'u' AND relkind = 'r'`);
+    expect(rows).toEqual([{ relname: 'lease' }]);
   });
 
   test('applies what was added since', async () => {
