@@ -27,7 +27,8 @@ const ms = (time: string): string => `floor(extract(epoch FROM ${time}) * 1000):
 /**
  * The rest of the statement sees the table as it was before it: the row that it writes is put beside the others. It waits for nobody:
  * rows that somebody else is writing are not old. Those in the future are from before the server's clock was set back (or of
- * another server): they age from now on, or a node that is dead would be thought alive for as long as the clock was set back.
+ * another server): they age from now on, or a node that is dead would be thought alive for as long as the clock was set back. The
+ * clock is read after all of that.
  */
 const BEAT = `
 WITH said AS (
@@ -50,10 +51,10 @@ WITH said AS (
   SELECT id, name, version, least(started_at, clock_timestamp()), least(heard_at, clock_timestamp()), state FROM node
    WHERE id <> $1 AND heard_at >= clock_timestamp() - interval '${FORGOTTEN}'
 )
-SELECT ${ms('clock_timestamp()')} AS clock,
-       (SELECT value FROM membership WHERE id = 1) AS membership,
-       (SELECT json_agg(json_build_object('id', id, 'name', name, 'version', version,
-               'startedAt', ${ms('started_at')}, 'heardAt', ${ms('heard_at')}, 'state', state) ORDER BY id) FROM everyone) AS nodes`;
+SELECT ${ms('clock_timestamp()')} AS clock, (SELECT value FROM membership WHERE id = 1) AS membership, roll.nodes
+  FROM (SELECT json_agg(json_build_object('id', id, 'name', name, 'version', version,
+               'startedAt', ${ms('started_at')}, 'heardAt', ${ms('heard_at')}, 'state', state) ORDER BY id) AS nodes
+          FROM everyone) AS roll`;
 
 /** The head row is locked first, so that this waits for the commit that is under way and the next one waits for this. */
 const CHANGE = `

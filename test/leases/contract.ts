@@ -13,6 +13,8 @@ export interface LeasesSubject {
   comeBack(): Promise<void>;
   /** The server forgets, or another one takes its place; when it resolves, there is one that answers. */
   lose(): Promise<void>;
+  /** What is kept is as if the server's clock had been set back by so many milliseconds since, where a test can do that. */
+  setBack?(ms: number): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -65,6 +67,21 @@ export function leasesContract(adapter: string, create: () => Promise<LeasesSubj
       // One that was under way for long shortens no lease.
       await one.renew([heard('last', 40_000)]);
       expect((await read(two, 'last')).age).toBeLessThan(30_000);
+    });
+
+    test('INS3 what was heard before the clock was set back says nothing, and the next renewal stands', async () => {
+      if (subject.setBack === undefined) return;
+      await one.renew([heard('back:a'), heard('back:b')]);
+      await subject.setBack(3_600_000);
+      await two.renew([heard('back:b', 1000)]);
+      const renewed = performance.now();
+      await sleep(300);
+      const least = performance.now() - renewed;
+      const [a, b] = await one.read(['back:a', 'back:b']);
+      expect(a?.age).toBeUndefined();
+      // It may have been heard later than it says, but no later than when it was said.
+      expect(b?.age).toBeGreaterThanOrEqual(least - 200);
+      expect(b?.age).toBeLessThan(20_000);
     });
 
     test('of one key twice in a call the younger stands', async () => {

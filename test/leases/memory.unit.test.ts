@@ -8,6 +8,7 @@ leasesContract('memory', () => {
     prefixes: true,
     goAway: async () => void (server.failing = 'away'),
     comeBack: async () => server.comeBack(),
+    setBack: async (ms) => server.setClock(-ms),
     lose: async () => server.lose(),
     dispose: () => Promise.resolve(),
   });

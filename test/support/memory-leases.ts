@@ -100,8 +100,10 @@ export class MemoryLeases implements Leases {
   read(keys: readonly string[]): Promise<readonly Known[]> {
     return this.#ask((clock) =>
       keys.map((key) => {
-        const row = this.#row(key);
-        return { age: row?.heardAt === undefined ? undefined : Math.max(0, clock - row.heardAt), note: row?.note };
+        const { heardAt, note } = this.#row(key) ?? {};
+        // What lies in the future is from before the clock was set back.
+        const isKnown = heardAt !== undefined && heardAt < clock + 1000;
+        return { age: isKnown ? Math.max(0, clock - heardAt) : undefined, note };
       }),
     );
   }
