@@ -7,7 +7,10 @@
  * before the next answer: whatever is read then may be too old, and nothing may be concluded from it for a full lease (INS3).
  */
 export interface Leases {
-  /** Resolves when every renewal is where other nodes find it. Rejects with `LeasesAway`. */
+  /**
+   * Resolves when every renewal is where other nodes find it. The last time that a key was heard stands, in whichever order
+   * renewals come: one that was under way for long shortens no lease. Rejects with `LeasesAway`.
+   */
   renew(renewals: readonly Renewal[]): Promise<void>;
   /** In the order of the keys. Rejects with `LeasesAway`. */
   read(keys: readonly string[]): Promise<readonly Known[]>;
@@ -29,7 +32,7 @@ export interface Renewal {
 }
 
 export interface Known {
-  /** So long ago it was last heard, as far as anybody has said. */
+  /** So long ago it was last heard, as far as anybody has said. What was said before the server's clock was set back says nothing. */
   readonly age: number | undefined;
   readonly note: string | undefined;
 }

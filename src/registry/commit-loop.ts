@@ -8,7 +8,7 @@ import type { Entry } from '../domain/item.ts';
 import type { Head } from '../domain/position.ts';
 import type { TracedRevision } from '../domain/trace.ts';
 import type { View } from '../domain/view.ts';
-import { StoreUnavailable, type Store } from '../store/port.ts';
+import { StoreUnavailable, type Nodes, type Store } from '../store/port.ts';
 import type { CommitSpan, CommitTraces } from '../tracing/port.ts';
 import { RegistryUnavailable } from './errors.ts';
 
@@ -28,7 +28,7 @@ export interface Ledger {
 }
 
 export interface CommitLoopDeps {
-  readonly store: Pick<Store, 'commit' | 'head'>;
+  readonly store: Pick<Store, 'commit' | 'head'> & { readonly nodes: Pick<Nodes, 'membership'> };
   readonly ledger: Ledger;
   readonly bus: Pick<Bus, 'publish'>;
   readonly validate: Validate;
@@ -144,41 +144,53 @@ export class CommitLoop {
   async #commit(batch: readonly Waiting[]): Promise<void> {
     const { ledger, store, bus, metrics, traces, now } = this.#deps;
     const started = now();
-    if (batch.length === 0) return;
-    if (traces !== undefined) for (const { span } of batch) span?.begun(batch.length);
-    for (;;) {
+    // Terms only grow, so whatever was decided under an older one than another command's is over.
+    let waiting = underTerm(batch, highestFence(batch));
+    if (traces !== undefined) for (const { span } of waiting) span?.begun(waiting.length);
+    while (waiting.length > 0) {
       if (this.#suspect) {
         await ledger.catchUp();
         this.#suspect = false;
       }
+      // It may have turned out meanwhile that the view is not what the database holds.
+      if (!ledger.ready) throw new RegistryUnavailable('not-ready', 1);
       const { epoch, revision: base } = ledger.head;
-      const { entries, audit, verdicts } = this.#decideAll(batch, base);
+      const fence = highestFence(waiting);
+      const { entries, audit, verdicts } = this.#decideAll(waiting, base);
       // A refusal or a "nothing to change" has to rest on the present state too, which no commit then proves.
       const current =
-        entries.length > 0 ? await store.commit({ epoch, base, entries, audit }) : await this.#stands(epoch, base);
+        entries.length > 0
+          ? await store.commit({ epoch, base, entries, audit, ...(fence !== undefined && { fence }) })
+          : await this.#stands(epoch, base, fence);
       if (!current) {
+        if (fence !== undefined) waiting = underTerm(waiting, (await store.nodes.membership()).term);
         await ledger.catchUp();
         continue;
       }
       if (entries.length > 0) {
-        const traced = traces === undefined ? [] : tracedOf(batch, verdicts);
+        const traced = traces === undefined ? [] : tracedOf(waiting, verdicts);
         // Before the view moves, which is what the delivery here begins with.
         if (traced.length > 0) traces?.committed(traced);
         ledger.advance(entries);
         bus.publish(announcement(epoch, entries, traced));
       }
-      batch.forEach(({ resolve }, index) => {
+      waiting.forEach(({ resolve }, index) => {
         const verdict = verdicts[index];
         if (verdict !== undefined) resolve(verdict);
       });
-      metrics.batch(batch.length, entries.length, (now() - started) / 1000, audit.length);
+      metrics.batch(waiting.length, entries.length, (now() - started) / 1000, audit.length);
       return;
     }
   }
 
-  async #stands(epoch: string, base: number): Promise<boolean> {
-    const head = await this.#deps.store.head();
-    return head.epoch === epoch && head.revision === base;
+  /** Neither of the two goes back, so if each still stands when it is read, there was a time when both did. */
+  async #stands(epoch: string, base: number, fence: number | undefined): Promise<boolean> {
+    const { store } = this.#deps;
+    const [head, membership] = await Promise.all([
+      store.head(),
+      fence === undefined ? undefined : store.nodes.membership(),
+    ]);
+    return head.epoch === epoch && head.revision === base && membership?.term === fence;
   }
 
   #decideAll(batch: readonly Waiting[], base: number): Decided {
@@ -205,6 +217,27 @@ export class CommitLoop {
     });
     return { entries, audit, verdicts };
   }
+}
+
+const fenceOf = ({ command }: Waiting): number | undefined => ('instances' in command ? command.fence : undefined);
+
+function highestFence(batch: readonly Waiting[]): number | undefined {
+  let highest: number | undefined;
+  for (const waiting of batch) {
+    const fence = fenceOf(waiting);
+    if (fence !== undefined && fence > (highest ?? -1)) highest = fence;
+  }
+  return highest;
+}
+
+/** Turns away what was decided under another term; those that name none stay. */
+function underTerm(batch: readonly Waiting[], term: number | undefined): readonly Waiting[] {
+  return batch.filter((waiting) => {
+    const fence = fenceOf(waiting);
+    if (fence === undefined || fence === term) return true;
+    waiting.reject(new RegistryUnavailable('fenced', 1));
+    return false;
+  });
 }
 
 function unavailable(error: StoreUnavailable): RegistryUnavailable {

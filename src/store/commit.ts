@@ -12,15 +12,20 @@ import type { Batch } from './port.ts';
  * returns. When another commit is under way, the UPDATE waits for it and then, under READ COMMITTED, looks at the row
  * again: the counter has moved, no row is returned, nothing is written (REV1, REV2).
  */
-const PUT = `
+const put = (fence: string): string => `
 WITH moved AS (
-  UPDATE head SET revision = $3 WHERE id = 1 AND epoch = $1 AND revision = $2 RETURNING 1
+  UPDATE head SET revision = $3 WHERE id = 1 AND epoch = $1 AND revision = $2${fence} RETURNING 1
 ), put AS (
   INSERT INTO resource (name, kind, revision, value)
   SELECT r.name, r.kind, r.revision, r.value
     FROM moved, unnest($4::text[], $5::text[], $6::bigint[], $7::json[]) AS r (name, kind, revision, value)
   ON CONFLICT (name) DO UPDATE SET revision = excluded.revision, value = excluded.value
 )`;
+
+const PUT = put('');
+
+/** Membership is changed by way of the same row, so a term that is over lets nothing through, whichever of the two comes first. */
+const fenced = (parameter: number): string => put(` AND term = $${parameter}::bigint`);
 
 /** With the parameters from `first` on. */
 const remove = (first: number): string => `, removed AS (
@@ -38,7 +43,7 @@ SELECT $2::bigint + e.place, e.at, e.author, e.bytes, e.changes
   FROM moved, unnest($8::timestamptz[], $9::text[], $10::int[], $11::json[])
               WITH ORDINALITY AS e (at, author, bytes, changes, place)`;
 
-/** `false` when the counter does not stand at `batch.base` in `batch.epoch`: nothing was written. */
+/** `false` when the counter does not stand at `batch.base` in `batch.epoch`, or the term not at `batch.fence`: nothing was written. */
 export async function commit(db: Database, batch: Batch): Promise<boolean> {
   const query = encode(batch);
   let sent = false;
@@ -53,14 +58,14 @@ export async function commit(db: Database, batch: Batch): Promise<boolean> {
   }
 }
 
-function encode({ epoch, base, entries, audit = [] }: Batch): QueryConfig {
+function encode({ epoch, base, entries, audit = [], fence }: Batch): QueryConfig {
   if (entries.length === 0) throw new RangeError('a batch holds at least one entry');
   const { items, gone } = lastStates(entries.flatMap((entry) => entry.changes));
   const changes = entries.map((entry) => encodeChanges(entry.changes));
   entries.forEach((entry, i) => {
     if (entry.revision !== base + 1 + i) throw new RangeError(`revision ${entry.revision} at place ${i} above ${base}`);
   });
-  const values = [
+  const values: unknown[] = [
     epoch,
     base,
     base + entries.length,
@@ -75,12 +80,19 @@ function encode({ epoch, base, entries, audit = [] }: Batch): QueryConfig {
   ];
   const audited = audit.length > 0 ? AUDIT : '';
   if (audit.length > 0) values.push(...auditValues(audit));
-  if (gone.length === 0) {
-    return { text: PUT + audited + APPEND, values, name: audited === '' ? 'commit' : 'commit audited' };
+  let name: string | undefined = audited === '' ? 'commit' : 'commit audited';
+  let text = PUT;
+  if (fence !== undefined) {
+    text = fenced(values.push(fence));
+    name += ' fenced';
   }
-  // Never under a name: a plan that was made while `resource` was small scans the whole table, and it would be kept.
-  const text = PUT + audited + remove(values.length + 1) + APPEND;
-  return { text, values: [...values, textArray(gone)] };
+  text += audited;
+  if (gone.length > 0) {
+    text += remove(values.push(textArray(gone)));
+    // Never under a name: a plan that was made while `resource` was small scans the whole table, and it would be kept.
+    name = undefined;
+  }
+  return { text: text + APPEND, values, ...(name !== undefined && { name }) };
 }
 
 /** A statement may touch a row once, so of several changes to one name only the last goes into `resource`. */

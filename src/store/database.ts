@@ -9,29 +9,35 @@ export type StoreLog = MigrationLog;
 /** For those who do not listen. */
 export const silent: StoreLog = { info: () => {}, warn: () => {} };
 
-/** One database behind one pool: Prisma for what is seldom done, `pg` itself for what must be fast. */
+/** One database: Prisma for what is seldom done, `pg` itself for what must be fast. */
 export interface Database {
   readonly pool: pg.Pool;
+  /** For short statements that others' lives depend on: nothing that takes long keeps its connections busy. */
+  readonly quick: pg.Pool;
   readonly prisma: PrismaClient;
 }
 
-/** Takes the pool over: on failure it is closed. */
-export async function openDatabase(pool: pg.Pool): Promise<Database> {
+/** Takes the pools over: on failure they are closed. */
+export async function openDatabase(pool: pg.Pool, quick = pool): Promise<Database> {
   try {
     // Prisma names the schema in every statement, so it has to be told the one that plain SQL uses.
     const { rows } = await pool.query<{ schema: string }>('SELECT current_schema() AS schema');
     const adapter = new PrismaPg(pool, { schema: rows[0]?.schema ?? 'public' });
-    return { pool, prisma: new PrismaClient({ adapter, errorFormat: 'minimal' }) };
+    return { pool, quick, prisma: new PrismaClient({ adapter, errorFormat: 'minimal' }) };
   } catch (error) {
-    await pool.end();
+    await endPools(pool, quick);
     throw error;
   }
 }
 
 /** Waits for what is under way; every statement is bounded, so this is. */
-export async function closeDatabase({ pool, prisma }: Database): Promise<void> {
+export async function closeDatabase({ pool, quick, prisma }: Database): Promise<void> {
   await prisma.$disconnect();
-  await pool.end();
+  await endPools(pool, quick);
+}
+
+async function endPools(...pools: pg.Pool[]): Promise<void> {
+  await Promise.all([...new Set(pools)].map((pool) => pool.end()));
 }
 
 /** A pool whose idle connections may break at any time: the pool drops them, `onError` hears of it. */

@@ -118,8 +118,8 @@ export interface Store {
   readonly registrationTokens: RegistrationTokens;
   readonly sessions: SessionRows;
   readonly nodes: Nodes;
-  /** Leases in this database, for nodes that share no Redis. */
-  leases(): Leases;
+  /** Leases in this database, for nodes that share no Redis; to be closed before it. `now`: monotonic milliseconds. */
+  leases(now?: () => number): Leases;
   close(): Promise<void>;
 }
 

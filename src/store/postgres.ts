@@ -20,6 +20,10 @@ const CONNECT_MS = 3000;
 /** For the answer to "statement timeout" to arrive; after that nobody is listening at the other end. */
 const GRACE_MS = 1000;
 const POOL_SIZE = 5;
+/** Heartbeats and leases: short statements, which are given up soon, since whoever waits for them is as good as dead meanwhile. */
+const QUICK_MS = 2000;
+const QUICK_GRACE_MS = 500;
+const QUICK_POOL_SIZE = 3;
 
 /** The store on a PostgreSQL server (14 or newer): migrated, with a head, in an epoch of its own. */
 export async function openPostgres(options: PostgresOptions): Promise<Store> {
@@ -34,13 +38,13 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
   return guarded('open the database', async () => {
     await migrateAlone(connection, log, onError);
     let birthplace: string | undefined;
-    const pool = createPool(
-      {
+    const poolOf = (timeoutMs: number, graceMs: number, size: number): pg.Pool => {
+      const config: pg.PoolConfig = {
         ...connection,
-        statement_timeout: statementTimeoutMs,
-        idle_in_transaction_session_timeout: statementTimeoutMs,
-        query_timeout: statementTimeoutMs + GRACE_MS,
-        max: POOL_SIZE,
+        statement_timeout: timeoutMs,
+        idle_in_transaction_session_timeout: timeoutMs,
+        query_timeout: timeoutMs + graceMs,
+        max: size,
         min: 1,
         // Not only when the store is opened: behind one address, a standby can take over from a primary at any time.
         // oxlint-disable-next-line typescript/no-misused-promises -- pg-pool waits for it; its types do not say so.
@@ -49,10 +53,12 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
           await client.query(`SET TIME ZONE 'UTC'`);
           if (birthplace !== undefined) await renewEpochIfMoved(client, birthplace, log);
         },
-      },
-      onError,
-    );
-    const db = await openDatabase(pool);
+      };
+      return createPool(config, onError);
+    };
+    const pool = poolOf(statementTimeoutMs, GRACE_MS, POOL_SIZE);
+    const quick = poolOf(Math.min(QUICK_MS, statementTimeoutMs), QUICK_GRACE_MS, QUICK_POOL_SIZE);
+    const db = await openDatabase(pool, quick);
     try {
       const expression = await birthplaceExpression(db);
       await ensureHead(db, expression);
@@ -63,7 +69,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
       await closeDatabase(db);
       throw error;
     }
-    return createStore(db);
+    return createStore(db, birthplace);
   });
 }
 

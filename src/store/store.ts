@@ -5,6 +5,7 @@ import { closeDatabase, type Database } from './database.ts';
 import { newEpoch } from './epoch.ts';
 import { guarded } from './failure.ts';
 import { readHead } from './head.ts';
+import { leasesTable } from './leases.ts';
 import { load } from './load.ts';
 import { nodes } from './nodes.ts';
 import type { Store } from './port.ts';
@@ -12,8 +13,8 @@ import { registrationTokens } from './registration-tokens.ts';
 import { sessionRows } from './sessions.ts';
 import { trim } from './trim.ts';
 
-/** The port over a PostgreSQL, whichever way it is reached. */
-export function createStore(db: Database): Store {
+/** The port over a PostgreSQL, whichever way it is reached. `birthplace`: the expression that tells where its history began. */
+export function createStore(db: Database, birthplace: string): Store {
   let closed: Promise<void> | undefined;
   return {
     head: () => guarded('read the head', () => readHead(db)),
@@ -36,9 +37,7 @@ export function createStore(db: Database): Store {
     registrationTokens: registrationTokens(db),
     sessions: sessionRows(db),
     nodes: nodes(db),
-    leases: () => {
-      throw new Error('leases in the database are not there yet');
-    },
+    leases: (now = () => performance.now()) => leasesTable({ db, birthplace, now }),
     close: () => (closed ??= closeDatabase(db)),
   };
 }

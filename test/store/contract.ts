@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe } from '@jest/globals';
 import type { Store } from '../../src/store/port.ts';
 import { auditContract } from './contract-audit.ts';
 import { commitContract } from './contract-commits.ts';
+import { fenceContract } from './contract-fence.ts';
 import { historyContract } from './contract-history.ts';
+import { nodesContract } from './contract-nodes.ts';
 import { registrationTokenContract } from './contract-registration-tokens.ts';
 import { sessionContract } from './contract-sessions.ts';
 
@@ -11,6 +13,8 @@ export interface Subject {
   open(): Promise<Store>;
   /** Only one store at a time can be open on the data. */
   readonly exclusive: boolean;
+  /** What nobody does by way of the port; only after a close where `exclusive`. */
+  run(sql: string): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -59,5 +63,22 @@ export function storeContract(adapter: string, create: () => Promise<Subject>): 
     });
     auditContract(db);
     sessionContract(db);
+    nodesContract({
+      get store() {
+        return db.store;
+      },
+      get peer() {
+        return db.peer;
+      },
+      makeOlder: async (prefix, ms) => {
+        const by = `interval '${ms} ms'`;
+        if (subject.exclusive) await db.close();
+        await subject.run(
+          `UPDATE node SET heard_at = heard_at - ${by}, started_at = started_at - ${by} WHERE id LIKE '${prefix}%'`,
+        );
+        if (subject.exclusive) await db.open();
+      },
+    });
+    fenceContract(db);
   });
 }

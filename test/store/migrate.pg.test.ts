@@ -41,6 +41,9 @@ describe('migrate', () => {
       'resource',
       'session',
     ]);
+    // What it holds is not written to the log of the database.
+    const { rows } = await pool.query(`SELECT relname FROM pg_class WHERE relpersistence = 'u' AND relkind = 'r'`);
+    expect(rows).toEqual([{ relname: 'lease' }]);
   });
 
   test('applies what was added since', async () => {

@@ -7,7 +7,17 @@ import { append, entry, put } from './fixtures.ts';
 
 storeContract('PostgreSQL', async () => {
   const database = await createDatabase();
-  return { open: () => openPostgres({ url: database.url }), exclusive: false, dispose: () => database.drop() };
+  return {
+    open: () => openPostgres({ url: database.url }),
+    exclusive: false,
+    run: async (sql) => {
+      const admin = new pg.Client({ connectionString: database.url });
+      await admin.connect();
+      await admin.query(sql);
+      await admin.end();
+    },
+    dispose: () => database.drop(),
+  };
 });
 
 describe('the PostgreSQL store where the server is set up in another way', () => {

@@ -15,9 +15,15 @@ export class MemoryNodes implements Nodes {
   async beat({ id, name, version, state }: Pick<NodeRow, 'id' | 'name' | 'version' | 'state'>): Promise<Roll> {
     await this.#turn();
     const clock = this.clock();
-    const startedAt = this.#rows.get(id)?.startedAt ?? clock;
+    const startedAt = Math.min(this.#rows.get(id)?.startedAt ?? clock, clock);
     this.#rows.set(id, { id, name, version, startedAt, heardAt: clock, state: JSON.parse(JSON.stringify(state)) });
-    for (const row of this.#rows.values()) if (clock - row.heardAt > 3_600_000) this.#rows.delete(row.id);
+    for (const row of this.#rows.values()) {
+      if (clock - row.heardAt > 3_600_000) this.#rows.delete(row.id);
+      // From before the clock was set back.
+      if (row.heardAt > clock) {
+        this.#rows.set(row.id, { ...row, heardAt: clock, startedAt: Math.min(row.startedAt, clock) });
+      }
+    }
     const nodes = [...this.#rows.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
     return { clock, membership: this.standing, nodes };
   }
@@ -37,5 +43,13 @@ export class MemoryNodes implements Nodes {
   async membership(): Promise<Membership> {
     await this.#turn();
     return this.standing;
+  }
+
+  /** As if nodes whose ids begin so had last been heard of so much earlier. */
+  makeOlder(prefix: string, ms: number): void {
+    for (const [id, row] of this.#rows) {
+      if (!id.startsWith(prefix)) continue;
+      this.#rows.set(id, { ...row, startedAt: row.startedAt - ms, heardAt: row.heardAt - ms });
+    }
   }
 }

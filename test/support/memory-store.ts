@@ -4,6 +4,8 @@ import { changeName, type AnyItem, type Entry } from '../../src/domain/item.ts';
 import type { Head } from '../../src/domain/position.ts';
 import { MemoryRegistrationTokens } from './memory-registration-tokens.ts';
 import { StoreUnavailable, type AuditPage, type Batch, type Store, type TrimPolicy } from '../../src/store/port.ts';
+import type { Leases } from '../../src/leases/port.ts';
+import { MemoryLeaseServer } from './memory-leases.ts';
 import { MemoryNodes } from './memory-nodes.ts';
 import { MemorySessions } from './memory-sessions.ts';
 
@@ -18,6 +20,7 @@ export class MemoryStore implements Store {
   readonly registrationTokens = new MemoryRegistrationTokens();
   readonly sessions = new MemorySessions(() => this.#turn());
   readonly nodes = new MemoryNodes(() => this.#turn());
+  readonly leaseServer = new MemoryLeaseServer();
   readonly #items = new Map<string, AnyItem>();
   #log: { revision: number; at: number; author: string; changes: string }[] = [];
   #head: Head = { epoch: 'e1', revision: 0, trimmed: 0 };
@@ -112,8 +115,8 @@ export class MemoryStore implements Store {
     return this.#head;
   }
 
-  leases(): never {
-    throw new Error('a store in memory keeps no leases');
+  leases(): Leases {
+    return this.leaseServer.open();
   }
 
   close(): Promise<void> {

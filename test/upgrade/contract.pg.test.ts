@@ -26,14 +26,14 @@ previous.storeContract(`${RELEASE.version}, on a database on which nodes of this
 storeContract(`this version, on a database that ${RELEASE.version} has begun`, async () => {
   const { url, drop } = await createDatabase();
   await (await previous.openPostgres({ url })).close();
-  return { open: () => openPostgres({ url }), exclusive: false, dispose: drop };
+  return { open: () => openPostgres({ url }), exclusive: false, run: (sql) => query(url, sql), dispose: drop };
 });
 
 storeContract('this version, on a database that a later one has added to', async () => {
   const { url, drop } = await createDatabase();
   await migrateToThis(url);
   await addToEveryTable(url);
-  return { open: () => openPostgres({ url }), exclusive: false, dispose: drop };
+  return { open: () => openPostgres({ url }), exclusive: false, run: (sql) => query(url, sql), dispose: drop };
 });
 
 /** What the next release's migrations may do. */

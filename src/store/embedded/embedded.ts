@@ -30,8 +30,8 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Store> {
     const data = await ensureDataDirectory(realpathSync(dir));
     const server = await startServer(data, onFatal);
     try {
-      const db = await openOver(server, log);
-      const store = withUpkeep(createStore(db), db);
+      const { db, birthplace } = await openOver(server, log);
+      const store = withUpkeep(createStore(db, birthplace), db);
       let closed: Promise<void> | undefined;
       const close = async (): Promise<void> => {
         await store.close();
@@ -49,7 +49,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Store> {
   }
 }
 
-function openOver(server: EmbeddedServer, log: StoreLog): Promise<Database> {
+function openOver(server: EmbeddedServer, log: StoreLog): Promise<{ db: Database; birthplace: string }> {
   const pool = createPool(
     {
       user: 'postgres',
@@ -70,7 +70,7 @@ function openOver(server: EmbeddedServer, log: StoreLog): Promise<Database> {
       const birthplace = await birthplaceExpression(db);
       await ensureHead(db, birthplace);
       await renewEpochIfMoved(pool, birthplace, log);
-      return db;
+      return { db, birthplace };
     } catch (error) {
       await closeDatabase(db);
       throw error;
