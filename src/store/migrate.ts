@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 
@@ -20,7 +21,7 @@ export async function migrate(pool: pg.Pool, dir: string, log?: MigrationLog): P
   const applied: string[] = [];
   try {
     for (;;) {
-      const name = await applyNext(client, migrations);
+      const name = await inTurn(() => applyNext(client, migrations));
       if (name === undefined) break;
       log?.info(`applied migration ${name}`);
       applied.push(name);
@@ -42,6 +43,13 @@ export interface MigrationLog {
 
 export class MigrationError extends Error {
   override name = 'MigrationError';
+  /** A statement of a migration has failed. */
+  readonly isOfStatement: boolean;
+
+  constructor(message: string, { isOfStatement = false, ...options }: ErrorOptions & { isOfStatement?: boolean } = {}) {
+    super(message, options);
+    this.isOfStatement = isOfStatement;
+  }
 }
 
 /** prisma/migrations of this package, whether the caller runs from src or from dist. */
@@ -75,6 +83,25 @@ async function readMigrations(dir: string): Promise<Migration[]> {
 // happens to this process, and it does not leak into other connections where they share one session (PGlite).
 const LOCK = 'SELECT pg_advisory_xact_lock(72707369)';
 const LOCK_WAIT = '60s';
+/**
+ * While a migration waits for a table that others use, everybody after it waits too, the commits of the nodes that run among
+ * them. So it does not wait for long, lets them pass, and tries again.
+ */
+const TABLE_WAIT = '1s';
+const PAUSE_MS = 500;
+const TABLE_TRIES = 60;
+
+async function inTurn<T>(step: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await step();
+    } catch (error) {
+      const isBusy = error instanceof MigrationError && codeOf(error.cause) === '55P03' && error.isOfStatement;
+      if (!isBusy || tries === TABLE_TRIES) throw error;
+      await sleep(PAUSE_MS);
+    }
+  }
+}
 
 async function applyNext(client: pg.PoolClient, migrations: Migration[]): Promise<string | undefined> {
   await client.query('BEGIN');
@@ -114,10 +141,12 @@ async function apply(client: pg.PoolClient, { name, sql }: Migration): Promise<v
      VALUES ($1, $2, $3, clock_timestamp(), 1)`,
     [id, checksum(sql), name],
   );
+  await client.query(`SET LOCAL lock_timeout = '${TABLE_WAIT}'`);
   try {
     await client.query(sql);
   } catch (error) {
-    throw new MigrationError(`migration ${name} failed and was rolled back: ${messageOf(error)}`, { cause: error });
+    const message = `migration ${name} failed and was rolled back: ${messageOf(error)}`;
+    throw new MigrationError(message, { cause: error, isOfStatement: true });
   }
   await client.query('UPDATE _prisma_migrations SET finished_at = clock_timestamp() WHERE id = $1', [id]);
 }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { migrate, migrationsDir } from '../../src/store/migrate.ts';
 import { type TestDatabase, createDatabase } from '../support/postgres.ts';
@@ -97,6 +98,25 @@ describe('migrate', () => {
     const made = (await tables()).filter((table) => table !== '_prisma_migrations');
     await pool.query(`DROP TABLE ${made.join(', ')}`);
     expect(await migrate(pool, dir)).toEqual(names);
+  });
+
+  test('a migration that has to wait for a table lets those pass who come after it, and is applied in the end', async () => {
+    await migrate(pool, dir);
+    await add('29990101000000_more', 'ALTER TABLE "head" ADD COLUMN "more" INT');
+    const reader = await pool.connect();
+    await reader.query('BEGIN; SELECT revision FROM head');
+    const migrating = migrate(pool, dir);
+    const waits: number[] = [];
+    for (const end = performance.now() + 3000; performance.now() < end; await sleep(20)) {
+      const asked = performance.now();
+      await pool.query('SELECT revision FROM head');
+      waits.push(performance.now() - asked);
+    }
+    await reader.query('COMMIT');
+    reader.release();
+    expect(await migrating).toEqual(['29990101000000_more']);
+    expect(Math.max(...waits)).toBeGreaterThan(500);
+    expect(Math.max(...waits)).toBeLessThan(2500);
   });
 
   test('says so when the database is ahead of the program', async () => {
