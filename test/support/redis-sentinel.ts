@@ -82,6 +82,8 @@ export async function startSentinel({ withPassword = false }: SentinelOptions = 
         const old = await master();
         await run(sentinels[0] ?? old, 'SENTINEL', 'FAILOVER', MASTER_NAME);
         await untilReplaced(old);
+        // Until it is told, it goes on as the master that it was.
+        await until(async () => (await infoOf(old, 'replication')).includes('role:slave'));
       },
       untilReplaced,
       destroy,
