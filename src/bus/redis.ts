@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import { disconnect, isElsewhere, openConnection, reasonOf } from '../redis/connect.ts';
+import { disconnect, isElsewhere, openConnection, reasonOf, reconnect } from '../redis/connect.ts';
 import { redisTarget, type RedisTarget } from '../redis/url.ts';
 import type { Announcement, Bus } from './port.ts';
 import { decodeAnnouncement, encodeAnnouncement, headOf } from './wire.ts';
@@ -19,7 +19,7 @@ type Listener = Parameters<Bus['subscribe']>[0];
 /** Announcements that Redis has not confirmed. It confirms within a millisecond; this many means that it has stalled. */
 const MAX_UNCONFIRMED = 256;
 /** Connections are silent while nobody writes; so often they are asked whether they still live, and have `ANSWER_MS` to say so. */
-const CHECK_MS = 2000;
+const CHECK_MS = 1500;
 /** Unreadable messages are logged once in this time. */
 const QUIET_MS = 60_000;
 
@@ -44,6 +44,7 @@ class RedisBus implements Bus {
   readonly #check: NodeJS.Timeout;
   readonly #listeners: Listener[] = [];
   #unconfirmed = 0;
+  #listening = false;
   #subscribed = false;
   #closing: Promise<unknown> | undefined;
   #unreadable = 0;
@@ -65,7 +66,7 @@ class RedisBus implements Bus {
       this.#receive(message),
     );
     // The slot has gone to another master, and the subscription with it.
-    this.#subscriber.on('moved', () => this.#subscriber.disconnect(true));
+    this.#subscriber.on('moved', () => reconnect(this.#subscriber));
     this.#check = setInterval(() => this.#checkConnections(), CHECK_MS).unref();
   }
 
@@ -82,7 +83,7 @@ class RedisBus implements Bus {
     const redis = this.#publisher;
     if (this.#closing !== undefined || redis.status !== 'ready') return;
     if (this.#unconfirmed >= MAX_UNCONFIRMED) {
-      this.#outage.began(redis, 'it does not confirm what is published');
+      this.#failed(redis, new Error('it does not confirm what is published'));
       return;
     }
     this.#unconfirmed++;
@@ -116,17 +117,26 @@ class RedisBus implements Bus {
 
   #failed(redis: Redis, error: unknown): void {
     if (this.#closing !== undefined) return;
+    const isFirst = !this.#outage.isNow;
     this.#outage.began(redis, reasonOf(error));
-    if (isElsewhere(error) && redis.status === 'ready') redis.disconnect(true);
+    if (isElsewhere(error)) reconnect(redis);
+    if (!isFirst) return;
+    // The same may have happened to the other: it is back when it has answered after this.
+    for (const each of [this.#publisher, this.#subscriber]) this.#outage.began(each, reasonOf(error));
+    this.#checkConnections();
   }
 
   async #listen(): Promise<void> {
     const redis = this.#subscriber;
+    if (this.#listening) return;
+    this.#listening = true;
     try {
       await (this.#sharded ? redis.ssubscribe(this.#channel) : redis.subscribe(this.#channel));
     } catch (error) {
       this.#failed(redis, error);
       return;
+    } finally {
+      this.#listening = false;
     }
     // The answer may have come with the end of the connection.
     if (redis.status !== 'ready') return;
@@ -140,8 +150,13 @@ class RedisBus implements Bus {
     const redis = this.#subscriber;
     if (this.#publisher.status === 'ready') void this.#probe();
     if (redis.status !== 'ready') return;
-    if (this.#subscribed) redis.ping().catch((error: unknown) => this.#failed(redis, error));
-    else void this.#listen();
+    if (!this.#subscribed) void this.#listen();
+    else {
+      redis.ping().then(
+        () => this.#outage.ended(redis),
+        (error: unknown) => this.#failed(redis, error),
+      );
+    }
   }
 
   /** A command with a key, where a PING would not do: it is answered only by who would take a message too. */

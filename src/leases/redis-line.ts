@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isElsewhere, reasonOf } from '../redis/connect.ts';
+import { isElsewhere, reasonOf, reconnect } from '../redis/connect.ts';
 import { LeasesAway } from './port.ts';
 import type { ScriptName } from './redis-scripts.ts';
 import { ServerClock } from './server-clock.ts';
@@ -154,7 +154,7 @@ export class Line {
     const away = new LeasesAway(`Redis is away: ${reasonOf(error)}`);
     const { redis, onDown } = this.#options;
     if (this.#state === 'closed') return away;
-    if (isElsewhere(error) && redis.status === 'ready') redis.disconnect(true);
+    if (isElsewhere(error)) reconnect(redis);
     if (this.#state === 'down') return away;
     this.#state = 'down';
     this.#settle();

@@ -13,7 +13,7 @@ export interface ConnectionOptions {
 }
 
 /** A connection that owes an answer for this long is given up. */
-export const ANSWER_MS = 2500;
+export const ANSWER_MS = 2000;
 const DISCONNECT_MS = 500;
 /** A master that was replaced without knowing it is left after this time at most. */
 const WATCH_MS = 2000;
@@ -44,6 +44,12 @@ export async function disconnect(redis: Redis): Promise<void> {
   redis.disconnect();
   await ended;
   clearTimeout(timer);
+}
+
+/** To wherever the right server is now. */
+export function reconnect(redis: Redis): void {
+  // While it connects already, ioredis would take this for the end.
+  if (redis.status === 'ready') redis.disconnect(true);
 }
 
 /** The server is not, or is no longer, the one to talk to: another connection would find the right one. */
