@@ -130,6 +130,37 @@ describe('leases in a Redis that is troubled', () => {
     },
   );
 
+  test('INS3 the same process, which was the replica of another in between, is told apart', async () => {
+    const other = await startRedis({ password: redis.password, lines: [`masterauth ${redis.password}`] });
+    const admin2 = new Redis(other.url);
+    const linked = async (replica: Redis): Promise<void> => {
+      while (!(await replica.info('replication')).includes('master_link_status:up')) await sleep(20);
+    };
+    try {
+      await admin.config('SET', 'masterauth', redis.password);
+      await admin.config('SET', 'repl-diskless-sync-delay', '0');
+      await admin2.config('SET', 'repl-diskless-sync-delay', '0');
+      await admin2.replicaof('127.0.0.1', redis.port);
+      await linked(admin2);
+      // It has got its first replica, and for that a new name.
+      await leases.read(['a:1']);
+      await leases.read(['a:1']);
+      events.length = 0;
+      await admin2.replicaof('NO', 'ONE');
+      await admin.replicaof('127.0.0.1', other.port);
+      await linked(admin);
+      await admin.replicaof('NO', 'ONE');
+      await until(() => !events.includes('away') || events.includes('back'));
+      expect(await ageOf('a:1')).toBeGreaterThanOrEqual(1000);
+      expect(events.filter((event) => event !== 'away' && event !== 'back')).toEqual([
+        expect.stringContaining('another Redis'),
+      ]);
+    } finally {
+      admin2.disconnect();
+      await other.destroy();
+    }
+  });
+
   test('a server that may not be written to answers nothing at all', async () => {
     await admin.config('SET', 'min-replicas-to-write', '1');
     await expect(leases.read(['a:1'])).rejects.toThrow(LeasesAway);
