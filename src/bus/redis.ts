@@ -18,7 +18,7 @@ type Listener = Parameters<Bus['subscribe']>[0];
 
 /** Announcements that Redis has not confirmed. It confirms within a millisecond; this many means that it has stalled. */
 const MAX_UNCONFIRMED = 256;
-/** Connections are silent while nobody writes; so often they are asked whether they still live, and have `ANSWER_MS` to say so. */
+/** Connections are silent while nobody writes; so often they are asked whether they still live, and have two seconds to say so. */
 const CHECK_MS = 1500;
 /** Unreadable messages are logged once in this time. */
 const QUIET_MS = 60_000;

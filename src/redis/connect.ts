@@ -13,7 +13,7 @@ export interface ConnectionOptions {
 }
 
 /** A connection that owes an answer for this long is given up. */
-export const ANSWER_MS = 2000;
+const ANSWER_MS = 2000;
 const DISCONNECT_MS = 500;
 /** A master that was replaced without knowing it is left after this time at most. */
 const WATCH_MS = 2000;

@@ -92,8 +92,7 @@ describe('leases in a cluster that changes', () => {
     const owner = await redis.ownerOf(heardOf('a:1'));
     await owner.kill();
     await until(() => events.includes('away'));
-    const took = await timeToRenew();
-    console.log(`renewed again ${Math.round(took)} ms after the master was killed`);
+    expect(await timeToRenew()).toBeLessThan(10_000);
     await owner.start();
     expect(await leases.read(keys)).toHaveLength(keys.length);
     expect(events).toEqual(['away', 'back', expect.stringContaining('another Redis')]);

@@ -62,8 +62,7 @@ describe('leases whose master changes', () => {
     const old = await redis.master();
     await old.kill();
     await until(() => events.includes('away'));
-    const took = await timeToRenew();
-    console.log(`renewed again ${Math.round(took)} ms after the master was killed`);
+    expect(await timeToRenew()).toBeLessThan(10_000);
     await old.start();
     expect(events).toEqual(['away', 'back', expect.stringContaining('another Redis')]);
   }, 40_000);
