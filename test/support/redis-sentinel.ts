@@ -45,7 +45,8 @@ export async function startSentinel({ withPassword = false }: SentinelOptions = 
     const lines = [
       `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${first.port} 2`,
       `sentinel auth-pass ${MASTER_NAME} ${password}`,
-      `sentinel down-after-milliseconds ${MASTER_NAME} 500`,
+      // A busy machine may well keep a server waiting for half of this.
+      `sentinel down-after-milliseconds ${MASTER_NAME} 1000`,
       `sentinel failover-timeout ${MASTER_NAME} 3000`,
       `sentinel parallel-syncs ${MASTER_NAME} 2`,
       ...(withPassword ? [`sentinel sentinel-pass ${password}`] : []),
