@@ -16,6 +16,7 @@ import {
   url,
   type Unit,
 } from './config-units.ts';
+import { readRedisUrl } from './redis/url.ts';
 
 interface Setting<T> {
   readonly env: string;
@@ -47,16 +48,13 @@ const issuers: Unit<readonly Issuer[]> = {
   write: (value) => JSON.stringify(value),
 };
 
-const REDIS_ONE: Unit<string> = url(['redis:', 'rediss:']);
-const REDIS_MANY =
-  /^rediss?\+(?:sentinel|cluster):\/\/(?:[^\s/@]*@)?[^\s/@,:]+(?::[0-9]{1,5})?(?:,[^\s/@,:]+(?::[0-9]{1,5})?)*(?:\/[^\s/]*)?$/;
 const redisUrl: Unit<string> = {
   expects:
     'a URL that begins with redis:// or rediss://, or redis+sentinel:// (hosts between commas, and /master-name at the end) or redis+cluster:// (hosts between commas)',
-  read: (text) => {
-    if (!/^rediss?\+/.test(text)) return REDIS_ONE.read(text);
-    const isSentinel = /^rediss?\+sentinel:/.test(text);
-    return REDIS_MANY.test(text) && isSentinel === /[^/]\/[^/]+$/.test(text) ? text : undefined;
+  read: (text) => (readRedisUrl(text).ok ? text : undefined),
+  fault: (text) => {
+    const read = readRedisUrl(text);
+    return read.ok ? undefined : read.fault;
   },
   write: String,
 };
@@ -156,7 +154,7 @@ export const SETTINGS = {
     otherwise: 'nodes find each other’s commits, and keep the leases, in the database',
     secret: true,
     description:
-      'Redis 7 or newer, which carries news of commits between nodes and keeps the leases: redis://user:password@host:6379, redis+sentinel://user:password@host1:26379,host2:26379/master-name or redis+cluster://user:password@host1:6379,host2:6379. With rediss instead of redis, over TLS.',
+      'Redis 7 or newer, which carries news of commits between nodes and keeps the leases: redis://user:password@host:6379, redis+sentinel://user:password@host1:26379,host2:26379/master-name or redis+cluster://user:password@host1:6379,host2:6379. With rediss instead of redis, over TLS to all of them. User and password are percent-encoded, and those of the servers with the data; Sentinels are given the same, and nothing if they refuse it.',
   }),
   redisPrefix: required({
     env: 'REDIS_PREFIX',

@@ -82,6 +82,8 @@ test.each<[env: string, text: string, part: string]>([
     'DATABASE_URL must be a URL that begins with postgres:// or postgresql://. Set it so, or leave it out for the embedded database.',
   ],
   ['REDIS_URL', 'not a url', 'REDIS_URL must be a URL'],
+  ['REDIS_URL', 'redis://:secret@h1,h2', 'several hosts need +sentinel or +cluster'],
+  ['REDIS_URL', 'redis+cluster://:secret@h/1', 'a cluster has one database'],
   // What the egress policy could not read would end the start without saying which setting it was.
   ['EGRESS_DENY', '10.0.0.1', 'EGRESS_DENY must be networks such as 10.0.0.0/8'],
   ['EGRESS_ALLOW', '10.0.0.0/8, fd00::/129', 'EGRESS_ALLOW must be networks'],

@@ -14,6 +14,7 @@ export class InProcessNetwork {
 }
 
 class InProcessBus implements Bus {
+  readonly state = 'here';
   readonly #all: Set<InProcessBus>;
   readonly #listeners: Listener[] = [];
 

@@ -1,27 +1,25 @@
 import { randomUUID } from 'node:crypto';
-import { isIP } from 'node:net';
-import { Redis, type RedisOptions } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import { disconnect, isElsewhere, openConnection, reasonOf, reconnect } from '../redis/connect.ts';
+import { redisTarget, type RedisTarget } from '../redis/url.ts';
 import type { Announcement, Bus } from './port.ts';
 import { decodeAnnouncement, encodeAnnouncement, headOf } from './wire.ts';
 
 export interface RedisBusOptions {
-  /** One server, as redis://user:password@host:6379 or rediss://. */
+  /** As `readRedisUrl` reads it: one server, Sentinels, or a cluster. */
   readonly url: string;
   readonly log: Pick<Logger, 'info' | 'warn'>;
-  /** Redis's channels know no database numbers: two installations that share a server need two names. */
-  readonly channel?: string;
+  /** Redis's channels know no database numbers: two installations that share a server need two. `signalbox` when not given. */
+  readonly prefix?: string;
 }
 
 type Listener = Parameters<Bus['subscribe']>[0];
 
 /** Announcements that Redis has not confirmed. It confirms within a millisecond; this many means that it has stalled. */
 const MAX_UNCONFIRMED = 256;
-/** The subscription is silent while nobody writes; so often it is asked whether it still lives. */
-const CHECK_MS = 10_000;
-/** A connection that owes an answer for this long is given up. */
-const ANSWER_MS = 5000;
-const DISCONNECT_MS = 500;
+/** Connections are silent while nobody writes; so often they are asked whether they still live, and have two seconds to say so. */
+const CHECK_MS = 1500;
 /** Unreadable messages are logged once in this time. */
 const QUIET_MS = 60_000;
 
@@ -34,6 +32,11 @@ class RedisBus implements Bus {
   readonly #node = randomUUID();
   readonly #head = headOf(this.#node);
   readonly #log: RedisBusOptions['log'];
+  readonly #target: RedisTarget;
+  /**
+   * In a cluster, a channel belongs to a slot like a key, and so to one master: all announcements go through that one, and
+   * none to the servers where nobody listens. They are a few a second, and their order is that of one server.
+   */
   readonly #channel: string;
   readonly #outage: Outage;
   readonly #publisher: Redis;
@@ -41,36 +44,52 @@ class RedisBus implements Bus {
   readonly #check: NodeJS.Timeout;
   readonly #listeners: Listener[] = [];
   #unconfirmed = 0;
+  #listening = false;
   #subscribed = false;
   #closing: Promise<unknown> | undefined;
   #unreadable = 0;
   #quietUntil = 0;
 
-  constructor({ url, log, channel = 'signalbox:commits' }: RedisBusOptions) {
+  constructor({ url, log, prefix = 'signalbox' }: RedisBusOptions) {
     this.#log = log;
-    this.#channel = channel;
+    this.#target = redisTarget(url);
+    this.#channel = `${prefix}:commits`;
     this.#outage = new Outage(log);
-    this.#publisher = this.#connect(url, 'signalbox-publish');
-    this.#publisher.on('ready', () => this.#outage.ended(this.#publisher));
-    this.#subscriber = this.#connect(url, 'signalbox-subscribe');
+    this.#publisher = this.#connect('signalbox-publish');
+    this.#publisher.on('ready', () => void this.#probe());
+    this.#subscriber = this.#connect('signalbox-subscribe');
     this.#subscriber.on('ready', () => void this.#listen());
     this.#subscriber.on('close', () => {
       this.#subscribed = false;
     });
-    this.#subscriber.on('message', (_channel, message) => this.#receive(message));
-    this.#check = setInterval(() => this.#checkSubscription(), CHECK_MS).unref();
+    this.#subscriber.on(this.#sharded ? 'smessage' : 'message', (_channel: string, message: string) =>
+      this.#receive(message),
+    );
+    // The slot has gone to another master, and the subscription with it.
+    this.#subscriber.on('moved', () => reconnect(this.#subscriber));
+    this.#check = setInterval(() => this.#checkConnections(), CHECK_MS).unref();
+  }
+
+  get state(): 'here' | 'away' {
+    const here = this.#subscribed && this.#publisher.status === 'ready' && !this.#outage.isNow;
+    return here && this.#closing === undefined ? 'here' : 'away';
+  }
+
+  get #sharded(): boolean {
+    return this.#target.form === 'cluster';
   }
 
   publish(announcement: Announcement): void {
     const redis = this.#publisher;
     if (this.#closing !== undefined || redis.status !== 'ready') return;
     if (this.#unconfirmed >= MAX_UNCONFIRMED) {
-      this.#outage.began(redis, 'it does not confirm what is published');
+      this.#failed(redis, new Error('it does not confirm what is published'));
       return;
     }
     this.#unconfirmed++;
-    redis
-      .publish(this.#channel, encodeAnnouncement(this.#node, announcement))
+    const message = encodeAnnouncement(this.#node, announcement);
+    const published = this.#sharded ? redis.spublish(this.#channel, message) : redis.publish(this.#channel, message);
+    published
       .then(
         () => this.#outage.ended(redis),
         (error: unknown) => this.#failed(redis, error),
@@ -89,34 +108,66 @@ class RedisBus implements Bus {
     await this.#closing;
   }
 
-  #connect(url: string, connectionName: string): Redis {
-    const redis = new Redis(url, { ...CONNECTION, ...serverName(url), connectionName });
+  #connect(name: string): Redis {
+    const redis = openConnection({ target: this.#target, name, key: this.#channel });
     redis.on('error', (error: unknown) => this.#failed(redis, error));
     redis.on('close', () => this.#failed(redis, new Error('the connection was closed')));
     return redis;
   }
 
   #failed(redis: Redis, error: unknown): void {
-    if (this.#closing === undefined) this.#outage.began(redis, reasonOf(error));
+    if (this.#closing !== undefined) return;
+    const isFirst = !this.#outage.isNow;
+    this.#outage.began(redis, reasonOf(error));
+    if (isElsewhere(error)) reconnect(redis);
+    if (!isFirst) return;
+    // The same may have happened to the other: it is back when it has answered after this.
+    for (const each of [this.#publisher, this.#subscriber]) this.#outage.began(each, reasonOf(error));
+    this.#checkConnections();
   }
 
   async #listen(): Promise<void> {
+    const redis = this.#subscriber;
+    if (this.#listening) return;
+    this.#listening = true;
     try {
-      await this.#subscriber.subscribe(this.#channel);
+      await (this.#sharded ? redis.ssubscribe(this.#channel) : redis.subscribe(this.#channel));
     } catch (error) {
-      this.#failed(this.#subscriber, error);
+      this.#failed(redis, error);
       return;
+    } finally {
+      this.#listening = false;
     }
+    // The answer may have come with the end of the connection.
+    if (redis.status !== 'ready') return;
     this.#subscribed = true;
-    this.#outage.ended(this.#subscriber);
+    this.#outage.ended(redis);
     // Only now: what is announced from here on arrives, and what was announced before shows in the log.
     this.#gap();
   }
 
-  #checkSubscription(): void {
-    if (this.#subscriber.status !== 'ready') return;
-    if (this.#subscribed) this.#subscriber.ping().catch((error: unknown) => this.#failed(this.#subscriber, error));
-    else void this.#listen();
+  #checkConnections(): void {
+    const redis = this.#subscriber;
+    if (this.#publisher.status === 'ready') void this.#probe();
+    if (redis.status !== 'ready') return;
+    if (!this.#subscribed) void this.#listen();
+    else {
+      redis.ping().then(
+        () => this.#outage.ended(redis),
+        (error: unknown) => this.#failed(redis, error),
+      );
+    }
+  }
+
+  /** A command with a key, where a PING would not do: it is answered only by who would take a message too. */
+  async #probe(): Promise<void> {
+    const redis = this.#publisher;
+    try {
+      await redis.exists(this.#channel);
+      this.#outage.ended(redis);
+    } catch (error) {
+      this.#failed(redis, error);
+    }
   }
 
   #receive(message: string): void {
@@ -156,6 +207,10 @@ class Outage {
     this.#log = log;
   }
 
+  get isNow(): boolean {
+    return this.#down.size > 0;
+  }
+
   began(redis: Redis, reason: string): void {
     const known = this.#down.size > 0;
     this.#down.add(redis);
@@ -165,42 +220,4 @@ class Outage {
   ended(redis: Redis): void {
     if (this.#down.delete(redis) && this.#down.size === 0) this.#log.info('Redis is back');
   }
-}
-
-const CONNECTION: RedisOptions = {
-  // Nothing is kept for later: an old announcement is of no use, and the subscription is made anew here.
-  enableOfflineQueue: false,
-  autoResendUnfulfilledCommands: false,
-  autoResubscribe: false,
-  maxRetriesPerRequest: 0,
-  socketTimeout: ANSWER_MS,
-  connectTimeout: ANSWER_MS,
-  disconnectTimeout: DISCONNECT_MS,
-  retryStrategy: (attempt) => Math.min(50 * 2 ** (attempt - 1), 2000) * (0.75 + Math.random() / 2),
-};
-
-/** TLS servers behind one address are told apart by name, which ioredis does not send by itself. */
-function serverName(url: string): RedisOptions {
-  const { protocol, hostname } = new URL(url);
-  return protocol === 'rediss:' && isIP(hostname.replace(/^\[|\]$/gu, '')) === 0
-    ? { tls: { servername: hostname } }
-    : {};
-}
-
-/** What was written still goes out. A connection that is not open says nothing of its end, yet keeps a timer for as long. */
-async function disconnect(redis: Redis): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const ended = new Promise<void>((resolve) => {
-    redis.once('end', resolve);
-    timer = setTimeout(resolve, DISCONNECT_MS);
-  });
-  redis.disconnect();
-  await ended;
-  clearTimeout(timer);
-}
-
-/** The text alone: ioredis attaches the failed command with its arguments, and those may hold the password. */
-function reasonOf(error: unknown): string {
-  const { message, code } = error as { message?: string; code?: string };
-  return message || code || String(error);
 }

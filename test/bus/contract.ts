@@ -32,6 +32,11 @@ export function busContract(name: string, openBuses: OpenBuses): void {
       expect(atC.heard).toEqual([news(1), news(2)]);
     });
 
+    test('is here while the others hear of it', async () => {
+      const buses = await open(2);
+      await until(() => buses.every(({ state }) => state === 'here'));
+    });
+
     test('keeps the order of each publisher', async () => {
       const [a, b, c] = await open(3);
       const atC = new Recorder(c);

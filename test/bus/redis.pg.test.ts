@@ -7,15 +7,10 @@ import { Redis } from 'ioredis';
 import type { Bus } from '../../src/bus/port.ts';
 import { openRedisBus } from '../../src/bus/redis.ts';
 import { BUS_PROTOCOL, encodeAnnouncement } from '../../src/bus/wire.ts';
+import { startProxy } from '../support/half-open.ts';
 import { type PrivateRedis, type TestRedis, openRedis, startRedis } from '../support/redis.ts';
 import { Recorder, busContract, entry, news, until, untilJoined } from './contract.ts';
-
-class Log {
-  readonly infos: string[] = [];
-  readonly warnings: string[] = [];
-  readonly info = (...args: unknown[]): void => void this.infos.push(JSON.stringify(args));
-  readonly warn = (...args: unknown[]): void => void this.warnings.push(JSON.stringify(args));
-}
+import { Log } from './log.ts';
 
 describe('on some Redis', () => {
   let redis: TestRedis;
@@ -25,8 +20,8 @@ describe('on some Redis', () => {
   afterAll(() => redis.destroy());
 
   busContract('Redis', async (count) => {
-    const channel = `test:${randomUUID()}`;
-    const buses = Array.from({ length: count }, () => openRedisBus({ url: redis.url, log: new Log(), channel }));
+    const prefix = `test:${randomUUID()}`;
+    const buses = Array.from({ length: count }, () => openRedisBus({ url: redis.url, log: new Log(), prefix }));
     await untilJoined(buses);
     return buses;
   });
@@ -89,6 +84,78 @@ describe('a Redis that comes and goes', () => {
       await until(() => atB.gaps === 1);
       a.publish(news(1));
       await until(() => atB.heard.length === 1);
+    } finally {
+      admin.disconnect();
+    }
+  });
+
+  test('PUSH11: all connections are killed at once', async () => {
+    const [a, b, atB] = await pair();
+    const admin = new Redis(redis.url);
+    try {
+      await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      await until(() => atB.gaps === 1);
+      await until(() => a.state === 'here' && b.state === 'here');
+      a.publish(news(1));
+      await until(() => atB.heard.length === 1);
+    } finally {
+      admin.disconnect();
+    }
+  });
+
+  test.each(['to', 'from'] as const)(
+    'PUSH11: a link that loses what goes %s Redis is found within 5 s',
+    async (way) => {
+      const [a] = [open()];
+      const proxy = await startProxy(redis.port);
+      const log = new Log();
+      const bus = openRedisBus({ url: redis.url.replace(/\d+$/u, String(proxy.port)), log });
+      try {
+        await untilJoined([a, bus]);
+        const atBus = new Recorder(bus);
+        proxy.lost = way;
+        const started = performance.now();
+        await until(() => bus.state === 'away', 8000);
+        expect(performance.now() - started).toBeLessThan(5000);
+        expect(atBus.gaps).toBe(0);
+        proxy.lost = undefined;
+        await until(() => bus.state === 'here' && atBus.gaps === 1);
+        a.publish(news(1));
+        await until(() => atBus.heard.length === 1);
+        expect([log.infos.length, log.warnings.length]).toEqual([1, 1]);
+      } finally {
+        await bus.close();
+        await proxy.close();
+      }
+    },
+  );
+
+  test('PUSH11: a server that keeps its connections and answers nobody is found within 5 s, however quiet it is', async () => {
+    const [a, b] = await pair();
+    expect([a.state, b.state]).toEqual(['here', 'here']);
+    const started = performance.now();
+    redis.pause();
+    try {
+      await until(() => a.state === 'away' && b.state === 'away', 8000);
+      expect(performance.now() - started).toBeLessThan(5000);
+    } finally {
+      redis.resume();
+    }
+    await until(() => a.state === 'here' && b.state === 'here');
+    await until(() => logs.every(({ infos }) => infos.length === 1));
+    expect(logs.map(({ warnings }) => warnings.length)).toEqual([1, 1]);
+  });
+
+  test('PUSH11: a server that stops writing for a while, as CLIENT PAUSE makes it, loses nothing but time', async () => {
+    const [a, b, atB] = await pair();
+    const admin = new Redis(redis.url);
+    try {
+      await admin.call('CLIENT', 'PAUSE', '1500', 'ALL');
+      a.publish(news(1));
+      await until(() => atB.heard.length === 1);
+      expect([a.state, b.state]).toEqual(['here', 'here']);
+      expect(logs.flatMap(({ warnings }) => warnings)).toEqual([]);
     } finally {
       admin.disconnect();
     }

@@ -32,7 +32,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'config.ts',
   ],
   cli: ['domain', 'protocol', 'main.ts'],
-  'config.ts': ['config-units.ts', 'auth/issuer.ts', 'auth/read-settings.ts'],
+  'config.ts': ['config-units.ts', 'auth/issuer.ts', 'auth/read-settings.ts', 'redis/url.ts'],
   'access.ts': ['domain', 'auth', 'edge', 'config.ts', 'store/port.ts'],
   'config-units.ts': ['health/egress-addresses.ts'],
   'every.ts': [],

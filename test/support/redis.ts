@@ -3,6 +3,8 @@
  *
  *   openRedis()   some server: TEST_REDIS_URL, or else a private one
  *   startRedis()  a private server, which a test may stop, kill, pause and start again on the same port
+ *
+ * Several at once, as Sentinel or as a cluster: redis-sentinel.ts and redis-cluster.ts.
  */
 import { type ChildProcess, type ExecFileSyncOptions, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -20,6 +22,8 @@ export interface TestRedis {
 }
 
 export interface PrivateRedis extends TestRedis {
+  readonly port: number;
+  readonly password: string;
   /** An orderly shutdown. Nothing is kept. */
   stop(): Promise<void>;
   kill(): Promise<void>;
@@ -41,22 +45,32 @@ export async function openRedis(): Promise<TestRedis> {
   return { url, destroy: () => Promise.resolve() };
 }
 
-export async function startRedis(): Promise<PrivateRedis> {
+export interface StartOptions {
+  /** More lines of its configuration, which may contradict those that it has anyway. */
+  readonly lines?: readonly string[];
+  readonly password?: string;
+  readonly sentinel?: true;
+}
+
+export async function startRedis(options: StartOptions = {}): Promise<PrivateRedis> {
   const program = findRedis();
   const dir = mkdtempSync(join(tmpdir(), 'signalbox-redis-'));
   const guard = startGuard(dir);
   const port = await freePort();
-  const password = randomBytes(12).toString('hex');
-  const url = `redis://:${password}@127.0.0.1:${port}`;
+  const password = options.password ?? randomBytes(12).toString('hex');
+  const url = `redis://${password === '' ? '' : `:${password}@`}127.0.0.1:${port}`;
   const config = join(dir, 'redis.conf');
-  const lines = [`port ${port}`, 'bind 127.0.0.1', `requirepass ${password}`, 'save ""', 'appendonly no', `dir ${dir}`];
-  writeFileSync(config, [...lines, `pidfile ${pidFile(dir)}`, ''].join('\n'), { mode: 0o600 });
+  const lines = [`port ${port}`, 'bind 127.0.0.1', `dir ${dir}`, `pidfile ${pidFile(dir)}`];
+  if (password !== '') lines.push(`requirepass ${password}`);
+  if (!options.sentinel) lines.push('save ""', 'appendonly no');
+  writeFileSync(config, [...lines, ...(options.lines ?? []), ''].join('\n'), { mode: 0o600 });
+  const args = options.sentinel ? [config, '--sentinel'] : [config];
 
   let server: ChildProcess | undefined;
 
   async function start(): Promise<void> {
     if (server) throw new Error('this Redis is running');
-    server = spawnServer(program, config, dir);
+    server = spawnServer(program, args, dir);
     await untilReady(server, url, dir);
   }
 
@@ -87,6 +101,8 @@ export async function startRedis(): Promise<PrivateRedis> {
   }
   return {
     url,
+    port,
+    password,
     start,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
@@ -114,11 +130,11 @@ function startGuard(dir: string): ChildProcess {
   return guard;
 }
 
-function spawnServer(program: string, config: string, dir: string): ChildProcess {
+function spawnServer(program: string, args: readonly string[], dir: string): ChildProcess {
   const log = openSync(join(dir, 'log'), 'a');
   try {
     // Detached: Ctrl-C in a terminal is for the test run, which then ends the server in its own time.
-    const server = spawn(program, [config], { cwd: dir, detached: true, stdio: ['ignore', log, log] });
+    const server = spawn(program, args, { cwd: dir, detached: true, stdio: ['ignore', log, log] });
     server.on('error', () => {});
     server.unref();
     return server;
@@ -153,7 +169,7 @@ function hasEnded(child: ChildProcess): boolean {
   return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve, reject) => {
     probe.once('error', reject);
@@ -165,7 +181,7 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-const MISSING = `Redis 6 or newer is needed for these tests, and redis-server is not on the PATH.
+const MISSING = `Redis 7 or newer is needed for these tests, and redis-server is not on the PATH.
 Install it (Debian, Ubuntu: apt-get install redis-server; Fedora: dnf install redis; macOS: brew install redis).
 TEST_REDIS_URL stands in for it only where a test does not have to stop the server.`;
 
