@@ -245,7 +245,7 @@ export class LiveNode {
 
   async close(): Promise<void> {
     clearInterval(this.#beat);
-    this.hub.drain(0);
+    await this.hub.drain(0);
     this.app.server.closeAllConnections();
     await this.app.close();
   }

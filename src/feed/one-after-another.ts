@@ -1,0 +1,23 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const STEP_MS = 10;
+
+/** How many of `total` have had their turn after `elapsedMs`. */
+export const dueBy = (total: number, elapsedMs: number, spreadMs: number): number =>
+  elapsedMs >= spreadMs ? total : Math.floor((total * elapsedMs) / spreadMs);
+
+/** Gives everyone their turn, evenly within `spreadMs`; with none, before it returns. `now`: monotonic milliseconds. */
+export async function oneAfterAnother<T>(
+  all: readonly T[],
+  spreadMs: number,
+  now: () => number,
+  turn: (one: T) => void,
+): Promise<void> {
+  const began = now();
+  for (let next = 0; next < all.length;) {
+    const due = dueBy(all.length, now() - began, spreadMs);
+    for (const one of all.slice(next, due)) turn(one);
+    next = due;
+    if (next < all.length) await sleep(STEP_MS);
+  }
+}
