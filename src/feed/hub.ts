@@ -305,9 +305,9 @@ export class Hub implements TailListener {
   async drain(spreadMs: number): Promise<void> {
     this.#draining = true;
     this.flush();
-    await oneAfterAnother([...this.#roster], spreadMs, this.now, (connection) => {
-      connection.close(CLOSE.draining, this.retryHint(LEAVE_MS));
-    });
+    const leave = (connection: Connection): void => connection.close(CLOSE.draining, this.retryHint(LEAVE_MS));
+    const isOver = (): boolean => this.#roster.size === 0;
+    await oneAfterAnother([...this.#roster], leave, { spreadMs, now: this.now, isOver });
   }
 
   /** The view has turned out to be wrong: what anybody was told from it is taken back, and nobody is let in until `unfence`. */

@@ -6,15 +6,22 @@ const STEP_MS = 10;
 export const dueBy = (total: number, elapsedMs: number, spreadMs: number): number =>
   elapsedMs >= spreadMs ? total : Math.floor((total * elapsedMs) / spreadMs);
 
-/** Gives everyone their turn, evenly within `spreadMs`; with none, before it returns. `now`: monotonic milliseconds. */
+interface Turns {
+  readonly spreadMs: number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Whether nobody is left who would take a turn. */
+  readonly isOver: () => boolean;
+}
+
+/** Gives everyone their turn, evenly within `spreadMs`; with none, before it returns. */
 export async function oneAfterAnother<T>(
   all: readonly T[],
-  spreadMs: number,
-  now: () => number,
   turn: (one: T) => void,
+  { spreadMs, now, isOver }: Turns,
 ): Promise<void> {
   const began = now();
-  for (let next = 0; next < all.length;) {
+  for (let next = 0; next < all.length && !isOver();) {
     const due = dueBy(all.length, now() - began, spreadMs);
     for (const one of all.slice(next, due)) turn(one);
     next = due;
