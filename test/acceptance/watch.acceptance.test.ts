@@ -270,6 +270,7 @@ describe('the feed of one server', () => {
       epoch: state.body.epoch,
       revision: state.body.revision,
       heartbeat: HEARTBEAT,
+      resumeWithin: 250,
     });
     expect(client.ws.protocol).toBe(PROTOCOL);
 
