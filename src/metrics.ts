@@ -96,6 +96,10 @@ export function createMetrics(): Metrics {
       ),
       badFrames: counter('watch_bad_frames_total', 'Client frames that the protocol does not know'),
       resets: counter('watch_resets_total', 'Subscriptions that had to start over', ['reason']),
+      resumes: counter('watch_resumed_total', 'Subscriptions that came with a position, by what they go on from', [
+        'from',
+      ]),
+      logReads: counter('log_reads_total', 'Reads of the log in the database for those who resume, poll or read it'),
       flushDelay: new Histogram({
         name: 'signalbox_watch_lag_seconds',
         help: 'Seconds from the oldest fold of a flush until it was written to every live subscription',

@@ -150,7 +150,7 @@ const unlike = (n: number): Sight => sightOf([projectKey(`project-${n}`)]);
 function fanOut(topics: number, watchers: number, sightOfNth: (n: number) => Sight = () => EVERYTHING): () => void {
   const view = loaded();
   const next = entries(view, 1);
-  const tail = { view, head: { epoch: 'bench', revision: 1, trimmed: 0 } };
+  const tail = { view, head: { epoch: 'bench', revision: 1, trimmed: 0 }, catchUp: () => Promise.resolve() };
   const none = { inc: () => {} };
   const hub = new Hub({
     tail,
@@ -170,6 +170,8 @@ function fanOut(topics: number, watchers: number, sightOfNth: (n: number) => Sig
       mismatches: none,
       badFrames: none,
       resets: none,
+      resumes: none,
+      logReads: none,
       flushDelay: { observe: () => {} },
     },
     log: { warn: () => {}, info: () => {} },

@@ -111,6 +111,8 @@ export class WatchCache {
         this.#epoch = frame.epoch;
         this.#arriving = undefined;
         this.#distrusted = false;
+        // What is held serves to tell the difference later; it is nothing to go on from, on this connection or another.
+        this.#position = undefined;
         return [{ type: 'reset', reason: frame.reason }];
     }
   }

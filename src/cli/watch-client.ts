@@ -4,7 +4,7 @@ import { PROTOCOL_VERSION } from '../protocol/version.ts';
 import { CliError, EXIT, failure, unreachable } from './errors.ts';
 import { answerError, whyUnreachable, type Token } from './http.ts';
 import { WatchCache, type WatchEvent } from './watch-cache.ts';
-import { afterClose, BACKOFF, backoffMs, type Backoff } from './watch-retry.ts';
+import { afterBreak, afterClose, BACKOFF, backoffMs, type Backoff } from './watch-retry.ts';
 import { WatchSocket, type End } from './watch-socket.ts';
 
 /** What the one who watches is told: what became of the cache, and of the connection to it. */
@@ -57,6 +57,8 @@ export class WatchClient {
   /** A server of this protocol has spoken once, so that its absence is worth waiting out. */
   #welcomed = false;
   #lost = false;
+  /** As the last welcome has it. */
+  #resumeWithin: number | undefined;
   /** What the server was shown last. */
   #shown: string | undefined;
   readonly #fresh: FreshToken;
@@ -136,6 +138,7 @@ export class WatchClient {
           );
         }
         this.#welcomed = true;
+        this.#resumeWithin = frame.resumeWithin;
         socket.expectEvery(frame.heartbeat);
         this.#cache.connected(frame.epoch);
         const { since } = this.#cache;
@@ -212,31 +215,29 @@ export class WatchClient {
 
   #ended(end: End): void {
     const { url, backoff = BACKOFF } = this.#options;
+    const attempt = { failures: this.#failures, random: this.#random(), resumeWithin: this.#resumeWithin, backoff };
     switch (end.kind) {
       case 'failed':
         if (!this.#welcomed) return this.#fail(unreachable(whyUnreachable(url, end.error), end.error));
-        return this.#retry(backoffMs(this.#failures, this.#random(), backoff), 'it cannot be reached');
+        return this.#retry(backoffMs(attempt.failures, attempt.random, backoff), 'it cannot be reached');
       case 'silent':
         if (!this.#welcomed)
           return this.#fail(
             unreachable(`${url} took the connection and said nothing for ${Math.round(end.ms / 1000)} s.`),
           );
-        return this.#retry(
-          backoffMs(this.#failures, this.#random(), backoff),
-          `nothing was heard for ${(end.ms / 1000).toFixed(1)} s`,
-        );
+        return this.#retry(afterBreak(attempt), `nothing was heard for ${(end.ms / 1000).toFixed(1)} s`);
       case 'answered': {
         const error = answerError(end.status, end.contentType, end.body, `${url}/v1/watch`);
         if (end.status < 500 && end.status !== 429) return this.#fail(error);
         const asked = Number(end.retryAfter) * 1000;
-        const jittered = backoffMs(this.#failures, this.#random(), backoff);
+        const jittered = backoffMs(attempt.failures, attempt.random, backoff);
         return this.#retry(
           Math.max(Number.isFinite(asked) ? asked : 0, 0) + jittered,
           error.problem.title ?? `it answers ${end.status}`,
         );
       }
       case 'closed': {
-        const next = afterClose(end.code, end.reason, this.#failures, this.#random(), backoff);
+        const next = afterClose(end.code, end.reason, attempt);
         if (next.do === 'stop') return this.#fail(failure('The server ended the subscription', next.why));
         return this.#retry(next.afterMs, next.why);
       }

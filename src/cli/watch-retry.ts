@@ -14,21 +14,38 @@ const LONGEST_ASKED_MS = 5 * 60_000;
 export const backoffMs = (failures: number, random: number, { baseMs, maxMs }: Backoff = BACKOFF): number =>
   Math.round(random * Math.min(maxMs, baseMs * 2 ** Math.min(failures, 30)));
 
+/** What a client knows when it has to decide when to return. */
+export interface Attempt {
+  readonly failures: number;
+  /** From 0 up to 1. */
+  readonly random: number;
+  /** As the last `welcome` has it. */
+  readonly resumeWithin?: number | undefined;
+  readonly backoff?: Backoff;
+}
+
+/**
+ * After a connection that broke without a word: many others lost theirs with it, and the server has said over how long they
+ * are to return. From then on as ever.
+ */
+export function afterBreak({ failures, random, resumeWithin, backoff = BACKOFF }: Attempt): number {
+  if (failures > 0 || resumeWithin === undefined) return backoffMs(failures, random, backoff);
+  return Math.round(random * Math.min(resumeWithin, LONGEST_ASKED_MS));
+}
+
 export type AfterClose =
   | { readonly do: 'retry'; readonly afterMs: number; readonly why: string }
   | { readonly do: 'stop'; readonly why: string };
 
+/** Codes of the protocol itself; below them the connection broke, whoever says so. */
+const FIRST_CODE = 4000;
+
 /** What the end of a connection asks of the client, by its close code and reason. */
-export function afterClose(
-  code: number,
-  reason: string,
-  failures: number,
-  random: number,
-  backoff: Backoff = BACKOFF,
-): AfterClose {
+export function afterClose(code: number, reason: string, attempt: Attempt): AfterClose {
   if (!mayRetry(code)) return { do: 'stop', why: reason || `the server closed the connection with ${code}` };
-  const asked = retryAfterOf(reason);
-  return { do: 'retry', afterMs: asked ?? backoffMs(failures, random, backoff), why: inWords(code) };
+  const { failures, random, backoff = BACKOFF } = attempt;
+  const own = code < FIRST_CODE ? afterBreak(attempt) : backoffMs(failures, random, backoff);
+  return { do: 'retry', afterMs: retryAfterOf(reason) ?? own, why: inWords(code) };
 }
 
 /** The server spreads its clients itself when it says when to return. */
@@ -54,6 +71,8 @@ function inWords(code: number): string {
       return 'the server holds as many watchers as it may';
     case 4004:
       return 'the token has expired';
+    case 4005:
+      return 'the server is behind what was seen here, and cannot read its log';
     default:
       return `the connection broke (${code})`;
   }

@@ -75,6 +75,7 @@ const RESET_REASONS: Readonly<Record<string, string>> = {
   resync: 'as asked',
   unavailable: 'it cannot read its log just now',
   access: 'you may see other things now',
+  fenced: 'it does not trust what it has told',
 };
 
 export const resetReason = (reason: string): string => RESET_REASONS[reason] ?? printable(reason);

@@ -24,3 +24,10 @@ export function since(head: Head, position: Position): Since {
   if (position.revision === head.revision) return { kind: 'nothing' };
   return { kind: 'changes', from: position.revision };
 }
+
+/**
+ * Whether nothing can be said of the position from `head` alone: it may be of a node that is further in the log, or that
+ * knows of a newer epoch already.
+ */
+export const isElsewhere = (head: Position, position: Position): boolean =>
+  position.epoch !== head.epoch || position.revision > head.revision;

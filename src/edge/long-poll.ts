@@ -18,6 +18,10 @@ export type Polled =
   | { readonly kind: 'nothing'; readonly to: number }
   | { readonly kind: 'startOver'; readonly reason: ResetFrame['reason'] }
   | { readonly kind: 'full' }
+  /** This node has no watchers now: it is going away, or does not trust what it has. */
+  | { readonly kind: 'turnedAway' }
+  /** The position is ahead of this node, and the log cannot be read. */
+  | { readonly kind: 'behind' }
   /** Its token holds no longer. */
   | { readonly kind: 'tokenEnded' }
   /** Its caller may not watch any more. */
@@ -47,7 +51,8 @@ export async function poll(hub: PollHub, { select, since, waitMs, peer, reply }:
   const gone = (): void => socket.giveUp();
   reply.raw.on('close', gone);
   try {
-    return await socket.outcome;
+    const polled = await socket.outcome;
+    return connection === undefined && polled.kind === 'nothing' ? { kind: 'turnedAway' } : polled;
   } finally {
     clearTimeout(timer);
     reply.raw.off('close', gone);
@@ -84,6 +89,7 @@ class LongPollSocket implements WatchSocket {
 
   close(code: number): void {
     if (code === CLOSE.full) this.#settle({ kind: 'full' });
+    else if (code === CLOSE.behind) this.#settle({ kind: 'behind' });
     else if (code === CLOSE.tokenEnded) this.#settle({ kind: 'tokenEnded' });
     else if (code === CLOSE.accessEnded) this.#settle({ kind: 'accessEnded' });
     else this.giveUp();

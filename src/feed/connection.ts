@@ -1,9 +1,16 @@
 import type { Caller } from '../domain/command.ts';
-import { since as sinceHead, type Position, type ResetReason } from '../domain/position.ts';
+import type { Position } from '../domain/position.ts';
 import { topicOf, type Selector } from '../domain/selector.ts';
 import type { Sight } from '../domain/visibility.ts';
 import { CLOSE } from '../protocol/close-codes.ts';
-import type { ClientFrame, ErrorFrame, ReauthFrame, ServerFrame, SubscribeFrame } from '../protocol/frames.ts';
+import type {
+  ClientFrame,
+  ErrorFrame,
+  ReauthFrame,
+  ResetFrame,
+  ServerFrame,
+  SubscribeFrame,
+} from '../protocol/frames.ts';
 import { parseClientFrame } from '../protocol/parse-frame.ts';
 import { tooSoon } from './frame-gate.ts';
 import { Frame } from './frame.ts';
@@ -60,8 +67,7 @@ export class Connection implements SignsOfLife {
     this.#socket = socket;
     this.#registrar = registrar;
     this.#heardAt = hub.now();
-    const { epoch } = hub.head;
-    this.#socket.send(hub.welcome(epoch));
+    this.#socket.send(hub.welcome(peer));
   }
 
   /** Who it is now. */
@@ -228,9 +234,18 @@ export class Connection implements SignsOfLife {
   }
 
   /** The view was loaded anew: what was sent before says nothing about it. */
-  reload(reason: ResetReason): void {
+  reload(reason: ResetFrame['reason']): void {
     if (this.lookAgain()) return this.startAnew();
-    for (const subscription of this.#subscriptions) subscription.startOver(reason);
+    for (const subscription of this.#subscriptions) {
+      // Who looks at the log for its position may find it in what was loaded.
+      if (subscription.state.phase !== 'looking') subscription.startOver(reason);
+    }
+  }
+
+  /** What it was told may have been wrong. It is to go elsewhere, and to start over there. */
+  disown(hint: string): void {
+    for (const subscription of this.#subscriptions) subscription.disown();
+    this.close(CLOSE.draining, hint);
   }
 
   close(code: number, reason: string): void {
@@ -255,18 +270,12 @@ export class Connection implements SignsOfLife {
     const subscription = this.#join(id, select);
     subscription.group.keepDigest(this.hub.view);
     this.#send({ type: 'subscribed', id, topic });
-    const answer = since === undefined ? undefined : sinceHead(this.hub.head, since);
-    if (answer === undefined) subscription.serveSnapshot();
-    else if (answer.kind === 'startOver') subscription.startOver(answer.reason);
-    else subscription.follow(since?.revision ?? 0, false);
+    subscription.begin(since, false);
   }
 
   /** Changes alone, or a reset: no snapshot, no digest, and no word that there is nothing. For who waits for one answer. */
   follow(select: Selector, since: Position): void {
-    const subscription = this.#join('', select);
-    const answer = sinceHead(this.hub.head, since);
-    if (answer.kind === 'startOver') subscription.startOver(answer.reason);
-    else subscription.follow(since.revision, true);
+    this.#join('', select).begin(since, true);
   }
 
   #handle(frame: ClientFrame): void {

@@ -1,6 +1,8 @@
+import type { Counter } from 'prom-client';
 import type { Entry } from '../domain/item.ts';
-import { since, type Head, type Position, type ResetReason } from '../domain/position.ts';
+import { isElsewhere, since, type Head, type Position, type ResetReason } from '../domain/position.ts';
 import type { Store } from '../store/port.ts';
+import type { Lookout } from './lookout.ts';
 import type { Ring } from './ring.ts';
 
 export type Read =
@@ -21,13 +23,28 @@ export class History {
   readonly #state: { readonly head: Head; readonly ring: Ring };
   readonly #reads = new Map<string, Promise<Entry[]>>();
 
-  constructor(store: Pick<Store, 'changesSince'>, state: { readonly head: Head; readonly ring: Ring }) {
+  readonly #lookout: Pick<Lookout, 'reach'>;
+  readonly #counter: Pick<Counter, 'inc'>;
+
+  /** `counter`: of the reads that go to the store. */
+  constructor(
+    store: Pick<Store, 'changesSince'>,
+    state: { readonly head: Head; readonly ring: Ring },
+    lookout: Pick<Lookout, 'reach'>,
+    counter: Pick<Counter, 'inc'>,
+  ) {
     this.#store = store;
     this.#state = state;
+    this.#lookout = lookout;
+    this.#counter = counter;
   }
 
-  /** What follows `from`, within the limit; no entries when nothing does. Rejects as the store does. */
+  /**
+   * What follows `from`, within the limit; no entries when nothing does. A position ahead of this node is looked for in the
+   * log first. Rejects as the store does.
+   */
   async read(from: Position, limit: ReadLimit): Promise<Read> {
+    if (isElsewhere(this.#state.head, from)) await this.#lookout.reach(from);
     const { head, ring } = this.#state;
     const answer = since(head, from);
     if (answer.kind === 'startOver') return answer;
@@ -47,6 +64,7 @@ export class History {
     const key = `${from}:${limit.entries}:${limit.bytes}`;
     let read = this.#reads.get(key);
     if (read === undefined) {
+      this.#counter.inc();
       read = this.#store.changesSince(from, limit).finally(() => this.#reads.delete(key));
       this.#reads.set(key, read);
     }

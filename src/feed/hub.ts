@@ -1,6 +1,6 @@
 import type { Counter } from 'prom-client';
 import type { Logger } from 'pino';
-import type { Head, ResetReason } from '../domain/position.ts';
+import type { Head, Position } from '../domain/position.ts';
 import { changeKind, type AnyItem, type Change } from '../domain/item.ts';
 import { routesOfFacets, topicOf, type Selector } from '../domain/selector.ts';
 import type { View } from '../domain/view.ts';
@@ -9,8 +9,10 @@ import { CLOSE } from '../protocol/close-codes.ts';
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
 import { Connection } from './connection.ts';
 import type { FrameGate } from './frame-gate.ts';
-import { Frame } from './frame.ts';
+import type { Frame } from './frame.ts';
 import { History, type Read, type ReadLimit } from './history.ts';
+import { Lookout } from './lookout.ts';
+import { oneAfterAnother } from './one-after-another.ts';
 import type { Peer } from './peer.ts';
 import { ProjectSubscriptions } from './project-subscriptions.ts';
 import type { Registrar } from './registrar.ts';
@@ -22,6 +24,7 @@ import type { Subscription } from './subscription.ts';
 import type { FoldedEntry, ReloadReason, Tail, TailListener } from './tail.ts';
 import { Offer, PublicSnapshots, SharedFrames, TopicGroup, type Stretch } from './topic-group.ts';
 import type { FeedPosition } from './watcher.ts';
+import { resumeWithinMs, Welcome } from './welcome.ts';
 import type { Store } from '../store/port.ts';
 import type { DeliveryTraces } from '../tracing/port.ts';
 
@@ -46,12 +49,16 @@ export interface HubMetrics {
   readonly mismatches: Pick<Counter, 'inc'>;
   readonly badFrames: Pick<Counter, 'inc'>;
   readonly resets: Pick<Counter<'reason'>, 'inc'>;
+  /** Subscriptions that came with a position, by what they go on from: `memory`, `log` or `snapshot`. */
+  readonly resumes: Pick<Counter<'from'>, 'inc'>;
+  /** Reads and looks that go to the store. */
+  readonly logReads: Pick<Counter, 'inc'>;
   /** Seconds from an entry's commit until it was written to every live subscription. */
   readonly flushDelay: { observe(seconds: number): void };
 }
 
 export interface HubDeps {
-  readonly tail: Pick<Tail, 'head' | 'view'>;
+  readonly tail: Pick<Tail, 'head' | 'view' | 'catchUp'>;
   readonly store: Pick<Store, 'changesSince'>;
   readonly limits: HubLimits;
   readonly metrics: HubMetrics;
@@ -69,6 +76,12 @@ export interface HubDeps {
 
 /** What a subscriber that is behind gets in one go, before its queue is looked at again. */
 const STRETCH_BYTES = 512 * 1024;
+
+/** Who is sent away may go to another node at once: they leave one after the other already. */
+const LEAVE_MS = 250;
+/** Who is not let in may come to the same node again. */
+const TURNED_AWAY_MS = 2000;
+const FULL_MS = 5000;
 
 /**
  * The fan-out: routes each change to the groups that may want it, and their frames to the sockets. Entries that arrive
@@ -95,9 +108,10 @@ export class Hub implements TailListener {
   #pending: { news: FoldedEntry; at: number }[] = [];
   #flushed: number;
   #scheduled = false;
-  #welcome: { epoch: string; revision: number; frame: Frame } | undefined;
-  /** Milliseconds over which those who are sent away come back; undefined while nobody is. */
-  #drainingOver: number | undefined;
+  readonly #lookout: Lookout;
+  readonly #welcome = new Welcome();
+  #draining = false;
+  #fenced = false;
 
   constructor(deps: HubDeps) {
     this.#tail = deps.tail;
@@ -112,7 +126,8 @@ export class Hub implements TailListener {
     this.#random = deps.random;
     this.#flushed = deps.tail.head.revision;
     this.#ring = new Ring(deps.limits.ringBytes, this.#flushed);
-    this.#history = new History(deps.store, this);
+    this.#lookout = new Lookout(deps.tail, deps.metrics.logReads);
+    this.#history = new History(deps.store, this, this.#lookout, deps.metrics.logReads);
   }
 
   /** What the view has and the ring does not yet would be missing from an answer that names the view's head. */
@@ -149,6 +164,16 @@ export class Hub implements TailListener {
   /** The last who were sent away for a fault of theirs, the newest first. */
   get cutOffs(): readonly CutOff[] {
     return this.#roster.cutOffs;
+  }
+
+  /** It sends its watchers away and takes no more. */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** What it has told may be wrong: it has no watchers, and takes none. */
+  get fenced(): boolean {
+    return this.#fenced;
   }
 
   get topics(): number {
@@ -193,7 +218,7 @@ export class Hub implements TailListener {
   }
 
   onReload(why: ReloadReason): void {
-    const reason: ResetReason = why === 'differs' ? 'epoch' : why;
+    const reason = why === 'differs' ? 'fenced' : why;
     this.#takePlace();
     this.#publicSnapshots.clear();
     for (const group of this.#groups.values()) group.rebuild(this.#tail.view);
@@ -247,12 +272,12 @@ export class Hub implements TailListener {
 
   /** Takes in a socket, or closes it when there are too many. With a registrar, instances can be registered over it. */
   connect(socket: WatchSocket, peer: Peer, registrar?: Registrar): Connection | undefined {
-    if (this.#drainingOver !== undefined) {
-      socket.close(CLOSE.draining, this.#retryHint(this.#drainingOver));
+    if (this.#draining || this.#fenced) {
+      socket.close(CLOSE.draining, this.retryHint(TURNED_AWAY_MS));
       return undefined;
     }
     if (this.#roster.size >= this.limits.maxSockets) {
-      socket.close(CLOSE.full, this.#retryHint(5000));
+      socket.close(CLOSE.full, this.retryHint(FULL_MS));
       return undefined;
     }
     const connection = new Connection(this, socket, { id: this.#roster.nextId(), peer, registrar });
@@ -280,21 +305,39 @@ export class Hub implements TailListener {
     for (const connection of this.#roster.nextSlice()) connection.heartbeat();
   }
 
-  /** Tells every socket, and those that still come, to come back, elsewhere or later, spread over `spreadMs`. */
-  drain(spreadMs: number): void {
-    this.#drainingOver = spreadMs;
+  /**
+   * Sends everyone away, one after the other within `spreadMs`, and takes nobody from here on. Resolves when all are told;
+   * a second call need not wait for the first.
+   */
+  async drain(spreadMs: number): Promise<void> {
+    this.#draining = true;
     this.flush();
-    for (const connection of this.#roster) connection.close(CLOSE.draining, this.#retryHint(spreadMs));
+    const leave = (connection: Connection): void => connection.close(CLOSE.draining, this.retryHint(LEAVE_MS));
+    const isOver = (): boolean => this.#roster.size === 0;
+    await oneAfterAnother([...this.#roster], leave, { spreadMs, now: this.now, isOver });
   }
 
-  welcome(epoch: string): Frame {
-    const { revision } = this.#tail.head;
-    if (this.#welcome?.revision !== revision || this.#welcome.epoch !== epoch) {
-      const heartbeat = this.limits.heartbeatMs;
-      const text = JSON.stringify({ type: 'welcome', protocol: PROTOCOL_VERSION, epoch, revision, heartbeat });
-      this.#welcome = { epoch, revision, frame: new Frame(text) };
-    }
-    return this.#welcome.frame;
+  /** The view has turned out to be wrong: what anybody was told from it is taken back, and nobody is let in until `unfence`. */
+  fence(): void {
+    this.#fenced = true;
+    const spreadMs = resumeWithinMs(this.#roster.size);
+    for (const connection of this.#roster) connection.disown(this.retryHint(spreadMs));
+  }
+
+  /** The view was loaded anew. */
+  unfence(): void {
+    this.#fenced = false;
+  }
+
+  welcome({ protocol = PROTOCOL_VERSION }: Pick<Peer, 'protocol'>): Frame {
+    const { epoch, revision } = this.head;
+    const { heartbeatMs: heartbeat } = this.limits;
+    return this.#welcome.say({ protocol, epoch, revision, heartbeat, sockets: this.#roster.size });
+  }
+
+  /** Looks at the log for a position that is ahead of this node. Rejects as the store does. */
+  reach(position: Position): Promise<void> {
+    return this.#lookout.reach(position);
   }
 
   join(selector: Selector, sight: Sight): TopicGroup<Subscription> {
@@ -337,7 +380,7 @@ export class Hub implements TailListener {
     return this.#history.read({ epoch: this.head.epoch, revision: from }, limit);
   }
 
-  #retryHint(spreadMs: number): string {
+  retryHint(spreadMs: number): string {
     return JSON.stringify({ retryAfterMs: Math.round(this.#random() * spreadMs) });
   }
 }

@@ -35,4 +35,6 @@ export interface Peer {
   readonly standing: Standing;
   readonly gate: Gate;
   readonly userAgent?: string;
+  /** The number of the push protocol that was agreed on; without it, the newest. */
+  readonly protocol?: number;
 }

@@ -1,3 +1,5 @@
+import { isElsewhere, since as sinceHead, type Position } from '../domain/position.ts';
+import { CLOSE } from '../protocol/close-codes.ts';
 import type { ResetFrame } from '../protocol/frames.ts';
 import type { Connection } from './connection.ts';
 import { Frame } from './frame.ts';
@@ -5,6 +7,8 @@ import { syncedFrame, type Snapshot } from './snapshot.ts';
 import type { TopicGroup } from './topic-group.ts';
 import { afterRead, afterStep, fallBehind, nextStep, resumable, type WatcherState } from './watcher.ts';
 
+/** A client that is ahead of this node, while the log cannot be asked, tries the others, or this one again, within this time. */
+const ELSEWHERE_MS = 2000;
 const READ = { entries: 500, bytes: 1024 * 1024 };
 
 /** One subscription of one socket: brings it to where the feed is, as far as the socket's queue takes it. */
@@ -16,6 +20,8 @@ export class Subscription {
   state: WatcherState = { phase: 'closed' };
   /** What a `snapshot` state is served from. */
   #snapshot: Snapshot | undefined;
+  /** Why it cannot go on from its position although that may be found. */
+  #resetInstead: ResetFrame['reason'] | undefined;
 
   constructor(connection: Connection, id: string, group: TopicGroup<Subscription>) {
     this.connection = connection;
@@ -40,20 +46,26 @@ export class Subscription {
     for (const frame of frames) connection.write(frame);
   }
 
-  /** From the revision on, which the log still holds. `synced`: the client need not be told when it is complete. */
-  follow(revision: number, synced: boolean): void {
-    this.state = { phase: 'following', sent: revision, synced };
-    this.pump();
+  /** From the position on, or from the state. `synced`: the client need not be told when it is complete. */
+  begin(since: Position | undefined, synced: boolean): void {
+    if (since === undefined) return this.serveSnapshot();
+    if (isElsewhere(this.connection.hub.head, since)) return this.#look(since, synced);
+    this.#resume(since, synced);
   }
 
   startOver(reason: ResetFrame['reason']): void {
-    const { hub, wantsState } = this.connection;
-    hub.metrics.resets.inc({ reason });
-    this.group.live.delete(this);
-    this.state = { phase: 'closed' };
-    const reset: ResetFrame = { type: 'reset', topic: this.group.topic, epoch: hub.head.epoch, reason };
-    this.connection.write(new Frame(JSON.stringify(reset)));
-    if (wantsState) this.serveSnapshot();
+    if (this.state.phase === 'looking') {
+      // The state that is here is older than what the client has.
+      this.#resetInstead = reason;
+      return;
+    }
+    this.#reset(reason);
+    if (this.connection.wantsState) this.serveSnapshot();
+  }
+
+  /** What was told may have been wrong, and nothing more is told here: nobody is to go on from it elsewhere. */
+  disown(): void {
+    this.#reset('fenced');
   }
 
   /** Who it is for sees other things from now on: what was sent before says nothing about those. */
@@ -120,6 +132,51 @@ export class Subscription {
     this.#snapshot = undefined;
     this.group.live.delete(this);
     this.connection.hub.leave(this.group);
+  }
+
+  #reset(reason: ResetFrame['reason']): void {
+    const { hub } = this.connection;
+    hub.metrics.resets.inc({ reason });
+    this.group.live.delete(this);
+    this.state = { phase: 'closed' };
+    const reset: ResetFrame = { type: 'reset', topic: this.group.topic, epoch: hub.head.epoch, reason };
+    this.connection.write(new Frame(JSON.stringify(reset)));
+  }
+
+  #resume(since: Position, synced: boolean): void {
+    const { hub } = this.connection;
+    const answer = sinceHead(hub.head, since);
+    if (answer.kind === 'startOver') {
+      hub.metrics.resumes.inc({ from: 'snapshot' });
+      return this.startOver(answer.reason);
+    }
+    hub.metrics.resumes.inc({ from: since.revision >= hub.position.ringFrom ? 'memory' : 'log' });
+    this.state = { phase: 'following', sent: since.revision, synced };
+    this.pump();
+  }
+
+  /** Only what the log does not know either is started over: what is here may be older than what the client has. */
+  #look(since: Position, synced: boolean): void {
+    const { connection } = this;
+    const { hub } = connection;
+    const { epoch } = hub.head;
+    this.state = { phase: 'looking', sent: since.revision };
+    hub.reach(since).then(
+      () => {
+        hub.flush();
+        if (this.state.phase !== 'looking') return;
+        this.state = { phase: 'closed' };
+        // The client takes what comes for a part of the epoch in its welcome.
+        const reason = this.#resetInstead ?? (hub.head.epoch === epoch ? undefined : 'epoch');
+        if (reason === undefined) this.#resume(since, synced);
+        else this.startOver(reason);
+      },
+      (error: unknown) => {
+        if (this.state.phase !== 'looking') return;
+        hub.log.warn({ err: error }, 'a subscriber is ahead of this node, and the log cannot be read; it is sent away');
+        connection.close(CLOSE.behind, hub.retryHint(ELSEWHERE_MS));
+      },
+    );
   }
 
   #readLog(from: number): void {

@@ -4,6 +4,7 @@
  *
  *   snapshot --chunks, then synced--> following --changes--> live
  *   following (resumed) --changes, then synced--> live
+ *   looking --this node has reached the position--> following
  *   live --the socket's queue is over its bound--> following
  */
 export type WatcherState =
@@ -13,6 +14,8 @@ export type WatcherState =
   | { readonly phase: 'following'; readonly sent: number; readonly synced: boolean }
   /** Waits for the log; `sent` as above. */
   | { readonly phase: 'reading'; readonly sent: number; readonly synced: boolean }
+  /** The client has everything up to `sent`, which this node has not: the log is being asked. */
+  | { readonly phase: 'looking'; readonly sent: number }
   | { readonly phase: 'live' }
   | { readonly phase: 'closed' };
 
@@ -42,6 +45,7 @@ export function nextStep(state: WatcherState, feed: FeedPosition): Step {
       if (state.sent === feed.flushed) return state.synced ? { do: 'join' } : { do: 'synced' };
       return state.sent >= feed.ringFrom ? { do: 'changes', from: state.sent } : { do: 'read', from: state.sent };
     case 'reading':
+    case 'looking':
     case 'live':
     case 'closed':
       return { do: 'wait' };
@@ -82,6 +86,7 @@ export function resumable(state: WatcherState, flushed: number): number | undefi
       return flushed;
     case 'following':
     case 'reading':
+    case 'looking':
       return state.sent;
     default:
       return undefined;

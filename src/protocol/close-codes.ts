@@ -4,7 +4,7 @@
  * changed; the reason is a sentence.
  */
 export const CLOSE = {
-  /** The server is going away. Reason: `{"retryAfterMs":…}`. */
+  /** This node is going away, or does not trust what it has told. Reason: `{"retryAfterMs":…}`. */
   draining: 4000,
   /** The socket did not take what was written to it. Reason: `{"epoch":…,"revision":…}`, everything up to there was sent. */
   tooSlow: 4001,
@@ -14,6 +14,8 @@ export const CLOSE = {
   full: 4003,
   /** The token that the socket was opened with holds no longer: it has expired, or its key was withdrawn. Connect with a new one. */
   tokenEnded: 4004,
+  /** A position is ahead of this node, and the log cannot be asked. Reason: `{"retryAfterMs":…}`; another node may be further. */
+  behind: 4005,
   /** The caller may not watch any more, such as a service account that was deleted. Connect as somebody who may. */
   accessEnded: 4501,
   /** The client keeps sending frames that the protocol does not know. */

@@ -147,6 +147,13 @@ export const ServerFrames = {
       heartbeat: Type.Integer({
         description: 'Milliseconds between bookmarks; after three without a word, reconnect.',
       }),
+      resumeWithin: Type.Optional(
+        Type.Integer({
+          minimum: 0,
+          description:
+            'Milliseconds: when the connection breaks without a word, wait for a random part of this before the first attempt to return.',
+        }),
+      ),
     },
     { additionalProperties: false, description: 'The first frame on every socket.' },
   ),
@@ -193,7 +200,7 @@ export const ServerFrames = {
       type: Type.Literal('reset'),
       topic: Topic,
       epoch: Type.String({ description: 'The history that the snapshot belongs to.' }),
-      reason: Type.Enum(['epoch', 'future', 'trimmed', 'resync', 'unavailable', 'access']),
+      reason: Type.Enum(['epoch', 'future', 'trimmed', 'resync', 'unavailable', 'access', 'fenced']),
     },
     { additionalProperties: false, description: 'Forget what you hold of this topic: a new snapshot follows.' },
   ),

@@ -101,7 +101,7 @@ export const PROBLEMS = {
     status: 410,
     title: 'The position is not in the log',
     meaning:
-      'The history after `since` cannot be told: it was trimmed, belongs to another epoch, or lies in the future (`reason`: `trimmed`, `epoch`, `future`). Read the state anew and go on from `head`.',
+      'The history after `since` cannot be told: it was trimmed, belongs to another epoch, or lies ahead of the log (`reason`: `trimmed`, `epoch`, `future`), or who waited is told something else now (`access`, `fenced`; openapi/PUSH.md). Read the state anew and go on from `head`.',
   },
   'precondition-failed': {
     status: 412,
@@ -203,7 +203,7 @@ export const PROBLEMS = {
     status: 503,
     title: 'The server is shutting down',
     meaning:
-      'Nothing was written. Try again after `retryAfter` seconds: another server, or this one restarted, will answer.',
+      'It is, or it loads its view anew and takes no watchers meanwhile. Nothing was written. Try again after `retryAfter` seconds: another server, or this one restarted, will answer.',
   },
 } as const satisfies Record<string, ProblemType>;
 

@@ -1,8 +1,22 @@
+/** A version of the push protocol: its number, and its name as a WebSocket subprotocol. */
+export interface Spoken {
+  readonly name: string;
+  readonly version: number;
+}
+
 /**
- * The push protocol's subprotocol name and number. A frame that becomes different is a new number; what is only added, to
- * what no released server or client speaks yet, is not.
+ * The versions of the push protocol that are spoken here, the newest first. A frame that becomes different is a new number;
+ * what is only added is not (openapi/PUSH.md, "Versions").
  */
-export const PROTOCOL = 'signalbox.v1';
-export const PROTOCOL_VERSION = 1;
+export const SPOKEN: readonly [Spoken, ...Spoken[]] = [{ name: 'signalbox.v1', version: 1 }];
+/** The newest. */
+export const PROTOCOL = SPOKEN[0].name;
+export const PROTOCOL_VERSION = SPOKEN[0].version;
 /** SHA-256 of the frame schemas (see `test/protocol/frames.unit.test.ts`), so that none changes unnoticed. */
-export const PROTOCOL_HASH = 'c0b707c7baba89ad3b3688b62ae4e58b9dc74084585e34cb8daceff760698b3c';
+export const PROTOCOL_HASH = '4f90c8739d7e11b8572e981d027dccf495ec88d2a8f83db4797a5b86a3f86ee8';
+
+/** The newest version that both sides speak; `undefined` when there is none. Who offers nothing is spoken to in the oldest. */
+export function agreeOn(offered: Iterable<string>, spoken: readonly Spoken[] = SPOKEN): Spoken | undefined {
+  const names = new Set(offered);
+  return names.size === 0 ? spoken.at(-1) : spoken.find(({ name }) => names.has(name));
+}

@@ -143,7 +143,8 @@ export class WatchClient {
 export class Follower {
   readonly select: Select;
   readonly frames: ServerFrame[] = [];
-  readonly closes: Closed[] = [];
+  /** `welcomed`: it had been let in. */
+  readonly closes: (Closed & { readonly welcomed: boolean })[] = [];
   topic: string | undefined;
   position: Position | undefined;
   resets = 0;
@@ -200,7 +201,7 @@ export class Follower {
     });
     ws.on('error', () => {});
     ws.on('close', (code, reason) => {
-      this.closes.push({ code, reason: reason.toString() });
+      this.closes.push({ code, reason: reason.toString(), welcomed: epoch !== '' });
       setTimeout(() => this.#connect(), 25);
     });
   }

@@ -24,6 +24,7 @@ export class FeedServer {
   revision = 0;
   heartbeat = 60_000;
   protocol = PROTOCOL_VERSION;
+  resumeWithin: number | undefined;
   /** Says nothing of its own accord, and pongs nothing. */
   mute = false;
   /** Answers upgrades by HTTP with these, one after the other. */
@@ -77,6 +78,11 @@ export class FeedServer {
 
   close(code: number, reason: string): void {
     for (const ws of this.#wss.clients) ws.close(code, reason);
+  }
+
+  /** Connections break without a word. */
+  drop(): void {
+    for (const ws of this.#wss.clients) ws.terminate();
   }
 
   put(...ids: string[]): void {
@@ -137,6 +143,7 @@ export class FeedServer {
       epoch: this.epoch,
       revision: this.revision,
       heartbeat: this.heartbeat,
+      ...(this.resumeWithin !== undefined && { resumeWithin: this.resumeWithin }),
     });
   }
 

@@ -214,6 +214,77 @@ describe('the end of a connection', () => {
   });
 });
 
+describe('what a later server adds', () => {
+  test('frames, fields, reasons and close codes that are not known here change nothing else', async () => {
+    watch();
+    await has('loaded');
+    server.broadcast('{"type":"weather","sky":{"clouds":3}}');
+    server.broadcast('{"type":"welcome2"}');
+    const change = { op: 'put', kind: 'region', key: 'regions/a3', revision: 3, weight: 5 };
+    const value = { name: 'regions/a3', title: 'three', revision: 3, shade: 'blue' };
+    const changes = [{ ...change, value }];
+    const more = { committedBy: 'node-7', trace: { id: 1 } };
+    server.broadcast(JSON.stringify({ type: 'change', topic: 'region', revision: 3, changes, ...more }));
+    await has('changed');
+    expect(told()).toEqual(['loaded', 'changed put regions/a3 "three"']);
+    server.broadcast('{"type":"reset","topic":"region","epoch":"e1","reason":"of-a-later-version","hint":1}');
+    await has('reset');
+    server.close(4321, 'a code of a later version');
+    await has('reloaded');
+    expect(subscriptions()[1]).toEqual({ type: 'subscribe', id: 'watch', select: { kind: 'region' } });
+  });
+});
+
+describe('a node that takes back what it has told', () => {
+  test('PUSH5 is left without the old position, and what was held is compared with what another one has', async () => {
+    watch();
+    await has('loaded');
+    server.broadcast({ type: 'reset', topic: 'region', epoch: 'e1', reason: 'fenced' });
+    server.close(CLOSE.draining, '{"retryAfterMs":1}');
+    await has('lost');
+    server.items.delete('regions/a1');
+    await has('reloaded');
+    expect(subscriptions()[1]).toEqual({ type: 'subscribe', id: 'watch', select: { kind: 'region' } });
+    expect(told()).toEqual(['loaded', 'reset', 'lost', 'regained', 'reloaded delete regions/a1']);
+  });
+
+  test('PUSH5 nor does a client come back with it whose connection breaks in the middle of the next snapshot', async () => {
+    watch();
+    await has('loaded');
+    server.broadcast({ type: 'reset', topic: 'region', epoch: 'e1', reason: 'trimmed' });
+    const items = [{ name: 'regions/a1', title: 'a1', revision: 1 }];
+    server.broadcast({ type: 'snapshot', topic: 'region', revision: 2, items, more: true });
+    await has('reset');
+    server.drop();
+    await has('reloaded');
+    expect(subscriptions()[1]).not.toHaveProperty('since');
+    server.put('a3');
+    await has('changed');
+    server.drop();
+    await has('resumed');
+    expect(subscriptions()[2]).toMatchObject({ since: { epoch: 'e1', revision: 3 } });
+  });
+});
+
+describe('a server that is gone without a word', () => {
+  test('PUSH5 is returned to after a part of the time that its welcome has said, and then as ever', async () => {
+    server.resumeWithin = 300;
+    watch({ random: () => 0.5 });
+    await has('loaded');
+    const brokeAt = performance.now();
+    server.drop();
+    await has('resumed');
+    expect(performance.now() - brokeAt).toBeGreaterThanOrEqual(148);
+    // What it says itself is about this client alone.
+    server.resumeWithin = 60_000;
+    server.drop();
+    await has('resumed', 2);
+    server.close(CLOSE.tooSlow, '{"epoch":"e1","revision":2}');
+    await has('resumed', 3);
+    expect(server.connections).toBe(4);
+  });
+});
+
 describe('silence', () => {
   test('of three heartbeats is death; halfway it is asked', async () => {
     server.heartbeat = 60;

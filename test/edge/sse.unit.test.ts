@@ -192,10 +192,10 @@ test('a stream says why it ends, and when to come back', async () => {
   expect(full.events).toEqual([
     { event: 'close', id: undefined, retry: 2500, data: JSON.stringify({ code: CLOSE.full, reason }) },
   ]);
-  node.hub.drain(1000);
+  await node.hub.drain(20);
   await until('the stream ended', () => stream.ended);
   expect(stream.ended).toBe('end');
-  expect(stream.events.at(-1)).toMatchObject({ event: 'close', retry: 500 });
+  expect(stream.events.at(-1)).toMatchObject({ event: 'close', retry: 125 });
   expect(JSON.parse(stream.events.at(-1)?.data ?? '')).toMatchObject({ code: CLOSE.draining });
   expect(node.hub.connections).toBe(0);
   // The connection is good for more.

@@ -15,7 +15,7 @@ import type { Access } from '../../src/edge/identify.ts';
 import { frameGateOf, type Limits } from '../../src/edge/rate-limiting.ts';
 import { registrarOf } from '../../src/edge/ws/registrar.ts';
 import { watchRoute } from '../../src/edge/ws/watch.ts';
-import { Hub, type HubLimits } from '../../src/feed/hub.ts';
+import { Hub, type HubLimits, type HubMetrics } from '../../src/feed/hub.ts';
 import { HEARTBEAT_SLICES } from '../../src/feed/roster.ts';
 import type { SignsOfLife } from '../../src/feed/registrar.ts';
 import { Tail } from '../../src/feed/tail.ts';
@@ -81,13 +81,18 @@ export interface NodeOptions {
   readonly access?: Access;
   /** Of requests and of frames alike. */
   readonly rates?: Limits;
+  /** Shared with other nodes; none of them hears of another's commits by itself. */
+  readonly store?: MemoryStore;
+  readonly metrics?: HubMetrics;
+  /** What the feed takes for monotonic time, in milliseconds. */
+  readonly now?: () => number;
 }
 
 /** A node with everything but its database and its health checks, on a real port. */
 export class LiveNode {
-  readonly store = new MemoryStore();
-  readonly tail = new Tail(this.store);
-  readonly leases = new Leases(this.tail);
+  readonly store: MemoryStore;
+  readonly tail: Tail;
+  readonly leases: Leases;
   readonly hub: Hub;
   readonly instances: InstanceDesk;
   readonly registry: Registry;
@@ -100,7 +105,16 @@ export class LiveNode {
   app!: FastifyInstance;
   #beat: NodeJS.Timeout | undefined;
 
-  private constructor(limits: Partial<HubLimits>, rates: Limits | undefined) {
+  private constructor({
+    limits,
+    rates,
+    store = new MemoryStore(),
+    metrics = inertHubMetrics(),
+    now: monotonic = now,
+  }: NodeOptions) {
+    this.store = store;
+    this.tail = new Tail(store);
+    this.leases = new Leases(this.tail);
     const bus = new InProcessNetwork().join();
     this.hub = new Hub({
       tail: this.tail,
@@ -114,9 +128,9 @@ export class LiveNode {
         ringBytes: 1024 * 1024,
         ...limits,
       },
-      metrics: inertHubMetrics(),
+      metrics,
       log: { warn: () => {}, info: () => {} },
-      now,
+      now: monotonic,
       clock: () => this.clock(),
       random: () => 0.5,
       ...(rates !== undefined && { gate: frameGateOf(rates) }),
@@ -160,23 +174,19 @@ export class LiveNode {
   }
 
   /** Without a server in front. */
-  static async bare(limits: Partial<HubLimits> = {}): Promise<LiveNode> {
-    const node = new LiveNode(limits, undefined);
+  static async bare(limits: Partial<HubLimits> = {}, options: NodeOptions = {}): Promise<LiveNode> {
+    const node = new LiveNode({ ...options, limits });
     await node.tail.open();
     await node.hub.start({ entries: 0, bytes: 0 });
     node.tail.listen(node.hub);
     return node;
   }
 
-  static async open({
-    limits = {},
-    env = {},
-    access = { development: true },
-    rates,
-  }: NodeOptions = {}): Promise<LiveNode> {
+  static async open(options: NodeOptions = {}): Promise<LiveNode> {
+    const { env = {}, access = { development: true }, rates } = options;
     const loaded = loadConfig(env);
     if (!loaded.ok) throw new Error(loaded.errors.join('\n'));
-    const node = new LiveNode(limits, rates);
+    const node = new LiveNode(options);
     const { hub, tail, leases, instances, registry, audit, store } = node;
     const log = pino({ level: 'silent' });
     node.app = await buildApp({
@@ -247,7 +257,7 @@ export class LiveNode {
 
   async close(): Promise<void> {
     clearInterval(this.#beat);
-    this.hub.drain(0);
+    await this.hub.drain(0);
     this.app.server.closeAllConnections();
     await this.app.close();
   }

@@ -101,7 +101,7 @@ test('who watches what is listed, over every transport', async () => {
   expect(await ids('?service=orders.example.com')).toEqual(['1', '2']);
   expect(await ids('?service=iam.example.com')).toEqual(['1', '2', '3']);
   expect(await ids('?service=iam.example.com&transport=poll')).toEqual(['3']);
-  node.hub.drain(0);
+  await node.hub.drain(0);
   await poll;
 });
 

@@ -4,17 +4,34 @@ import { addTo, digestHex, emptyDigest, murmur3, removeFrom } from '../../src/do
 import { topicOf, type Selector } from '../../src/domain/selector.ts';
 import { ClientFrames, ServerFrames } from '../../src/protocol/frames.ts';
 import { parseClientFrame } from '../../src/protocol/parse-frame.ts';
-import { PROTOCOL, PROTOCOL_HASH, PROTOCOL_VERSION } from '../../src/protocol/version.ts';
+import { agreeOn, PROTOCOL, PROTOCOL_HASH, PROTOCOL_VERSION, SPOKEN } from '../../src/protocol/version.ts';
 
-// Number 1 has not been released: registrations, more filters and more codes of errors were added to it. After the first
-// release a new hash needs a new number.
-test('the frames are those of the protocol number: a changed schema needs a new number, or is a mistake', () => {
+// What is only added, as openapi/PUSH.md says under "Versions", is a new hash and no new number: registrations, filters, codes
+// of errors, `resumeWithin`, the reason `fenced`. Anything else is a new number, beside the old one.
+test('the frames are those of the protocol number: a changed schema adds something, or needs a new number, or is a mistake', () => {
   const hash = createHash('sha256').update(JSON.stringify({ ClientFrames, ServerFrames })).digest('hex');
   expect({ PROTOCOL, PROTOCOL_VERSION, hash }).toEqual({
     PROTOCOL: 'signalbox.v1',
     PROTOCOL_VERSION: 1,
     hash: PROTOCOL_HASH,
   });
+});
+
+test('both sides speak the newest version that both know, whatever the order of the offers', () => {
+  const spoken = [
+    { name: 'signalbox.v3', version: 3 },
+    { name: 'signalbox.v2', version: 2 },
+  ];
+  const agreed = (...offered: string[]): number | undefined => agreeOn(offered, spoken)?.version;
+  expect(agreed('signalbox.v2', 'signalbox.v3')).toBe(3);
+  expect(agreed('signalbox.v3', 'signalbox.v2', 'graphql-ws')).toBe(3);
+  expect(agreed('signalbox.v4', 'signalbox.v2', 'signalbox.v1')).toBe(2);
+  expect(agreed('signalbox.v1', 'signalbox.v4')).toBeUndefined();
+  // Who offers nothing knows nothing newer.
+  expect(agreed()).toBe(2);
+  const versions = SPOKEN.map(({ version }) => version);
+  expect(versions).toEqual(versions.toSorted((a, b) => b - a));
+  expect(new Set(SPOKEN.map(({ name }) => name)).size).toBe(SPOKEN.length);
 });
 
 test('PUSH8: the digest is the one that PUSH.md describes', () => {

@@ -10,6 +10,8 @@ export function inertHubMetrics(): HubMetrics {
     mismatches: inert,
     badFrames: inert,
     resets: inert,
+    resumes: inert,
+    logReads: inert,
     flushDelay: { observe: () => undefined },
   };
 }

@@ -60,6 +60,7 @@ const REASONS: Readonly<Record<Exclude<ResetFrame['reason'], 'unavailable'>, str
   future: 'it lies in the future',
   resync: 'the state was read anew',
   access: 'the caller may see other things now',
+  fenced: 'what this node has told may be wrong',
 };
 
 /** What is asked for, and what of it may be told. */
@@ -166,6 +167,10 @@ async function wait(deps: LogDeps, feed: PollHub, waiting: Waiting): Promise<Fou
       throw new Problem('invalid-token', 'The token is not taken: it has expired while the request waited.');
     case 'accessEnded':
       throw new Problem('forbidden', 'The caller may not read the log any more.');
+    case 'turnedAway':
+      throw new Problem('draining', { detail: 'This node takes no watchers now; another one does.', retryAfter: 1 });
+    case 'behind':
+      throw startOver(deps, from.revision, 'unavailable');
     case 'full':
       throw new Problem('overloaded', {
         detail: 'As many watch as this server takes (WATCH_MAX_SOCKETS); ask without wait, or again later.',
@@ -213,6 +218,7 @@ export function logRoutes(app: FastifyInstance, deps: EdgeDeps): void {
       response: answers({ 200: json('The changes.', CHANGES) }, [
         'start-over',
         'store-unavailable',
+        'draining',
         'overloaded',
         ...READ_PROBLEMS,
       ]),

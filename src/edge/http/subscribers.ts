@@ -162,9 +162,9 @@ const Bytes = (description: string) => Type.Integer({ description });
 const SUBSCRIPTION = Type.Object({
   id: Type.Optional(Type.String({ description: "The client's own, over WebSocket." })),
   topic: Type.String({ description: 'The canonical selector.' }),
-  phase: Type.Enum(['snapshot', 'following', 'reading', 'live', 'closed'], {
+  phase: Type.Enum(['snapshot', 'following', 'reading', 'looking', 'live', 'closed'], {
     description:
-      '`live`: gets changes as they come. `snapshot`: is being sent the state. `following`, `reading`: is being caught up, from memory or from the log.',
+      '`live`: gets changes as they come. `snapshot`: is being sent the state. `following`, `reading`: is being caught up, from memory or from the log. `looking`: has more than this node, which is asking the log.',
   }),
   sentRevision: Type.Optional(
     Type.Integer({ description: 'Everything up to there has been written; absent before the first whole snapshot.' }),

@@ -88,10 +88,17 @@ function chunkOf(text: string): Buffer {
 /** A comment, which clients pass over. */
 const PING = chunkOf(':\n\n');
 
-/** An id only where everything up to it has been written, since a client comes back with the last one that it saw. */
+/**
+ * The id of a reset. A client comes back with the last id that it saw, and after a reset it has nothing to go on from; nor
+ * is it to fall back on the position in its parameters, as it would with an id that is empty.
+ */
+export const RESET_ID = 'reset';
+
+/** An id of a position only where everything up to it has been written. */
 function eventOf(frame: Frame, epoch: string): string {
-  const id = frame.upTo === undefined ? '' : `id: ${epoch}:${frame.upTo}\n`;
-  return `event: ${typeOf(frame)}\n${id}data: ${frame.text}\n\n`;
+  const type = typeOf(frame);
+  const id = type === 'reset' ? RESET_ID : frame.upTo === undefined ? undefined : `${epoch}:${frame.upTo}`;
+  return `event: ${type}\n${id === undefined ? '' : `id: ${id}\n`}data: ${frame.text}\n\n`;
 }
 
 function retryOf(reason: string): string {

@@ -8,7 +8,7 @@ import type { Hub } from '../../feed/hub.ts';
 import { badHeader, badParameter } from '../../protocol/problem.ts';
 import { peerOf, requireRoom } from '../peer.ts';
 import { selectOf, selectParameters } from '../selection.ts';
-import { SseSocket } from './sse-socket.ts';
+import { RESET_ID, SseSocket } from './sse-socket.ts';
 
 export type StreamHub = Pick<Hub, 'connect' | 'head' | 'projects'>;
 
@@ -87,6 +87,7 @@ function sinceOf(
   { lastEventId, since, epoch }: Static<typeof StreamQuery>,
 ): Position | undefined {
   const header = headers['last-event-id'];
+  if (header === RESET_ID || (lastEventId === RESET_ID && !header)) return undefined;
   if (header !== undefined && header !== '') {
     return positionOf(String(header)) ?? fail(badHeader('Last-Event-ID', IS_NO_ID));
   }

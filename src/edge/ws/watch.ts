@@ -8,7 +8,7 @@ import type { Logger } from 'pino';
 import type { Hub } from '../../feed/hub.ts';
 import type { Registrar } from '../../feed/registrar.ts';
 import { badHeader, badParameter, Problem } from '../../protocol/problem.ts';
-import { PROTOCOL } from '../../protocol/version.ts';
+import { agreeOn, PROTOCOL, SPOKEN } from '../../protocol/version.ts';
 import { answers, MIN_REVISION } from '../openapi.ts';
 import { peerOf } from '../peer.ts';
 import { wantsEvents } from '../sse/accept.ts';
@@ -34,7 +34,7 @@ export const watchRoute =
         maxPayload: deps.maxFrameBytes,
         perMessageDeflate: false,
         clientTracking: false,
-        handleProtocols: (offered: Set<string>) => (offered.has(PROTOCOL) ? PROTOCOL : false),
+        handleProtocols: (offered: Set<string>) => agreeOn(offered)?.name ?? false,
       },
       errorHandler: (error, socket) => {
         deps.log.debug({ err: error }, 'a watch socket failed');
@@ -97,8 +97,8 @@ const StreamHeaders = Type.Object({
 
 function whyNoSocket({ headers, raw }: FastifyRequest): Problem | undefined {
   const offered = headers['sec-websocket-protocol'];
-  if (offered !== undefined && !offered.split(',').some((name) => name.trim() === PROTOCOL)) {
-    return badHeader('Sec-WebSocket-Protocol', `must offer ${PROTOCOL}`);
+  if (offered !== undefined && agreeOn(offered.split(',').map((name) => name.trim())) === undefined) {
+    return badHeader('Sec-WebSocket-Protocol', `must offer ${SPOKEN.map(({ name }) => name).join(' or ')}`);
   }
   // Passing them over would leave the client waiting for what it has not asked for.
   const parameter = /\?([^=&]+)/.exec(raw.url ?? '')?.[1];
@@ -112,7 +112,9 @@ const NOBODY: ReadonlySet<string> = new Set(['ETIMEDOUT', 'EHOSTUNREACH', 'ENETU
 function open(ws: WebSocket, request: FastifyRequest, deps: WatchDeps): void {
   release(ws);
   const socket = new WsSocket(ws);
-  const connection = deps.hub.connect(socket, peerOf(request, 'websocket'), deps.registrar);
+  const agreed = agreeOn(ws.protocol === '' ? [] : [ws.protocol]);
+  const peer = { ...peerOf(request, 'websocket'), ...(agreed && { protocol: agreed.version }) };
+  const connection = deps.hub.connect(socket, peer, deps.registrar);
   let seen = true;
   ws.on('error', (error: NodeJS.ErrnoException) => {
     deps.log.debug({ err: error }, 'a watch socket failed');

@@ -1,0 +1,32 @@
+import type { Entry } from '../../src/domain/item.ts';
+import type { Head } from '../../src/domain/position.ts';
+import { MemoryStore } from './memory-store.ts';
+
+/** A store that several nodes share: counts what they read, and can be made to wait. */
+export class CountedStore extends MemoryStore {
+  reads = { head: 0, changes: 0, load: 0 };
+  /** What reads wait for, once they are counted. */
+  gate: Promise<void> | undefined;
+
+  override async head(): Promise<Head> {
+    this.reads.head += 1;
+    await this.gate;
+    return super.head();
+  }
+
+  override async load(): ReturnType<MemoryStore['load']> {
+    this.reads.load += 1;
+    await this.gate;
+    return super.load();
+  }
+
+  override async changesSince(revision: number, limit: { entries: number; bytes: number }): Promise<Entry[]> {
+    this.reads.changes += 1;
+    await this.gate;
+    return super.changesSince(revision, limit);
+  }
+
+  countAnew(): void {
+    this.reads = { head: 0, changes: 0, load: 0 };
+  }
+}
