@@ -329,7 +329,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   });
   const away = reportOutages(log, metrics.storeErrors, monitor, cluster.conditions);
   if (tracing !== undefined) bus.subscribe(tracing.deliveries);
-  tail.follow(bus, away.failed);
+  tail.follow(bus, away.failed, metrics.news);
   const failed = (error: unknown): void => log.error({ err: error }, 'a background job failed; it will run again');
   const trim = (): Promise<void> =>
     trimHistory({ store, maxAgeMs: config.historyMaxAge, maxBytes: config.historyMaxBytes, clock: Date.now }).then(

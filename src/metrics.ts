@@ -4,7 +4,7 @@ import type { Cluster } from './cluster/cluster.ts';
 import { MODES, type Mode } from './cluster/conditions.ts';
 import type { SelfCheckDeps } from './cluster/self-check.ts';
 import type { Hub, HubMetrics } from './feed/hub.ts';
-import type { Tail } from './feed/tail.ts';
+import type { News, Tail } from './feed/tail.ts';
 import type { MonitorMetrics } from './health/metrics.ts';
 import type { Monitor } from './health/monitor.ts';
 import type { CommitLoop, CommitLoopDeps } from './registry/commit-loop.ts';
@@ -19,6 +19,8 @@ export interface Metrics {
   readonly storeErrors: { inc(): void };
   readonly selfCheck: SelfCheckDeps['metrics'];
   readonly membershipChanges: { inc(): void };
+  /** What became of the announcements of other nodes. */
+  readonly news: (kind: News) => void;
   /** A request was answered 429. */
   readonly turnedAway: (rateClass: string, why: string) => void;
   /** Reads what is a level rather than a count from the parts themselves, at the time of asking. */
@@ -47,6 +49,11 @@ export function createMetrics(): Metrics {
   const auditDropped = counter(
     'audit_dropped_total',
     'Audit entries that were lost: the database was away for too long',
+  );
+  const news = counter('bus_messages_total', 'Announcements of other nodes, by what became of them', ['kind']);
+  const fenced = counter(
+    'fenced_commits_total',
+    'Decisions about instances that were not committed, since another node owned them by then',
   );
   const turnedAway = counter(
     'requests_turned_away_total',
@@ -108,6 +115,7 @@ export function createMetrics(): Metrics {
       }),
     },
     commit: {
+      fenced: (count) => fenced.inc(count),
       batch(decided, committed, seconds, audited) {
         commands.inc(decided);
         if (committed === 0) return;
@@ -144,6 +152,7 @@ export function createMetrics(): Metrics {
         'Times the view was not what the database holds and was loaded anew',
       ),
     },
+    news: (kind) => news.inc({ kind }),
     membershipChanges: counter(
       'membership_changes_total',
       'Changes of who shares the leases and checks, as heard by this node',

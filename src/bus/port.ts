@@ -14,12 +14,19 @@ export interface Announcement {
   readonly trace?: readonly TracedRevision[];
 }
 
+export interface BusListener {
+  onAnnouncement(announcement: Announcement): void;
+  /** Announcements may have been missed (a reconnect). */
+  onGap(): void;
+  /** A message could not be read, as of another version; `onGap` follows. */
+  onUnreadable?(): void;
+}
+
 /** Carries announcements between nodes. It may lose, repeat and reorder them; it never delivers a node's own. */
 export interface Bus {
   /** Whether other nodes hear of commits through it now, as far as is known. A bus within one process is always here. */
   readonly state: 'here' | 'away';
   publish(announcement: Announcement): void;
-  /** `onGap` is called when announcements may have been missed (a reconnect). */
-  subscribe(listener: { onAnnouncement(a: Announcement): void; onGap(): void }): void;
+  subscribe(listener: BusListener): void;
   close(): Promise<void>;
 }

@@ -177,6 +177,7 @@ class RedisBus implements Bus {
       announcement = decodeAnnouncement(message);
     } catch (error) {
       this.#reportUnreadable(error);
+      for (const listener of this.#listeners) listener.onUnreadable?.();
       this.#gap();
       return;
     }

@@ -19,6 +19,9 @@ export interface TailListener {
 /** Why the view was loaded anew: another epoch, the log no longer reaches back to where it stood, or it was not the truth. */
 export type ReloadReason = 'epoch' | 'trimmed' | 'differs';
 
+/** What became of an announcement: its changes were taken, were here already, or are read from the log; or nobody could read it. */
+export type News = 'applied' | 'behind' | 'gap' | 'unreadable';
+
 interface Loaded {
   readonly head: Head;
   readonly items: readonly AnyItem[];
@@ -121,7 +124,7 @@ export class Tail {
   }
 
   /** Takes the news of other nodes from the bus, and reads the log for whatever was announced before. */
-  follow(bus: Bus, onError: (error: unknown) => void): void {
+  follow(bus: Bus, onError: (error: unknown) => void, count?: (news: News) => void): void {
     const read = (to: number): void => {
       this.catchUp()
         .then(() => {
@@ -132,9 +135,13 @@ export class Tail {
     };
     bus.subscribe({
       onAnnouncement: ({ epoch, entries, to }) => {
-        const known = epoch === this.#head.epoch && entries !== undefined && this.advance(entries);
-        if (!known) read(to);
+        const isOurs = epoch === this.#head.epoch;
+        const isBehind = isOurs && to <= this.#head.revision;
+        const isApplied = !isBehind && isOurs && entries !== undefined && this.advance(entries);
+        count?.(isBehind ? 'behind' : isApplied ? 'applied' : 'gap');
+        if (!isBehind && !isApplied) read(to);
       },
+      onUnreadable: () => count?.('unreadable'),
       onGap: () => read(this.#head.revision + 1),
     });
     read(this.#head.revision + 1);

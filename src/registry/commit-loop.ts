@@ -38,7 +38,11 @@ export interface CommitLoopDeps {
     /** Milliseconds that a command may wait for its turn. */
     readonly timeoutMs: number;
   };
-  readonly metrics: { batch(commands: number, revisions: number, seconds: number, audited: number): void };
+  readonly metrics: {
+    batch(commands: number, revisions: number, seconds: number, audited: number): void;
+    /** Decisions of the health checks that came too late: another node owns what they are about. */
+    fenced?(commands: number): void;
+  };
   /** Hears of commands that carry a trace; without it, nothing is traced. */
   readonly traces?: CommitTraces;
   /** Monotonic milliseconds. */
@@ -145,7 +149,7 @@ export class CommitLoop {
     const { ledger, store, bus, metrics, traces, now } = this.#deps;
     const started = now();
     // Terms only grow, so whatever was decided under an older one than another command's is over.
-    let waiting = underTerm(batch, highestFence(batch));
+    let waiting = this.#underTerm(batch, highestFence(batch));
     if (traces !== undefined) for (const { span } of waiting) span?.begun(waiting.length);
     while (waiting.length > 0) {
       if (this.#suspect) {
@@ -163,7 +167,7 @@ export class CommitLoop {
           ? await store.commit({ epoch, base, entries, audit, ...(fence !== undefined && { fence }) })
           : await this.#stands(epoch, base, fence);
       if (!current) {
-        if (fence !== undefined) waiting = underTerm(waiting, (await store.nodes.membership()).term);
+        if (fence !== undefined) waiting = this.#underTerm(waiting, (await store.nodes.membership()).term);
         await ledger.catchUp();
         continue;
       }
@@ -181,6 +185,18 @@ export class CommitLoop {
       metrics.batch(waiting.length, entries.length, (now() - started) / 1000, audit.length);
       return;
     }
+  }
+
+  /** Turns away what was decided under another term; those that name none stay. */
+  #underTerm(batch: readonly Waiting[], term: number | undefined): readonly Waiting[] {
+    const stays = batch.filter((waiting) => {
+      const fence = fenceOf(waiting);
+      if (fence === undefined || fence === term) return true;
+      waiting.reject(new RegistryUnavailable('fenced', 1));
+      return false;
+    });
+    if (stays.length < batch.length) this.#deps.metrics.fenced?.(batch.length - stays.length);
+    return stays;
   }
 
   /** Neither of the two goes back, so if each still stands when it is read, there was a time when both did. */
@@ -228,16 +244,6 @@ function highestFence(batch: readonly Waiting[]): number | undefined {
     if (fence !== undefined && fence > (highest ?? -1)) highest = fence;
   }
   return highest;
-}
-
-/** Turns away what was decided under another term; those that name none stay. */
-function underTerm(batch: readonly Waiting[], term: number | undefined): readonly Waiting[] {
-  return batch.filter((waiting) => {
-    const fence = fenceOf(waiting);
-    if (fence === undefined || fence === term) return true;
-    waiting.reject(new RegistryUnavailable('fenced', 1));
-    return false;
-  });
 }
 
 function unavailable(error: StoreUnavailable): RegistryUnavailable {

@@ -15,7 +15,7 @@ const COMING: readonly string[] = [
   'signalbox_membership_changes_total',
   'signalbox_self_check_total',
   'signalbox_self_check_reloads_total',
-  'signalbox_instances_owned',
+  'signalbox_instances_monitored',
   'signalbox_lease_renewals_total',
   'signalbox_lease_store_seconds',
   'signalbox_fenced_commits_total',
