@@ -94,6 +94,11 @@ export interface InstanceCommand extends Asked {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly instances: readonly InstanceEdit[];
+  /**
+   * The term of the membership that a decision of the health checks was made under: it is committed while that term stands,
+   * and otherwise not at all. Whoever else decides gives none.
+   */
+  readonly fence?: number;
 }
 
 export type Command = CatalogCommand | InstanceCommand;

@@ -14,7 +14,7 @@ export interface Membership {
   readonly gapFrom: number;
   /** From then on there was always a member that had been one before. What ran out earlier may have had nobody to tell (INS3). */
   readonly awakeSince: number;
-  /** Members that cannot reach the leases, sorted. They keep in memory what they hear, so nobody's lease runs out meanwhile (INS3). */
+  /** Nodes that cannot reach the leases, sorted. They keep in memory what they hear, so nobody's lease runs out meanwhile (INS3). */
   readonly withoutLeases: readonly string[];
 }
 
@@ -28,11 +28,13 @@ export const NO_MEMBERSHIP: Membership = {
   withoutLeases: [],
 };
 
-/** What is known of a node that wants to share the work. */
+/** What is known of a node. */
 export interface Candidate {
   readonly id: string;
   /** When it was last heard of. */
   readonly heardAt: number;
+  /** Whether it wants to share the work. */
+  readonly takesPart: boolean;
   readonly hasLeases: boolean;
 }
 
@@ -46,6 +48,8 @@ export interface MembershipLimits {
 /**
  * What the membership should be now; `undefined`: what it is. Who joins begins when everyone who was there before has either
  * heard of it or stopped by itself; what a lost member owned goes to the others at once, since it has stopped by itself.
+ * Nobody joins before the last who joined have begun: those who know when that is may not hear of another time. Whatever lies
+ * further ahead than it can was written before the database's clock was set back.
  */
 export function nextMembership(
   is: Membership,
@@ -53,43 +57,35 @@ export function nextMembership(
   now: number,
   { timeoutMs, claimMs }: MembershipLimits,
 ): Membership | undefined {
-  const live = candidates.filter(({ heardAt }) => now - heardAt < timeoutMs);
-  const members = live.map(({ id }) => id).toSorted();
-  const withoutLeases = live
-    .filter(({ hasLeases }) => !hasLeases)
-    .map(({ id }) => id)
-    .toSorted();
-  if (same(members, is.members) && same(withoutLeases, is.withoutLeases)) return undefined;
-  const stays = (id: string): boolean => members.includes(id);
-  const isHandingOver = now < is.since;
-  const before = (isHandingOver ? is.before : is.members).filter(stays);
+  const live = candidates.filter(({ heardAt }) => Math.abs(now - heardAt) < timeoutMs);
+  const withoutLeases = idsOf(live.filter(({ hasLeases }) => !hasLeases));
+  const wasSetBack = is.since > now + claimMs;
+  const isHandingOver = now < is.since && !wasSetBack;
+  const willing = idsOf(live.filter(({ takesPart }) => takesPart));
+  const goesOn = willing.filter((id) => is.members.includes(id));
+  const members = isHandingOver && goesOn.length > 0 ? goesOn : willing;
+  if (!wasSetBack && same(members, is.members) && same(withoutLeases, is.withoutLeases)) return undefined;
+  const lost = is.members.filter((id) => !members.includes(id));
+  const before = (isHandingOver ? is.before : is.members).filter((id) => members.includes(id));
   const joins = members.some((id) => !is.members.includes(id));
-  const lost = is.members.filter((id) => !stays(id));
-  const since = before.length === 0 ? now : joins ? now + claimMs : isHandingOver ? is.since : now;
-  const survives = is.members.some(stays);
+  const since = before.length > 0 && joins ? now + claimMs : isHandingOver && before.length > 0 ? is.since : now;
+  const gaps = [
+    since,
+    ...(isHandingOver ? [is.gapFrom] : []),
+    ...lost.map((id) => candidates.find((candidate) => candidate.id === id)?.heardAt ?? now - timeoutMs),
+  ];
   return {
     term: is.term + 1,
     members,
     before,
     since,
-    gapFrom: lost.length === 0 ? (isHandingOver ? is.gapFrom : since) : gapOf(is, lost, candidates, now, timeoutMs),
-    awakeSince: survives ? is.awakeSince : now,
+    gapFrom: Math.min(...gaps),
+    awakeSince: lost.length < is.members.length ? Math.min(is.awakeSince, now) : now,
     withoutLeases,
   };
 }
 
-/** From when on what the lost members owned may not have been done. */
-function gapOf(
-  is: Membership,
-  lost: readonly string[],
-  candidates: readonly Candidate[],
-  now: number,
-  timeoutMs: number,
-): number {
-  const heard = lost.map((id) => candidates.find((candidate) => candidate.id === id)?.heardAt ?? now - timeoutMs);
-  const earlier = now < is.since ? [is.gapFrom] : [];
-  return Math.min(...heard, ...earlier);
-}
+const idsOf = (candidates: readonly Candidate[]): string[] => candidates.map(({ id }) => id).toSorted();
 
 /** Who owns a key at a time; `undefined` when there is nobody. */
 export function ownerOf({ members, before, since }: Membership, key: string, at: number): string | undefined {

@@ -1,22 +1,29 @@
 import type { Logger } from 'pino';
 import type { InstanceCommand } from '../domain/command.ts';
+import { milliseconds } from '../domain/duration.ts';
 import { byKind } from '../domain/indexes.ts';
 import type { GuardLimits } from '../domain/instances/eviction-guard.ts';
-import { observe } from '../domain/instances/health.ts';
+import { carryOver, observe } from '../domain/instances/health.ts';
 import type { ActiveCheck } from '../domain/instances/check.ts';
 import type { Item } from '../domain/item.ts';
 import { instanceName } from '../domain/names.ts';
 import type { View } from '../domain/view.ts';
 import type { FoldedEntry, TailListener } from '../feed/tail.ts';
+import type { Known, Leases } from '../leases/port.ts';
 import type { Verdict } from '../registry/commit-loop.ts';
+import { RegistryUnavailable } from '../registry/errors.ts';
+import type { Claims } from './claims.ts';
+import { ClaimsWatch, type Gap } from './claims-watch.ts';
 import { DueQueue } from './due-queue.ts';
-import { Groups } from './groups.ts';
+import { Groups, type Group } from './groups.ts';
+import { LeaseReader } from './lease-reader.ts';
 import type { MonitorMetrics } from './metrics.ts';
 import type { Moment } from './moment.ts';
 import type { GuardReport, InstanceReport, Monitoring, SignsOfLife } from './monitoring.ts';
-import { nextLook } from './next-look.ts';
+import { LISTEN_MS, nextLook, type Lookouts } from './next-look.ts';
+import { failingIn, Notebook } from './notebook.ts';
 import { Outbox } from './outbox.ts';
-import type { Poll, Probe } from './poll.ts';
+import { EAGER_MS, type Clocks, type Poll, type Probe } from './poll.ts';
 import { Poller } from './poller.ts';
 import type { Finding, Prober } from './probe.ts';
 import { reportOf } from './report.ts';
@@ -27,12 +34,18 @@ import { reasonOf, wishOf } from './wish.ts';
 export interface MonitorDeps {
   readonly registry: { execute(command: InstanceCommand): Promise<Verdict> };
   readonly view: () => View;
+  /** What of it all is this node's; `claimsChanged` is to be called when that has changed. */
+  readonly claims: Claims;
+  /** Where nodes share the work, what they have heard and found. Without it nobody else hears anything. */
+  readonly leases?: Pick<Leases, 'read' | 'note' | 'forget'>;
   readonly prober: Pick<Prober, 'probe' | 'forget'>;
   readonly limits: {
     readonly enabled: boolean;
     /** So many checks run at once at most. */
     readonly concurrency: number;
     readonly guard: GuardLimits;
+    /** A node that the others have not heard of for so long has lost its share to them. Milliseconds; needed where there are others. */
+    readonly nodeTimeoutMs?: number;
   };
   readonly metrics: MonitorMetrics;
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
@@ -55,8 +68,8 @@ const MAX_PER_TICK = 20_000;
 const GOLDEN_RATIO = 0.618_033_988_749_895;
 
 /**
- * Keeps the leases and runs the checks of all instances, and has the registry write what they come to. What is known
- * here is how long ago something was heard and what was found; what holds is in the view alone.
+ * Keeps the leases and runs the checks of all instances that are this node's, and has the registry write what they come to. What
+ * is known here is how long ago something was heard and what was found; what holds is in the view alone.
  */
 export class Monitor implements Monitoring, TailListener {
   readonly #deps: MonitorDeps;
@@ -65,29 +78,41 @@ export class Monitor implements Monitoring, TailListener {
   readonly #groups: Groups;
   readonly #poller: Poller;
   readonly #outbox: Outbox;
+  readonly #watch: ClaimsWatch;
+  readonly #lookouts: Lookouts;
+  readonly #reader: LeaseReader | undefined;
+  readonly #notebook: Notebook | undefined;
   /** What waits for the database. */
   readonly #blocked = new Set<Tracked>();
   #isRunning = false;
   #isStoreAway = false;
+  #areLeasesAway = false;
+  #isFenced = false;
+  #taken = 0;
   #grantedAt = 0;
   #lastTick = 0;
   #retryAt = -Infinity;
   #spread = 0;
 
   constructor(deps: MonitorDeps) {
-    const { registry, view, prober, limits, metrics, log, now, clock, random } = deps;
+    const { registry, view, claims, leases, prober, limits, metrics, log, now, clock, random } = deps;
     this.#deps = deps;
-    this.#groups = new Groups({ limits: limits.guard, view, clock, log });
+    this.#groups = new Groups({ limits: limits.guard, claims, view, clock, log });
+    this.#watch = new ClaimsWatch({ claims, timeoutMs: limits.nodeTimeoutMs ?? 0 });
     this.#roster = new Roster({
       groups: this.#groups,
       prober,
       metrics,
       clock,
+      clocks: () => this.#clocks(),
       random,
-      onNews: (tracked, time) => this.#wake(tracked, time),
+      onNews: (tracked, time) => {
+        this.#follow(tracked, time);
+        this.#wake(tracked, time);
+      },
       onGone: (tracked) => {
-        this.#queue.remove(tracked);
-        this.#blocked.delete(tracked);
+        if (tracked.taken) this.#notebook?.forget(tracked.key);
+        this.#letGo(tracked);
       },
     });
     this.#poller = new Poller({
@@ -98,15 +123,22 @@ export class Monitor implements Monitoring, TailListener {
       onEnd: (tracked, poll, probe, finding) => this.#checked(tracked, poll, probe, finding),
       onError: (error) => log.error({ err: error }, 'a check could not be run'),
     });
+    if (leases !== undefined) {
+      this.#reader = new LeaseReader({ leases, now, onAnswer: (...answer) => this.#learned(...answer) });
+      this.#notebook = new Notebook(leases);
+    }
+    this.#lookouts = { poller: this.#poller, claims, ask: (tracked) => this.#reader?.want(tracked) };
     this.#outbox = new Outbox({
       registry,
+      fence: () => claims.fence,
       clock,
       onAnswer: (tracked, before) => this.#answered(tracked, before),
       onWorked: () => {
         this.#retryAt = -Infinity;
       },
       onFailed: (error) => {
-        if (this.#retryAt === -Infinity)
+        this.#isFenced = error instanceof RegistryUnavailable && error.code === 'fenced';
+        if (this.#retryAt === -Infinity && !this.#isFenced)
           log.warn({ err: error }, 'what checks have found could not be written; it will be tried again');
         this.#retryAt = now() + RETRY_MS;
       },
@@ -117,8 +149,9 @@ export class Monitor implements Monitoring, TailListener {
     return this.#deps.limits.enabled;
   }
 
+  /** Instances whose leases this node keeps or that it checks. */
   get tracked(): number {
-    return this.#roster.size;
+    return this.#taken;
   }
 
   /** Instances that have failed and are kept by the eviction guard. */
@@ -140,8 +173,19 @@ export class Monitor implements Monitoring, TailListener {
     const now = this.#deps.now();
     this.#isRunning = true;
     this.#lastTick = now;
-    this.#grantedAt = now;
-    for (const item of this.#instances()) this.#spreadCheck(this.#roster.add(item, now), now);
+    // What others may have heard is asked for; what they have not is taken to have been heard then.
+    this.#grantedAt = this.#reader === undefined ? now : Number.NEGATIVE_INFINITY;
+    const { gap } = this.#watch.look(now);
+    for (const item of this.#instances()) {
+      const tracked = this.#roster.add(item, now);
+      tracked.begunAt = Number.NEGATIVE_INFINITY;
+      if (this.#reader !== undefined && tracked.lease !== undefined) tracked.lease.grantedAt = Number.NEGATIVE_INFINITY;
+      if (!tracked.group.ours) continue;
+      if (this.#deps.claims.fence === undefined) {
+        this.#hold(tracked);
+        this.#spreadCheck(tracked, now);
+      } else this.#take(tracked, now, gap);
+    }
     this.#takeOverGuards(now);
   }
 
@@ -155,17 +199,20 @@ export class Monitor implements Monitoring, TailListener {
     const now = this.#deps.now();
     const readUntil = this.#lastTick;
     this.#lastTick = now;
+    this.#lookAtClaims(now);
     if (now - readUntil > ABSENT_MS) this.#wasAbsent(now, now - readUntil);
-    const moment = { now, readUntil, grantedAt: this.#grantedAt };
+    const moment = this.#moment(now, readUntil);
     for (let left = MAX_PER_TICK; left > 0; left--) {
       const tracked = this.#queue.take(now);
       if (tracked === undefined) break;
       this.#examine(tracked, moment);
     }
-    if (!this.#isStoreAway && now >= this.#retryAt) {
+    if (!this.#isStoreAway && now >= this.#retryAt && this.#deps.claims.stands) {
       this.#groups.decide(now, this.#outbox, (tracked) => this.#stillFails(tracked, moment), reasonOf);
     }
     this.#outbox.flush();
+    this.#reader?.flush();
+    this.#notebook?.flush();
   }
 
   renew(id: string, generation?: number): boolean {
@@ -194,7 +241,7 @@ export class Monitor implements Monitoring, TailListener {
   report(id: string): InstanceReport | undefined {
     const tracked = this.#roster.get(id);
     const now = this.#deps.now();
-    return tracked && reportOf(tracked, { now, readUntil: now, grantedAt: this.#grantedAt });
+    return tracked?.taken === true ? reportOf(tracked, this.#moment(now, now)) : undefined;
   }
 
   guards(): readonly GuardReport[] {
@@ -215,6 +262,33 @@ export class Monitor implements Monitoring, TailListener {
     this.#grant(now);
     for (const tracked of this.#blocked) this.#wake(tracked, now);
     this.#blocked.clear();
+  }
+
+  /** What this node may do is another than before, or may be: it joins, leaves, is heard again, or others do. */
+  claimsChanged(): void {
+    if (!this.#isRunning) return;
+    const now = this.#deps.now();
+    const { gap, resumes } = this.#watch.look(now);
+    if (this.#isFenced) this.#retryAt = Number.NEGATIVE_INFINITY;
+    this.#isFenced = false;
+    if (resumes) this.#grant(now);
+    this.#claim('all', gap, now);
+  }
+
+  /** The leases that nodes share cannot be reached: none runs out. */
+  leasesAway(): void {
+    this.#areLeasesAway = true;
+  }
+
+  /** They can be reached again: every lease has its full length from now on (INS3). */
+  leasesBack(): void {
+    this.#areLeasesAway = false;
+    this.#grant(this.#deps.now());
+  }
+
+  /** What they knew is lost, or cannot be relied on: every lease has its full length from now on (INS3). */
+  leasesLost(): void {
+    this.#grant(this.#deps.now());
   }
 
   onAdvance(entries: readonly FoldedEntry[]): void {
@@ -241,13 +315,104 @@ export class Monitor implements Monitoring, TailListener {
     return item?.kind === 'instance' && (generation === undefined || generation === item.value.generation);
   }
 
+  #clocks(): Clocks {
+    return { now: this.#deps.now(), sharedNow: this.#deps.claims.sharedNow };
+  }
+
+  #moment(now: number, readUntil: number): Moment {
+    const { sharedNow, awakeSince, leasesRun } = this.#deps.claims;
+    const grantedAt = Math.max(this.#grantedAt, now - (sharedNow - awakeSince));
+    const stopped = this.#areLeasesAway || !leasesRun;
+    return { now, readUntil, grantedAt, leases: this.#reader === undefined ? 'own' : stopped ? 'stopped' : 'shared' };
+  }
+
+  /** Time alone may have changed what is whose. */
+  #lookAtClaims(now: number): void {
+    if (this.#watch.isPast) this.claimsChanged();
+    else if (this.#groups.isTurning) this.#claim('turning', this.#watch.look(now).gap, now);
+    this.#watch.touch();
+  }
+
+  #claim(which: 'all' | 'turning', gap: Gap, now: number): void {
+    const { gained, lost } = this.#groups.claim(which);
+    if (gained.size === 0 && !lost) return;
+    for (const tracked of this.#roster.all()) this.#follow(tracked, now, gap);
+    this.#takeOverGuards(now, (group) => gained.has(group));
+  }
+
+  /** Looks at it here if its group is this node's, and otherwise not. */
+  #follow(tracked: Tracked, now: number, gap?: Gap): void {
+    if (tracked.group.ours === tracked.taken) return;
+    if (tracked.taken) {
+      this.#letGo(tracked);
+      tracked.poll?.handOver();
+    } else if (gap === undefined) this.#hold(tracked);
+    else this.#take(tracked, now, gap);
+  }
+
+  #hold(tracked: Tracked): void {
+    tracked.taken = true;
+    this.#taken += 1;
+  }
+
+  #letGo(tracked: Tracked): void {
+    if (tracked.taken) this.#taken -= 1;
+    tracked.taken = false;
+    this.#queue.remove(tracked);
+    this.#blocked.delete(tracked);
+  }
+
+  /** It comes from another node, or from a process before this one. */
+  #take(tracked: Tracked, now: number, { from, isDeath, handedOverAt }: Gap): void {
+    this.#hold(tracked);
+    const { lease, poll, item, group } = tracked;
+    if (lease !== undefined) lease.inheritedAt = handedOverAt;
+    if (poll !== undefined) {
+      const { claims } = this.#deps;
+      const { timeout, unhealthyAfter } = item.value.check as ActiveCheck;
+      const clocks = { now, sharedNow: claims.sharedNow };
+      const gapFrom = isDeath ? from - milliseconds(timeout) : from;
+      // Whoever had it has decided about it, though that need not have been a change.
+      const isSettled =
+        tracked.begunAt + unhealthyAfter * (EAGER_MS + milliseconds(timeout)) < now - (clocks.sharedNow - gapFrom);
+      if (isSettled) poll.settle(clocks);
+      if (poll.health.decided) poll.takeOver(gapFrom, (slot) => claims.ownsSlot(group.key, slot), clocks);
+      else this.#spreadCheck(tracked, now);
+    }
+    this.#wake(tracked, now);
+  }
+
+  /** The leases that nodes share have answered. */
+  #learned(tracked: Tracked, { age, note }: Known, askedAt: number): void {
+    const now = this.#deps.now();
+    const { lease, poll, item } = tracked;
+    lease?.learn(age === undefined ? undefined : now - age, askedAt, this.#moment(now, this.#lastTick));
+    if (poll?.heirFrom !== undefined) {
+      const earlier = failingIn(note);
+      const counts = earlier !== undefined && earlier.slot + poll.interval >= Math.min(poll.heirFrom, poll.heirAt);
+      if (counts) poll.health = carryOver(poll.health, earlier.failures, item.value.check as ActiveCheck);
+      poll.heirFrom = undefined;
+      this.#noteDown(tracked, poll, poll.heirAt);
+    }
+    this.#wake(tracked, now);
+  }
+
+  /** Failures that have come to no decision are written down for the node that has the instance next. */
+  #noteDown({ key, status }: Tracked, poll: Poll, slot: number): void {
+    const { failures } = poll.health;
+    const isNotable = failures > 0 && status !== 'critical';
+    if (isNotable) this.#notebook?.note(key, { failures, slot });
+    else if (poll.isNoted) this.#notebook?.note(key, undefined);
+    poll.isNoted = isNotable;
+  }
+
   /** Looks at it no later than at that time. */
   #wake(tracked: Tracked, at: number): void {
-    if (!tracked.gone && (tracked.slot < 0 || at < tracked.dueAt)) this.#queue.set(tracked, at);
+    if (!tracked.gone && tracked.taken && (tracked.slot < 0 || at < tracked.dueAt)) this.#queue.set(tracked, at);
   }
 
   #examine(tracked: Tracked, moment: Moment): void {
-    const lookAt = Math.min(nextLook(tracked, moment, this.#poller), this.#decide(tracked, moment));
+    const lookAt = Math.min(nextLook(tracked, moment, this.#lookouts), this.#decide(tracked, moment));
     this.#queue.set(tracked, Math.max(lookAt, moment.now + 1));
   }
 
@@ -269,6 +434,10 @@ export class Monitor implements Monitoring, TailListener {
       return Infinity;
     }
     if (moment.now < this.#retryAt) return this.#retryAt;
+    if (!this.#groups.mayDecide(tracked.group)) return moment.now + TICK_MS;
+    // It may have been heard elsewhere since it was last asked about, though it stayed critical all the time.
+    const isStale = moment.leases !== 'own' && tracked.lease?.wasReadAfter(tracked.removedAt(moment)) === false;
+    if (wish.is === 'removal' && isStale) return moment.now + LISTEN_MS;
     if (wish.is === 'removal') this.#outbox.deregister(tracked);
     else this.#outbox.status(tracked, wish.status, reasonOf(tracked, wish.status), wish.proven);
     return Infinity;
@@ -281,16 +450,28 @@ export class Monitor implements Monitoring, TailListener {
   }
 
   #checked(tracked: Tracked, poll: Poll, probe: Probe, finding: Finding | undefined): void {
-    const { now, clock, random, metrics } = this.#deps;
-    const time = now();
-    if (finding !== undefined) {
+    const { clock, metrics } = this.#deps;
+    const clocks = this.#clocks();
+    const time = clocks.now;
+    const slot = probe.slot ?? clocks.sharedNow - (time - probe.startedAt);
+    if (probe.discarded) {
+      const before = probe.handedOver;
+      if (before !== undefined && finding?.status === 'critical')
+        this.#notebook?.note(tracked.key, { failures: before + 1, slot });
+    } else if (finding !== undefined) {
       const { status, reason } = finding;
       metrics.checks.inc({ status });
       tracked.remember({ at: clock(), status, reason, durationMs: Math.round(time - probe.startedAt) });
       poll.health = observe(poll.health, status, tracked.status, tracked.item.value.check as ActiveCheck);
       poll.hasProof = status !== 'critical' && probe.canProve;
+      if (poll.heirFrom === undefined) this.#noteDown(tracked, poll, slot);
+      else if (poll.health.failures === 0 || this.#reader === undefined) poll.heirFrom = undefined;
+      else {
+        if (poll.health.failures === 1) poll.heirAt = slot;
+        this.#reader.want(tracked);
+      }
     }
-    if (!probe.discarded) poll.scheduleNext(random());
+    if (!probe.discarded) poll.scheduleNext(clocks);
     this.#wake(tracked, time);
   }
 
@@ -314,7 +495,7 @@ export class Monitor implements Monitoring, TailListener {
       if (poll === undefined) continue;
       const isDue = poll.probe !== undefined || poll.checkAt <= now;
       poll.startOver();
-      if (isDue) this.#spreadCheck(tracked, now);
+      if (isDue && tracked.taken) this.#spreadCheck(tracked, now);
       this.#wake(tracked, now);
     }
     this.#grant(now);
@@ -329,11 +510,12 @@ export class Monitor implements Monitoring, TailListener {
   #spreadCheck(tracked: Tracked, now: number): void {
     const { poll } = tracked;
     this.#spread = (this.#spread + GOLDEN_RATIO) % 1;
-    if (poll !== undefined) poll.checkAt = now + this.#spread * poll.pace;
+    if (poll?.health.decided === true) poll.resume(this.#clocks());
+    else if (poll !== undefined) poll.checkAt = now + this.#spread * poll.pace;
     this.#queue.set(tracked, now);
   }
 
-  #takeOverGuards(now: number): void {
-    this.#groups.takeOver(this.#roster.all(), now, now + this.#deps.limits.guard.windowMs);
+  #takeOverGuards(now: number, isMeant?: (group: Group) => boolean): void {
+    this.#groups.takeOver(this.#roster.all(), now, now + this.#deps.limits.guard.windowMs, isMeant);
   }
 }

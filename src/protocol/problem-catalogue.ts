@@ -193,6 +193,12 @@ export const PROBLEMS = {
     meaning:
       'The node runs with HEALTH_CHECKS=off, so it does not renew leases. Nothing was renewed: send renewals to the node that has it on.',
   },
+  fenced: {
+    status: 503,
+    title: 'This node no longer owns what it decided about',
+    meaning:
+      'Nodes share the health checks, and the one that decided this had lost its share to another meanwhile. Nothing was written: the node that has it decides anew. No request of a caller is answered so.',
+  },
   draining: {
     status: 503,
     title: 'The server is shutting down',
