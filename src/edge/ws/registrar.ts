@@ -75,8 +75,8 @@ export function registrarOf({ instances, monitoring, state, audit, log }: Regist
         const outcome = await instances.register(caller, body, { ...(origin && { origin }) });
         if (!outcome.ok) return outcome;
         const { id, item, revision } = outcome.value;
-        const { generation, check } = item.value;
-        return { ok: true, value: { instance: { id, name: item.name, generation, ...leaseOf(check) }, revision } };
+        const { generation } = item.value;
+        return { ok: true, value: { instance: { id, name: item.name, generation, ...leaseOf(item.value) }, revision } };
       }),
     deregister: (caller, id, generation, origin) =>
       decide({ caller, target: { name: instanceName(id) }, origin }, async () => {
@@ -84,10 +84,16 @@ export function registrarOf({ instances, monitoring, state, audit, log }: Regist
         if (!outcome.ok) return outcome;
         return { ok: true, value: { revision: outcome.value.revision } };
       }),
-    renew: (caller, id, generation) =>
-      state.view.seenBy(sightOf(caller)).get(instanceName(id)) !== undefined &&
-      authorize(caller, 'instance.register', { name: instanceName(id) }, state.view).allowed &&
-      monitoring.renew(id, generation),
+    renew: (caller, id, generation) => {
+      if (state.view.seenBy(sightOf(caller)).get(instanceName(id)) === undefined) return false;
+      if (!authorize(caller, 'instance.register', { name: instanceName(id) }, state.view).allowed) return false;
+      const renewed = monitoring.renew(id, generation);
+      if (typeof renewed === 'boolean') return renewed;
+      return renewed.then(
+        (value) => ({ ok: true, value }),
+        (error: unknown) => failed(errorOf(error, log)),
+      );
+    },
     attach: (id, life) => monitoring.attach(id, life),
     detach: (id, life) => monitoring.detach(id, life),
   };
@@ -112,6 +118,6 @@ function errorOf(error: unknown, log: RegistrarDeps['log']): Failure['error'] {
   if (error instanceof RegistryUnavailable) {
     return { code: 'unavailable', message: PROBLEMS[error.code].title, retryAfter: error.retryAfterSeconds };
   }
-  log.error({ err: error }, 'a registration over a watch socket failed');
+  log.error({ err: error }, 'a request of an instance over a watch socket failed');
   return { code: 'unavailable', message: 'the server made a mistake; its log has more', retryAfter: 5 };
 }
