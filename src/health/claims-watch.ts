@@ -16,6 +16,9 @@ export interface ClaimsWatchDeps {
   readonly timeoutMs: number;
 }
 
+/** Who has looked so lately has not been held up. */
+const SOON_MS = 1000;
+
 /** Keeps what the claims were when this node last looked, so that it sees what has become of them. */
 export class ClaimsWatch {
   readonly #deps: ClaimsWatchDeps;
@@ -24,6 +27,8 @@ export class ClaimsWatch {
   #fence: number | undefined;
   /** Of the shared clock. */
   #lookedAt = Number.POSITIVE_INFINITY;
+  /** Of the shared clock: it stopped in order, and what was due until then is its own. */
+  #actedUntil = Number.NEGATIVE_INFINITY;
   #stoppedAt = Number.POSITIVE_INFINITY;
 
   constructor(deps: ClaimsWatchDeps) {
@@ -42,6 +47,7 @@ export class ClaimsWatch {
     const { stands, leasesRun, fence, sharedNow } = claims;
     const resumes = leasesRun && !this.#leasesRan;
     const gap = this.#gap(now, sharedNow);
+    if (this.#stood && !stands) this.#actedUntil = sharedNow - this.#lookedAt < SOON_MS ? sharedNow : -Infinity;
     if (this.#stood && !stands) this.#stoppedAt = Math.min(this.#lookedAt, sharedNow);
     if (stands) this.#stoppedAt = Number.POSITIVE_INFINITY;
     this.#stood = stands;
@@ -49,6 +55,12 @@ export class ClaimsWatch {
     this.#fence = fence;
     this.#lookedAt = sharedNow;
     return { gap, resumes };
+  }
+
+  /** Whether a slot that was due was for this node to do, although another may be in charge now. */
+  wasOurs(group: string, slot: number): boolean {
+    const { claims } = this.#deps;
+    return claims.stands ? claims.ownsSlot(group, slot) : slot <= this.#actedUntil;
   }
 
   /** It was still in charge. */

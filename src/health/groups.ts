@@ -181,6 +181,19 @@ export class Groups {
       if (status === 'critical' && held.has(group)) group.guard.lost(item.id, now);
   }
 
+  /** Who became critical within the window before this process began, by the clocks on the wall. */
+  recall(tracked: Iterable<Tracked>, now: number): void {
+    const { clock, limits } = this.#deps;
+    const ages = new Map<Tracked, number>();
+    for (const each of tracked) {
+      if (each.status !== 'critical') continue;
+      const age = Math.max(0, clock() - Date.parse(each.item.value.statusSince));
+      if (age < limits.windowMs) ages.set(each, age);
+    }
+    const oldestFirst = [...ages].toSorted(([, a], [, b]) => b - a);
+    for (const [{ item, group }, age] of oldestFirst) group.guard.lost(item.id, now - age);
+  }
+
   /** Called once per tick. `stillFails` looks again at one that is about to go. */
   decide(
     now: number,

@@ -186,6 +186,7 @@ export class Monitor implements Monitoring, TailListener {
         this.#spreadCheck(tracked, now);
       } else this.#take(tracked, now, gap);
     }
+    if (this.#deps.claims.fence !== undefined) this.#groups.recall(this.#roster.all(), now);
     this.#takeOverGuards(now);
   }
 
@@ -345,7 +346,9 @@ export class Monitor implements Monitoring, TailListener {
     if (tracked.group.ours === tracked.taken) return;
     if (tracked.taken) {
       this.#letGo(tracked);
-      tracked.poll?.handOver();
+      const { poll } = tracked;
+      const isOurs = (slot: number): boolean => this.#watch.wasOurs(tracked.group.key, slot);
+      if (poll?.handOver(isOurs, this.#clocks()) === true) this.#poller.want(tracked, poll);
     } else if (gap === undefined) this.#hold(tracked);
     else this.#take(tracked, now, gap);
   }

@@ -27,7 +27,7 @@ export const EAGER_MS = 1000;
 /** An eager check that starts so much later than due moves the ones after it; less does not, so that the delays do not add up. */
 const LATE_MS = 500;
 /** Clocks agree about a time to this. */
-const NEAR_MS = 1;
+const NEAR_MS = 0.01;
 
 /** When an instance is checked, and what that has found. */
 export class Poll {
@@ -54,6 +54,8 @@ export class Poll {
   isNoted = false;
   #lastSlot = Number.NEGATIVE_INFINITY;
   #countedFrom = 0;
+  /** Failures in a row when it was handed over with a check still to be made. */
+  #leaving: number | undefined;
 
   constructor(id: string, check: ActiveCheck, checkAt: number, decided: boolean) {
     this.#id = id;
@@ -79,7 +81,9 @@ export class Poll {
     this.#countedFrom = now - this.checkAt > LATE_MS ? now : this.checkAt;
     this.waiting = false;
     if (this.slot !== undefined) this.#lastSlot = this.slot;
-    this.probe = { startedAt: now, slot: this.slot, discarded: false, handedOver: undefined, canProve: true };
+    const handedOver = this.#leaving;
+    const discarded = handedOver !== undefined;
+    this.probe = { startedAt: now, slot: this.slot, discarded, handedOver, canProve: true };
     return this.probe;
   }
 
@@ -100,6 +104,7 @@ export class Poll {
   takeOver(gapFrom: number, isOurs: (slot: number) => boolean, clocks: Clocks): void {
     const missed = slotAt(this.slots, clocks.sharedNow);
     this.heirFrom = gapFrom;
+    this.#leaving = undefined;
     if (missed <= this.#lastSlot || missed < gapFrom || !isOurs(missed)) return this.resume(clocks);
     this.slot = missed;
     this.checkAt = clocks.now + catchUpDelay(this.#id);
@@ -136,13 +141,21 @@ export class Poll {
     if (this.probe !== undefined) this.probe.discarded = true;
   }
 
-  /** It is another node's from here on. */
-  handOver(): void {
+  /**
+   * It is another node's from here on. True: the check that is due now, or waits for its turn, was still to be made here, and is
+   * then to be started; like one that is under way it says nothing but that it failed.
+   */
+  handOver(isOurs: (slot: number) => boolean, { sharedNow }: Clocks): boolean {
     const { failures } = this.health;
+    const { slot, probe, waiting } = this;
     this.startOver();
-    if (this.probe !== undefined) this.probe.handedOver ??= failures;
+    if (probe !== undefined) probe.handedOver ??= failures;
     this.heirFrom = undefined;
     this.isNoted = false;
+    const isLeft = probe === undefined && slot !== undefined && slot <= sharedNow && isOurs(slot);
+    this.#leaving = isLeft ? failures : undefined;
+    this.waiting = waiting && isLeft;
+    return isLeft;
   }
 
   /** What was found up to now shows nothing about who is at the address. */
