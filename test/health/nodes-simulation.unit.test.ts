@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { SimNode } from './sim-node.ts';
-import { TAKEOVER_MS, World } from './sim-world.ts';
+import { World } from './sim-world.ts';
 
 const CLIENTS = 28;
 const MAX_NODES = 4;
@@ -53,7 +53,7 @@ async function mishap(world: World): Promise<void> {
   } else if (roll < 26) {
     node.pausedUntil = world.now + 300 + random.below(8000);
     world.happened(true);
-    world.later(node.pausedUntil - world.now, () => undefined);
+    world.later(node.pausedUntil - world.now);
   } else if (roll < 36) {
     if (up.length < MAX_NODES) world.start();
     world.happened(true);
@@ -76,7 +76,9 @@ async function mishap(world: World): Promise<void> {
   } else if (roll < 66) {
     world.leases.failing = random.pick(['away', 'answers-lost'] as const);
     world.happened(true);
-    world.later(500 + random.below(8000), () => world.leasesAreBack());
+    world.later(500 + random.below(8000), () => {
+      if (world.leases.failing !== false) world.leasesAreBack();
+    });
   } else if (roll < 69) {
     world.leases.lose();
     world.leasesAreBack();
@@ -88,7 +90,7 @@ async function mishap(world: World): Promise<void> {
   else for (const each of world.clients) if (random.chance(0.6)) world.begin(each);
 }
 
-const RUNS = Number(process.env['NODES_RUNS'] ?? 40);
+const RUNS = Number(process.env['NODES_RUNS'] ?? 20);
 const ONLY = process.env['NODES_SEED'];
 const BROKEN = process.env['NODES_BROKEN']?.split(',') ?? [];
 
@@ -121,10 +123,9 @@ describe('several nodes under random histories', () => {
     "INS1 INS3 INS4 hold whatever goes wrong, and nobody decides about what is another node's",
     async () => {
       const totals = await judge('chaos', (seed) => chaos(seed, 12, BROKEN));
-      for (const what of ['critical', 'takeovers', 'acks', 'refused', 'trips']) {
+      for (const what of ['critical', 'takeovers', 'acks', 'refused', 'trips', 'kept', 'fenced', 'madeUp']) {
         expect([what, (totals[what] ?? 0) > 0]).toEqual([what, true]);
       }
-      expect(TAKEOVER_MS).toBe(5000);
     },
     60_000 + RUNS * 2000,
   );

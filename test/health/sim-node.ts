@@ -44,6 +44,7 @@ export interface SharedWorld {
   onCommitted(node: SimNode, command: InstanceCommand, entry: Entry): void;
   append(entry: Entry): void;
   fault(error: unknown): void;
+  readonly stats: { kept: number; fenced: number };
 }
 
 /** The leases as one node reaches them: it can be cut off alone. */
@@ -170,7 +171,10 @@ export class SimNode implements Claims {
       leases: this.leases,
       monitor: this.monitor,
       view: () => this.view,
-      mayKeep: () => this.mayKeep,
+      mayKeep: () => {
+        if (this.mayKeep) world.stats.kept++;
+        return this.mayKeep;
+      },
       soon: (run) => void this.sleep(5).then(run),
       now: () => this.now,
     });
@@ -230,7 +234,7 @@ export class SimNode implements Claims {
   /** The way to a server or back. */
   async travel(): Promise<void> {
     const { random } = this.world;
-    await this.sleep(random.chance(0.05) ? random.below(60) : random.below(6));
+    await this.sleep(random.chance(0.1) ? random.below(120) : random.below(6));
   }
 
   /** Nothing goes on here while it is paused, and nothing ever after its death. */
@@ -292,6 +296,7 @@ export class SimNode implements Claims {
     if (this.isCut || world.isDatabaseAway) throw new RegistryUnavailable('store-unavailable', 2);
     this.catchUp();
     if (command.fence !== undefined && command.fence !== world.membership.term && !this.broken.has('fence')) {
+      world.stats.fenced++;
       throw new RegistryUnavailable('fenced', 1);
     }
     const revision = world.log.length + 1;

@@ -9,7 +9,6 @@ import { NO_MEMBERSHIP, ownerOf, type Membership } from '../../src/domain/member
 import { instanceName } from '../../src/domain/names.ts';
 import { View } from '../../src/domain/view.ts';
 import { groupKey } from '../../src/health/claims.ts';
-import { SLACK_MS } from '../../src/health/lease.ts';
 import type { Finding, Target } from '../../src/health/probe.ts';
 import { CATCH_UP_MS, slotAt, slotsOf } from '../../src/health/slots.ts';
 import { MemoryLeaseServer } from '../support/memory-leases.ts';
@@ -19,6 +18,8 @@ import { CLAIM_MS, HEARTBEAT_MS, SimNode, TIMEOUT_MS, type Row, type SharedWorld
 export const TAKEOVER_MS = TIMEOUT_MS + HEARTBEAT_MS + 1500;
 const GUARD = { min: 4, share: 0.5, windowMs: 8000, holdMs: 15_000 };
 const STEP_MS = 10;
+/** What was heard is where all nodes find it within this time, or is not acknowledged in time. */
+const STORED_MS = 500;
 /** Ticks, the way to the database and back, commits that are slow. */
 const LATE_MS = 1200;
 const CLIENT: Caller = { kind: 'administrator', subject: 'client' };
@@ -44,6 +45,9 @@ export class Client {
   heardAt = Number.NEGATIVE_INFINITY;
   /** Until then its lease runs, by renewals that were acknowledged in time. */
   runsUntil = Number.NEGATIVE_INFINITY;
+  /** When the last renewal was heard that was acknowledged. */
+  renewedAt = Number.NEGATIVE_INFINITY;
+  doubtfulUntil = Number.NEGATIVE_INFINITY;
   nextRenewal = 0;
   isAsking = false;
   isOnSocket = false;
@@ -138,7 +142,7 @@ export class World implements SharedWorld {
     this.#fault ??= error;
   }
 
-  later(ms: number, run: () => void): void {
+  later(ms: number, run: () => void = () => undefined): void {
     void this.wait(ms).then(() => {
       run();
       this.happened(true);
@@ -252,7 +256,11 @@ export class World implements SharedWorld {
   /** For whoever has to find out what went wrong. */
   #storyOf(client: Client): string {
     const starts = client.starts.slice(-6).map(({ at, node }) => `${node.id}@${at}`);
-    return JSON.stringify({ now: this.now, starts, events: this.events.slice(-6), membership: this.membership });
+    const { runsUntil, heardAt, ttl, isOnSocket } = client;
+    const { grantedAt, now } = this;
+    const socket = client.socket?.node.id;
+    const lease = { runsUntil, heardAt, ttl, isOnSocket, socket, grantedAt };
+    return JSON.stringify({ now, starts, lease, events: this.events.slice(-6), membership: this.membership });
   }
 
   /** How often somebody may have had to take over in a time. */
@@ -268,7 +276,9 @@ export class World implements SharedWorld {
       const due = Math.max(client.runsUntil, this.grantedAt + client.ttl);
       const { generation } = this.instance(client) ?? {};
       if (this.now < due && generation === edit.generation) {
-        this.fault(new Error(`INS3: ${node.id} gives ${edit.id} up ${due - this.now} ms early`));
+        this.fault(
+          new Error(`INS3: ${node.id} gives ${edit.id} up ${due - this.now} ms early: ` + this.#storyOf(client)),
+        );
       }
     }
   }
@@ -357,7 +367,9 @@ export class World implements SharedWorld {
       if (renewed) client.heardAt = Math.max(client.heardAt, heardAt);
       if (!renewed) await this.#register(client, node);
       else {
-        client.nextRenewal = this.now + (isActive ? 2000 : client.ttl / 3);
+        // Some wait until the last moment.
+        const pause = this.random.chance(0.15) ? client.ttl - 30 - this.random.below(120) : client.ttl / 3;
+        client.nextRenewal = isActive ? this.now + 2000 : heardAt + pause;
         this.#acknowledged(client, heardAt, instance);
       }
     } catch {
@@ -373,8 +385,12 @@ export class World implements SharedWorld {
   #acknowledged(client: Client, heardAt: number, instance: Instance | undefined): void {
     this.stats.acks++;
     // What came too late says nothing about what was decided meanwhile; from the next one on it counts.
-    const wasStored = this.now - heardAt <= SLACK_MS;
-    const wasInTime = instance?.status === 'passing' && this.instance(client)?.status === 'passing';
+    const wasStored = this.now - heardAt <= STORED_MS;
+    const isUp = instance?.status === 'passing' && this.instance(client)?.status === 'passing';
+    // After one that was late it may be decided any moment that it is gone.
+    if (heardAt > client.renewedAt + client.ttl) client.doubtfulUntil = heardAt + LATE_MS;
+    const wasInTime = isUp && heardAt > client.doubtfulUntil;
+    client.renewedAt = Math.max(client.renewedAt, heardAt);
     if (wasStored && wasInTime && heardAt + client.ttl > client.runsUntil) client.runsUntil = heardAt + client.ttl;
   }
 
