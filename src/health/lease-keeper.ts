@@ -1,7 +1,6 @@
-import type { Item } from '../domain/item.ts';
-import { instanceName } from '../domain/names.ts';
 import type { View } from '../domain/view.ts';
 import type { Leases } from '../leases/port.ts';
+import { instanceIn } from './instances-in.ts';
 import type { GuardReport, InstanceReport, Monitoring, SignsOfLife } from './monitoring.ts';
 import { Renewals, type RenewalsDeps } from './renewals.ts';
 import { leaseKey } from './tracked.ts';
@@ -9,7 +8,10 @@ import { leaseKey } from './tracked.ts';
 export interface LeaseKeeperDeps extends Pick<RenewalsDeps, 'mayKeep' | 'soon' | 'now'> {
   readonly leases: Pick<Leases, 'renew' | 'read'>;
   /** The health checks of this node, which hear of renewals at once. */
-  readonly monitor: Pick<Monitoring, 'renew' | 'attach' | 'detach' | 'report' | 'guards'>;
+  readonly monitor: { renew(id: string, generation: number): boolean } & Pick<
+    Monitoring,
+    'attach' | 'detach' | 'report' | 'guards'
+  >;
   readonly view: () => View;
 }
 
@@ -50,7 +52,7 @@ export class LeaseKeeper implements Monitoring {
 
   /** Rejects with `RegistryUnavailable` when it can neither be stored nor kept; then nobody may know of it. */
   renew(id: string, generation?: number): boolean | Promise<boolean> {
-    const item = this.#find(id, generation);
+    const item = instanceIn(this.#deps.view(), id, generation);
     if (item === undefined) return false;
     const { monitor, now } = this.#deps;
     monitor.renew(id, item.value.generation);
@@ -65,7 +67,7 @@ export class LeaseKeeper implements Monitoring {
 
   attach(id: string, connection: SignsOfLife): void {
     this.#deps.monitor.attach(id, connection);
-    const item = this.#find(id);
+    const item = instanceIn(this.#deps.view(), id);
     if (item?.value.check.type !== 'ttl') return;
     const key = leaseKey(id, item.value.generation);
     this.#attached.set(id, { connection, key, writtenAt: Number.NEGATIVE_INFINITY });
@@ -109,16 +111,10 @@ export class LeaseKeeper implements Monitoring {
     const { heardAt } = attached.connection;
     if (heardAt <= attached.writtenAt) return;
     attached.writtenAt = heardAt;
-    const item = this.#find(id);
+    const item = instanceIn(this.#deps.view(), id);
     if (item === undefined || leaseKey(id, item.value.generation) !== attached.key) return;
     this.#renewals.put(attached.key, heardAt, (error) => {
       if (error !== undefined) attached.writtenAt = Number.NEGATIVE_INFINITY;
     });
-  }
-
-  #find(id: string, generation?: number): Item<'instance'> | undefined {
-    const item = this.#deps.view().get(instanceName(id));
-    if (item?.kind !== 'instance') return undefined;
-    return generation === undefined || generation === item.value.generation ? item : undefined;
   }
 }

@@ -56,6 +56,11 @@ export class Lease {
       this.grantedAt = now;
   }
 
+  /** Nobody here has seen its registration, nor any renewal. */
+  assumeNothing(): void {
+    this.grantedAt = Number.NEGATIVE_INFINITY;
+  }
+
   /** Whether it was asked about after this time, and whatever was heard until then was there to be found. */
   wasReadAfter(time: number): boolean {
     return this.#readAt !== undefined && this.#readAt >= time + SLACK_MS;

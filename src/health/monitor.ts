@@ -1,71 +1,33 @@
-import type { Logger } from 'pino';
-import type { InstanceCommand } from '../domain/command.ts';
-import { milliseconds } from '../domain/duration.ts';
-import { byKind } from '../domain/indexes.ts';
-import type { GuardLimits } from '../domain/instances/eviction-guard.ts';
-import { carryOver, observe } from '../domain/instances/health.ts';
+import { observe } from '../domain/instances/health.ts';
 import type { ActiveCheck } from '../domain/instances/check.ts';
 import type { Item } from '../domain/item.ts';
-import { instanceName } from '../domain/names.ts';
-import type { View } from '../domain/view.ts';
 import type { FoldedEntry, TailListener } from '../feed/tail.ts';
-import type { Known, Leases } from '../leases/port.ts';
-import type { Verdict } from '../registry/commit-loop.ts';
-import { RegistryUnavailable } from '../registry/errors.ts';
-import type { Claims } from './claims.ts';
 import { ClaimsWatch, type Gap } from './claims-watch.ts';
+import { Custody } from './custody.ts';
 import { DueQueue } from './due-queue.ts';
 import { Groups, type Group } from './groups.ts';
-import { LeaseReader } from './lease-reader.ts';
-import type { MonitorMetrics } from './metrics.ts';
+import { Heritage } from './heritage.ts';
+import { instancesIn, isIn } from './instances-in.ts';
 import type { Moment } from './moment.ts';
+import type { MonitorDeps } from './monitor-deps.ts';
 import type { GuardReport, InstanceReport, Monitoring, SignsOfLife } from './monitoring.ts';
 import { LISTEN_MS, nextLook, type Lookouts } from './next-look.ts';
-import { failingIn, Notebook } from './notebook.ts';
 import { Outbox } from './outbox.ts';
-import { EAGER_MS, type Clocks, type Poll, type Probe } from './poll.ts';
+import type { Clocks, Poll, Probe } from './poll.ts';
 import { Poller } from './poller.ts';
-import type { Finding, Prober } from './probe.ts';
+import type { Finding } from './probe.ts';
 import { reportOf } from './report.ts';
+import { Retry, RETRY_MS } from './retry.ts';
 import { Roster } from './roster.ts';
+import { Spread } from './spread.ts';
 import type { Tracked } from './tracked.ts';
 import { reasonOf, wishOf } from './wish.ts';
 
-export interface MonitorDeps {
-  readonly registry: { execute(command: InstanceCommand): Promise<Verdict> };
-  readonly view: () => View;
-  /** What of it all is this node's; `claimsChanged` is to be called when that has changed. */
-  readonly claims: Claims;
-  /** Where nodes share the work, what they have heard and found. Without it nobody else hears anything. */
-  readonly leases?: Pick<Leases, 'read' | 'note' | 'forget'>;
-  readonly prober: Pick<Prober, 'probe' | 'forget'>;
-  readonly limits: {
-    readonly enabled: boolean;
-    /** So many checks run at once at most. */
-    readonly concurrency: number;
-    readonly guard: GuardLimits;
-    /** A node that the others have not heard of for so long has lost its share to them. Milliseconds; needed where there are others. */
-    readonly nodeTimeoutMs?: number;
-  };
-  readonly metrics: MonitorMetrics;
-  readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
-  /** Monotonic milliseconds, the same as of signs of life. */
-  readonly now: () => number;
-  /** Milliseconds since 1970, for texts only. */
-  readonly clock: () => number;
-  readonly random: () => number;
-}
-
-/** How long to pause between two calls of `tick`. */
+/** How long to pause between two calls of `tick`; after a longer gap, by the next, this process was itself away (INS3). */
 export const TICK_MS = 100;
-/** After a longer gap between two ticks this process was itself away (INS3). */
 const ABSENT_MS = 1000 + TICK_MS;
-/** What was not decided, or changed nothing, is tried again after this time. */
-const RETRY_MS = 1000;
 /** Larger crowds are dealt with over several ticks, so that the process does not stand still for them. */
 const MAX_PER_TICK = 20_000;
-/** Its multiples, without their whole part, lie evenly, however many there are. */
-const GOLDEN_RATIO = 0.618_033_988_749_895;
 
 /**
  * Keeps the leases and runs the checks of all instances that are this node's, and has the registry write what they come to. What
@@ -80,23 +42,22 @@ export class Monitor implements Monitoring, TailListener {
   readonly #outbox: Outbox;
   readonly #watch: ClaimsWatch;
   readonly #lookouts: Lookouts;
-  readonly #reader: LeaseReader | undefined;
-  readonly #notebook: Notebook | undefined;
+  readonly #heritage: Heritage | undefined;
+  readonly #custody: Custody;
+  readonly #retry: Retry;
+  readonly #spread = new Spread();
   /** What waits for the database. */
   readonly #blocked = new Set<Tracked>();
   #isRunning = false;
   #isStoreAway = false;
   #areLeasesAway = false;
-  #isFenced = false;
-  #taken = 0;
   #grantedAt = 0;
   #lastTick = 0;
-  #retryAt = -Infinity;
-  #spread = 0;
 
   constructor(deps: MonitorDeps) {
     const { registry, view, claims, leases, prober, limits, metrics, log, now, clock, random } = deps;
     this.#deps = deps;
+    this.#retry = new Retry(log);
     this.#groups = new Groups({ limits: limits.guard, claims, view, clock, log });
     this.#watch = new ClaimsWatch({ claims, timeoutMs: limits.nodeTimeoutMs ?? 0 });
     this.#roster = new Roster({
@@ -107,12 +68,12 @@ export class Monitor implements Monitoring, TailListener {
       clocks: () => this.#clocks(),
       random,
       onNews: (tracked, time) => {
-        this.#follow(tracked, time);
+        this.#custody.follow(tracked);
         this.#wake(tracked, time);
       },
       onGone: (tracked) => {
-        if (tracked.taken) this.#notebook?.forget(tracked.key);
-        this.#letGo(tracked);
+        if (tracked.taken) this.#heritage?.forget(tracked);
+        this.#custody.letGo(tracked);
       },
     });
     this.#poller = new Poller({
@@ -124,24 +85,33 @@ export class Monitor implements Monitoring, TailListener {
       onError: (error) => log.error({ err: error }, 'a check could not be run'),
     });
     if (leases !== undefined) {
-      this.#reader = new LeaseReader({ leases, now, onAnswer: (...answer) => this.#learned(...answer) });
-      this.#notebook = new Notebook(leases);
+      this.#heritage = new Heritage({
+        leases,
+        moment: () => this.#moment(now(), this.#lastTick),
+        now,
+        onNews: (tracked) => this.#wake(tracked, now()),
+      });
     }
-    this.#lookouts = { poller: this.#poller, claims, ask: (tracked) => this.#reader?.want(tracked) };
+    this.#lookouts = { poller: this.#poller, claims, ask: (tracked) => this.#heritage?.ask(tracked) };
+    this.#custody = new Custody({
+      claims,
+      watch: this.#watch,
+      poller: this.#poller,
+      clocks: () => this.#clocks(),
+      onFresh: (tracked) => this.#spreadCheck(tracked, now()),
+      onTaken: (tracked) => this.#wake(tracked, now()),
+      onLetGo: (tracked) => {
+        this.#queue.remove(tracked);
+        this.#blocked.delete(tracked);
+      },
+    });
     this.#outbox = new Outbox({
       registry,
       fence: () => claims.fence,
       clock,
       onAnswer: (tracked, before) => this.#answered(tracked, before),
-      onWorked: () => {
-        this.#retryAt = -Infinity;
-      },
-      onFailed: (error) => {
-        this.#isFenced = error instanceof RegistryUnavailable && error.code === 'fenced';
-        if (this.#retryAt === -Infinity && !this.#isFenced)
-          log.warn({ err: error }, 'what checks have found could not be written; it will be tried again');
-        this.#retryAt = now() + RETRY_MS;
-      },
+      onWorked: () => this.#retry.worked(),
+      onFailed: (error) => this.#retry.failed(error, now()),
     });
   }
 
@@ -151,7 +121,7 @@ export class Monitor implements Monitoring, TailListener {
 
   /** Instances whose leases this node keeps or that it checks. */
   get tracked(): number {
-    return this.#taken;
+    return this.#custody.size;
   }
 
   /** Instances that have failed and are kept by the eviction guard. */
@@ -174,19 +144,16 @@ export class Monitor implements Monitoring, TailListener {
     this.#isRunning = true;
     this.#lastTick = now;
     // What others may have heard is asked for; what they have not is taken to have been heard then.
-    this.#grantedAt = this.#reader === undefined ? now : Number.NEGATIVE_INFINITY;
+    this.#grantedAt = this.#heritage === undefined ? now : Number.NEGATIVE_INFINITY;
+    const isAlone = this.#deps.claims.fence === undefined;
     const { gap } = this.#watch.look(now);
-    for (const item of this.#instances()) {
+    for (const item of instancesIn(this.#deps.view())) {
       const tracked = this.#roster.add(item, now);
-      tracked.begunAt = Number.NEGATIVE_INFINITY;
-      if (this.#reader !== undefined && tracked.lease !== undefined) tracked.lease.grantedAt = Number.NEGATIVE_INFINITY;
-      if (!tracked.group.ours) continue;
-      if (this.#deps.claims.fence === undefined) {
-        this.#hold(tracked);
-        this.#spreadCheck(tracked, now);
-      } else this.#take(tracked, now, gap);
+      if (this.#heritage !== undefined) tracked.lease?.assumeNothing();
+      this.#custody.follow(tracked, isAlone ? undefined : gap);
+      if (isAlone) this.#spreadCheck(tracked, now);
     }
-    if (this.#deps.claims.fence !== undefined) this.#groups.recall(this.#roster.all(), now);
+    if (!isAlone) this.#groups.recall(this.#roster.all(), now);
     this.#takeOverGuards(now);
   }
 
@@ -201,24 +168,27 @@ export class Monitor implements Monitoring, TailListener {
     const readUntil = this.#lastTick;
     this.#lastTick = now;
     this.#lookAtClaims(now);
-    if (now - readUntil > ABSENT_MS) this.#wasAbsent(now, now - readUntil);
+    if (now - readUntil > ABSENT_MS) {
+      const stood = `this process stood still for ${Math.round(now - readUntil)} ms`;
+      this.#deps.log.warn(`${stood}; every lease is extended by its full length`);
+      this.#startOver(now);
+    }
     const moment = this.#moment(now, readUntil);
     for (let left = MAX_PER_TICK; left > 0; left--) {
       const tracked = this.#queue.take(now);
       if (tracked === undefined) break;
       this.#examine(tracked, moment);
     }
-    if (!this.#isStoreAway && now >= this.#retryAt && this.#deps.claims.stands) {
+    if (!this.#isStoreAway && now >= this.#retry.at && this.#deps.claims.stands) {
       this.#groups.decide(now, this.#outbox, (tracked) => this.#stillFails(tracked, moment), reasonOf);
     }
     this.#outbox.flush();
-    this.#reader?.flush();
-    this.#notebook?.flush();
+    this.#heritage?.flush();
   }
 
   renew(id: string, generation?: number): boolean {
     const tracked = this.#roster.get(id);
-    if (!this.#isRunning || tracked === undefined) return !this.#isRunning && this.#isThere(id, generation);
+    if (!this.#isRunning || tracked === undefined) return !this.#isRunning && isIn(this.#deps.view(), id, generation);
     if (generation !== undefined && generation !== tracked.item.value.generation) return false;
     const now = this.#deps.now();
     tracked.lease?.renew(now);
@@ -259,7 +229,7 @@ export class Monitor implements Monitoring, TailListener {
     if (!this.#isStoreAway) return;
     const now = this.#deps.now();
     this.#isStoreAway = false;
-    this.#retryAt = -Infinity;
+    this.#retry.worked();
     this.#grant(now);
     for (const tracked of this.#blocked) this.#wake(tracked, now);
     this.#blocked.clear();
@@ -270,8 +240,7 @@ export class Monitor implements Monitoring, TailListener {
     if (!this.#isRunning) return;
     const now = this.#deps.now();
     const { gap, resumes } = this.#watch.look(now);
-    if (this.#isFenced) this.#retryAt = Number.NEGATIVE_INFINITY;
-    this.#isFenced = false;
+    this.#retry.claimsChanged();
     if (resumes) this.#grant(now);
     this.#claim('all', gap, now);
   }
@@ -302,18 +271,9 @@ export class Monitor implements Monitoring, TailListener {
   onReload(): void {
     if (!this.#isRunning) return;
     const now = this.#deps.now();
-    this.#roster.reconcile(this.#instances(), now);
+    this.#roster.reconcile(instancesIn(this.#deps.view()), now);
     this.#startOver(now);
     this.#takeOverGuards(now);
-  }
-
-  *#instances(): Iterable<Item<'instance'>> {
-    for (const item of this.#deps.view().bucket(byKind('instance'))) if (item.kind === 'instance') yield item;
-  }
-
-  #isThere(id: string, generation: number | undefined): boolean {
-    const item = this.#deps.view().get(instanceName(id));
-    return item?.kind === 'instance' && (generation === undefined || generation === item.value.generation);
   }
 
   #clocks(): Clocks {
@@ -324,7 +284,7 @@ export class Monitor implements Monitoring, TailListener {
     const { sharedNow, awakeSince, leasesRun } = this.#deps.claims;
     const grantedAt = Math.max(this.#grantedAt, now - (sharedNow - awakeSince));
     const stopped = this.#areLeasesAway || !leasesRun;
-    return { now, readUntil, grantedAt, leases: this.#reader === undefined ? 'own' : stopped ? 'stopped' : 'shared' };
+    return { now, readUntil, grantedAt, leases: this.#heritage === undefined ? 'own' : stopped ? 'stopped' : 'shared' };
   }
 
   /** Time alone may have changed what is whose. */
@@ -336,77 +296,8 @@ export class Monitor implements Monitoring, TailListener {
 
   #claim(which: 'all' | 'turning', gap: Gap, now: number): void {
     const { gained, lost } = this.#groups.claim(which);
-    if (gained.size === 0 && !lost) return;
-    for (const tracked of this.#roster.all()) this.#follow(tracked, now, gap);
-    this.#takeOverGuards(now, (group) => gained.has(group));
-  }
-
-  /** Looks at it here if its group is this node's, and otherwise not. */
-  #follow(tracked: Tracked, now: number, gap?: Gap): void {
-    if (tracked.group.ours === tracked.taken) return;
-    if (tracked.taken) {
-      this.#letGo(tracked);
-      const { poll } = tracked;
-      const isOurs = (slot: number): boolean => this.#watch.wasOurs(tracked.group.key, slot);
-      if (poll?.handOver(isOurs, this.#clocks()) === true) this.#poller.want(tracked, poll);
-    } else if (gap === undefined) this.#hold(tracked);
-    else this.#take(tracked, now, gap);
-  }
-
-  #hold(tracked: Tracked): void {
-    tracked.taken = true;
-    this.#taken += 1;
-  }
-
-  #letGo(tracked: Tracked): void {
-    if (tracked.taken) this.#taken -= 1;
-    tracked.taken = false;
-    this.#queue.remove(tracked);
-    this.#blocked.delete(tracked);
-  }
-
-  /** It comes from another node, or from a process before this one. */
-  #take(tracked: Tracked, now: number, { from, isDeath, handedOverAt }: Gap): void {
-    this.#hold(tracked);
-    const { lease, poll, item, group } = tracked;
-    if (lease !== undefined) lease.inheritedAt = handedOverAt;
-    if (poll !== undefined) {
-      const { claims } = this.#deps;
-      const { timeout, unhealthyAfter } = item.value.check as ActiveCheck;
-      const clocks = { now, sharedNow: claims.sharedNow };
-      const gapFrom = isDeath ? from - milliseconds(timeout) : from;
-      // Whoever had it has decided about it, though that need not have been a change.
-      const isSettled =
-        tracked.begunAt + unhealthyAfter * (EAGER_MS + milliseconds(timeout)) < now - (clocks.sharedNow - gapFrom);
-      if (isSettled) poll.settle(clocks);
-      if (poll.health.decided) poll.takeOver(gapFrom, (slot) => claims.ownsSlot(group.key, slot), clocks);
-      else this.#spreadCheck(tracked, now);
-    }
-    this.#wake(tracked, now);
-  }
-
-  /** The leases that nodes share have answered. */
-  #learned(tracked: Tracked, { age, note }: Known, askedAt: number): void {
-    const now = this.#deps.now();
-    const { lease, poll, item } = tracked;
-    lease?.learn(age === undefined ? undefined : now - age, askedAt, this.#moment(now, this.#lastTick));
-    if (poll?.heirFrom !== undefined) {
-      const earlier = failingIn(note);
-      const counts = earlier !== undefined && earlier.slot + poll.interval >= Math.min(poll.heirFrom, poll.heirAt);
-      if (counts) poll.health = carryOver(poll.health, earlier.failures, item.value.check as ActiveCheck);
-      poll.heirFrom = undefined;
-      this.#noteDown(tracked, poll, poll.heirAt);
-    }
-    this.#wake(tracked, now);
-  }
-
-  /** Failures that have come to no decision are written down for the node that has the instance next. */
-  #noteDown({ key, status }: Tracked, poll: Poll, slot: number): void {
-    const { failures } = poll.health;
-    const isNotable = failures > 0 && status !== 'critical';
-    if (isNotable) this.#notebook?.note(key, { failures, slot });
-    else if (poll.isNoted) this.#notebook?.note(key, undefined);
-    poll.isNoted = isNotable;
+    if (gained.size > 0 || lost) for (const tracked of this.#roster.all()) this.#custody.follow(tracked, gap);
+    if (gained.size > 0) this.#takeOverGuards(now, (group) => gained.has(group));
   }
 
   /** Looks at it no later than at that time. */
@@ -436,7 +327,7 @@ export class Monitor implements Monitoring, TailListener {
       this.#blocked.add(tracked);
       return Infinity;
     }
-    if (moment.now < this.#retryAt) return this.#retryAt;
+    if (moment.now < this.#retry.at) return this.#retry.at;
     if (!this.#groups.mayDecide(tracked.group)) return moment.now + TICK_MS;
     // It may have been heard elsewhere since it was last asked about, though it stayed critical all the time.
     const isStale = moment.leases !== 'own' && tracked.lease?.wasReadAfter(tracked.removedAt(moment)) === false;
@@ -458,21 +349,14 @@ export class Monitor implements Monitoring, TailListener {
     const time = clocks.now;
     const slot = probe.slot ?? clocks.sharedNow - (time - probe.startedAt);
     if (probe.discarded) {
-      const before = probe.handedOver;
-      if (before !== undefined && finding?.status === 'critical')
-        this.#notebook?.note(tracked.key, { failures: before + 1, slot });
+      if (finding?.status === 'critical') this.#heritage?.leave(tracked, probe, slot);
     } else if (finding !== undefined) {
       const { status, reason } = finding;
       metrics.checks.inc({ status });
       tracked.remember({ at: clock(), status, reason, durationMs: Math.round(time - probe.startedAt) });
       poll.health = observe(poll.health, status, tracked.status, tracked.item.value.check as ActiveCheck);
       poll.hasProof = status !== 'critical' && probe.canProve;
-      if (poll.heirFrom === undefined) this.#noteDown(tracked, poll, slot);
-      else if (poll.health.failures === 0 || this.#reader === undefined) poll.heirFrom = undefined;
-      else {
-        if (poll.health.failures === 1) poll.heirAt = slot;
-        this.#reader.want(tracked);
-      }
+      this.#heritage?.checked(tracked, poll, slot);
     }
     if (!probe.discarded) poll.scheduleNext(clocks);
     this.#wake(tracked, time);
@@ -480,14 +364,7 @@ export class Monitor implements Monitoring, TailListener {
 
   #answered(tracked: Tracked, before: Item<'instance'>): void {
     const now = this.#deps.now();
-    this.#wake(tracked, tracked.item === before ? Math.max(this.#retryAt, now + RETRY_MS) : now);
-  }
-
-  #wasAbsent(now: number, gap: number): void {
-    this.#deps.log.warn(
-      `this process stood still for ${Math.round(gap)} ms; every lease is extended by its full length`,
-    );
-    this.#startOver(now);
+    this.#wake(tracked, tracked.item === before ? Math.max(this.#retry.at, now + RETRY_MS) : now);
   }
 
   /** What was found before, or is being found, may have been found by a process that was itself not there. */
@@ -512,9 +389,8 @@ export class Monitor implements Monitoring, TailListener {
   /** Its turn comes within its pace, at a time of its own: many are not checked all at once. */
   #spreadCheck(tracked: Tracked, now: number): void {
     const { poll } = tracked;
-    this.#spread = (this.#spread + GOLDEN_RATIO) % 1;
     if (poll?.health.decided === true) poll.resume(this.#clocks());
-    else if (poll !== undefined) poll.checkAt = now + this.#spread * poll.pace;
+    else if (poll !== undefined) poll.checkAt = now + this.#spread.within(poll.pace);
     this.#queue.set(tracked, now);
   }
 

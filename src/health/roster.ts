@@ -76,6 +76,7 @@ export class Roster {
     // Only a check changes the status of a registration without registering anew.
     const decided = item.value.statusSince !== item.value.createTime;
     this.#beginCheck(tracked, now, decided);
+    tracked.begunAt = Number.NEGATIVE_INFINITY;
     tracked.flapping = this.#penalties.take(item.id);
     this.#tracked.set(item.id, tracked);
     group.count(tracked, 1);
@@ -90,7 +91,9 @@ export class Roster {
       return;
     }
     if (tracked !== undefined) this.#remove(tracked, now);
-    this.#deps.onNews(this.add(item, now), now);
+    const added = this.add(item, now);
+    added.begunAt = now;
+    this.#deps.onNews(added, now);
   }
 
   #remove(tracked: Tracked, now: number): void {

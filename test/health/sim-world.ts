@@ -1,8 +1,7 @@
 import type { Caller, InstanceCommand } from '../../src/domain/command.ts';
 import { milliseconds } from '../../src/domain/duration.ts';
-import { byKind } from '../../src/domain/indexes.ts';
 import { regionOf } from '../../src/domain/instances/build.ts';
-import { detectionBoundMs, type ActiveCheck, type Check } from '../../src/domain/instances/check.ts';
+import { detectionBoundMs, type ActiveCheck } from '../../src/domain/instances/check.ts';
 import type { Instance } from '../../src/domain/instances/instance.ts';
 import type { Entry } from '../../src/domain/item.ts';
 import { NO_MEMBERSHIP, ownerOf, type Membership } from '../../src/domain/membership.ts';
@@ -13,68 +12,15 @@ import type { Finding, Target } from '../../src/health/probe.ts';
 import { CATCH_UP_MS, slotAt, slotsOf } from '../../src/health/slots.ts';
 import { MemoryLeaseServer } from '../support/memory-leases.ts';
 import { Random } from '../support/random.ts';
+import { Client } from './sim-client.ts';
+import { GUARD, GuardJudge, LATE_MS } from './sim-guard.ts';
 import { CLAIM_MS, HEARTBEAT_MS, SimNode, TIMEOUT_MS, type Row, type SharedWorld } from './sim-node.ts';
 
 export const TAKEOVER_MS = TIMEOUT_MS + HEARTBEAT_MS + 1500;
-const GUARD = { min: 4, share: 0.5, windowMs: 8000, holdMs: 15_000 };
 const STEP_MS = 10;
 /** What was heard is where all nodes find it within this time, or is not acknowledged in time. */
 const STORED_MS = 500;
-/** Ticks, the way to the database and back, commits that are slow. */
-const LATE_MS = 1200;
 const CLIENT: Caller = { kind: 'administrator', subject: 'client' };
-
-const common = { deregisterAfter: '10m' };
-const ttl = (length: string): Check => ({ type: 'ttl', ttl: length, initialStatus: 'passing', ...common });
-const tcp = (interval: string, timeout: string, unhealthyAfter: number): Check =>
-  ({ type: 'tcp', interval, timeout, unhealthyAfter, healthyAfter: 1, initialStatus: 'critical', ...common }) as Check;
-const CHECKS = [ttl('3s'), ttl('6s'), ttl('1500ms'), tcp('3s', '500ms', 2), tcp('8s', '2s', 2), tcp('2s', '2s', 3)];
-const SERVICES = ['a.example', 'b.example', 'c.example', 'd.example'];
-
-/** Somebody who registers, and renews or answers while it is alive. */
-export class Client {
-  readonly id: string;
-  readonly n: number;
-  readonly service: string;
-  readonly region: string;
-  readonly check: Check;
-  isAlive = false;
-  diedAt = Number.NEGATIVE_INFINITY;
-  bornAt = 0;
-  /** When a renewal was last heard somewhere, acknowledged or not. */
-  heardAt = Number.NEGATIVE_INFINITY;
-  /** Until then its lease runs, by renewals that were acknowledged in time. */
-  runsUntil = Number.NEGATIVE_INFINITY;
-  /** When the last renewal was heard that was acknowledged. */
-  renewedAt = Number.NEGATIVE_INFINITY;
-  doubtfulUntil = Number.NEGATIVE_INFINITY;
-  nextRenewal = 0;
-  isAsking = false;
-  isOnSocket = false;
-  socket: { readonly node: SimNode; heardAt: number } | undefined;
-  starts: { at: number; node: SimNode }[] = [];
-  /** Slots that it was checked for. */
-  readonly ran = new Set<number>();
-  heldAt = Number.NEGATIVE_INFINITY;
-  heldDownAt = Number.NEGATIVE_INFINITY;
-
-  constructor(n: number, random: Random) {
-    this.n = n;
-    this.id = n.toString(16).padStart(24, '0');
-    this.service = SERVICES[n % SERVICES.length] as string;
-    this.region = random.pick(['eu', 'eu', 'us']);
-    this.check = n < 6 ? (CHECKS[n] as Check) : random.pick(CHECKS);
-    this.isOnSocket = random.chance(0.3);
-  }
-
-  get group(): string {
-    return groupKey(this.service, this.region);
-  }
-
-  get ttl(): number {
-    return this.check.type === 'ttl' ? milliseconds(this.check.ttl) : 0;
-  }
-}
 
 /** Nodes, instances and what goes wrong, in simulated time; every promise is judged as things happen. */
 export class World implements SharedWorld {
@@ -111,9 +57,7 @@ export class World implements SharedWorld {
   awayUntil = 0;
   readonly #broken: ReadonlySet<string>;
   readonly #waits: { at: number; go: () => void }[] = [];
-  readonly #lost = new Map<string, Map<string, number>>();
-  readonly #trips = new Map<string, number>();
-  readonly #spentUntil = new Map<string, number>();
+  readonly #guards = new GuardJudge(this);
   #fault: unknown;
   #names = 0;
   #wasAnybodyUp = true;
@@ -256,14 +200,20 @@ export class World implements SharedWorld {
   /** For whoever has to find out what went wrong. */
   #storyOf(client: Client): string {
     const starts = client.starts.slice(-6).map(({ at, node }) => `${node.id}@${at}`);
-    const { runsUntil, heardAt, ttl, isOnSocket } = client;
-    const { grantedAt, now } = this;
-    const socket = client.socket?.node.id;
-    const lease = { runsUntil, heardAt, ttl, isOnSocket, socket, grantedAt };
-    return JSON.stringify({ now, starts, lease, events: this.events.slice(-6), membership: this.membership });
+    const { runsUntil, heardAt, ttl } = client;
+    const { now, grantedAt, membership } = this;
+    return JSON.stringify({
+      now,
+      starts,
+      runsUntil,
+      heardAt,
+      ttl,
+      grantedAt,
+      events: this.events.slice(-6),
+      membership,
+    });
   }
 
-  /** How often somebody may have had to take over in a time. */
   #takeovers(from: number, to: number): number {
     return this.events.filter((at) => at > from - TAKEOVER_MS && at <= to).length;
   }
@@ -285,7 +235,7 @@ export class World implements SharedWorld {
 
   onCommitted(node: SimNode, command: InstanceCommand, entry: Entry): void {
     for (const edit of command.instances) {
-      if (edit.op === 'advise') this.#advised(edit.id, edit.advisory?.until);
+      if (edit.op === 'advise') this.#guards.advised(edit.id, edit.advisory?.until);
     }
     for (const change of entry.changes) {
       const item = change.op === 'put' ? change.item : undefined;
@@ -295,41 +245,8 @@ export class World implements SharedWorld {
       if (owner !== node.id) this.fault(new Error(`${node.id} has decided about ${key}, which is ${owner}'s`));
       const was = this.truth.get(item.name);
       const before = was?.kind === 'instance' ? was.value.status : undefined;
-      if (item.value.status === 'critical' && before !== 'critical') this.#givenUp(key, item.id);
-      if (item.value.status !== 'critical') this.#lost.get(key)?.delete(item.id);
-    }
-  }
-
-  #advised(id: string, until: string | undefined): void {
-    const [service = '', region = ''] = id.replace('eviction-guard.', '').split(/\.(?=[^.]*$)/);
-    const key = groupKey(service, region);
-    const was = this.#trips.get(key);
-    if (until !== undefined) {
-      this.stats.trips++;
-      this.#trips.set(key, Date.parse(until) - Date.UTC(2025, 0, 1));
-      return;
-    }
-    this.#trips.delete(key);
-    if (was !== undefined && this.now >= was) this.#spentUntil.set(key, this.now + GUARD.windowMs + LATE_MS);
-  }
-
-  /** INS4: no more of a group than its share within the window, whoever decides, unless its guard has let go. */
-  #givenUp(key: string, id: string): void {
-    this.stats.critical++;
-    const lost = this.#lost.get(key) ?? new Map<string, number>();
-    this.#lost.set(key, lost);
-    for (const [each, at] of lost) if (this.now - at >= GUARD.windowMs - LATE_MS) lost.delete(each);
-    let up = 0;
-    for (const item of this.truth.bucket(byKind('instance'))) {
-      if (item.kind !== 'instance' || groupKey(item.value.service, regionOf(item.value)) !== key) continue;
-      if (item.value.status !== 'critical' && !lost.has(item.id)) up++;
-    }
-    const baseline = up + lost.size;
-    lost.set(id, this.now);
-    const isSpent = this.now < (this.#spentUntil.get(key) ?? 0) || this.now >= (this.#trips.get(key) ?? Infinity);
-    if (isSpent) this.#spentUntil.set(key, this.now + GUARD.windowMs + LATE_MS);
-    else if (baseline >= GUARD.min && lost.size > Math.floor(baseline * GUARD.share)) {
-      this.fault(new Error(`INS4: ${lost.size} of ${baseline} of ${key} are given up`));
+      if (item.value.status === 'critical' && before !== 'critical') this.#guards.givenUp(key, item.id);
+      if (item.value.status !== 'critical') this.#guards.back(key, item.id);
     }
   }
 
@@ -450,6 +367,6 @@ export class World implements SharedWorld {
   }
 }
 
-async function turns(): Promise<void> {
+const turns = async (): Promise<void> => {
   for (let i = 0; i < 12; i++) await Promise.resolve();
-}
+};

@@ -51,7 +51,8 @@ function renewMany({ monitoring, state }: Renewing) {
       const { allowed } = authorize(request.caller, 'instance.register', target, state.view);
       return allowed && seen.get(target.name) !== undefined && monitoring.renew(id, generation);
     });
-    const renewed = asked.every((each) => typeof each === 'boolean') ? asked : await Promise.all(asked);
+    const isAnswered = asked.every((each) => typeof each === 'boolean');
+    const renewed = isAnswered ? asked : await Promise.all(asked.map((each) => Promise.resolve(each)));
     const unknown = renewals.filter((_, i) => renewed[i] !== true).map(({ id }) => id);
     return sendJson(reply, JSON.stringify({ renewed: renewals.length - unknown.length, unknown }));
   };
