@@ -33,6 +33,7 @@ import { every } from './every.ts';
 import { Hub } from './feed/hub.ts';
 import { HEARTBEAT_SLICES } from './feed/roster.ts';
 import { Tail } from './feed/tail.ts';
+import { aloneClaims } from './health/claims.ts';
 import { createEgress } from './health/egress.ts';
 import { Monitor, TICK_MS } from './health/monitor.ts';
 import { createProber } from './health/prober.ts';
@@ -175,6 +176,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   const monitor = new Monitor({
     registry: tracing === undefined ? registry : rooted(tracing.roots, 'health decision', registry),
     view: () => tail.view,
+    claims: aloneClaims(now),
     prober,
     limits: {
       enabled: config.healthChecks === 'on',

@@ -25,8 +25,11 @@ export interface Registrar {
     generation: number | undefined,
     origin?: Origin,
   ): Promise<Answer<{ readonly revision: number }>>;
-  /** False: it is not there, or of another generation, and has to register again. */
-  renew(caller: Caller, id: string, generation: number | undefined): boolean;
+  /**
+   * False: it is not there, or of another generation, and has to register again. A promise where it takes a while until all nodes
+   * know of it, which never rejects.
+   */
+  renew(caller: Caller, id: string, generation: number | undefined): boolean | Promise<Answer<boolean>>;
   /** From now on signs of life renew the lease. Doing it again changes nothing. */
   attach(id: string, life: SignsOfLife): void;
   /** Its countdown begins, unless it is attached to another connection by now. */

@@ -5,7 +5,7 @@ import type { Answer, Registrar, SignsOfLife } from './registrar.ts';
 
 /** Instances on one socket. */
 export const MAX_REGISTRATIONS = 1000;
-/** Registrations and deregistrations of one socket that may wait for their answers. */
+/** Requests of one socket that may wait for their answers. */
 export const MAX_UNANSWERED = 64;
 
 const NO_LEASES = 'this node keeps no leases (HEALTH_CHECKS=off); connect to the one that does';
@@ -31,6 +31,8 @@ export class Registrations {
   #arriving = 0;
   #lastAnswer: Promise<void> = Promise.resolve();
   #ended = false;
+  /** Nodes share the leases, so that renewals wait for their answers too. */
+  #renewalsWait = false;
 
   constructor(registrar: Registrar, life: Registering, send: (frame: ServerFrame) => void) {
     const { remoteAddress, requestId } = life.peer;
@@ -45,12 +47,12 @@ export class Registrations {
   }
 
   handle(frame: RegistrationFrame): void {
-    if (frame.type === 'renew') return this.#renew(frame);
-    if (this.#unanswered >= MAX_UNANSWERED) {
+    if (this.#unanswered >= MAX_UNANSWERED && (frame.type !== 'renew' || this.#renewalsWait)) {
       const message = `${MAX_UNANSWERED} requests of this socket wait for their answers; wait for one of them`;
-      return this.#error({ code: 'too-many-requests', id: frame.id, message });
+      return this.#error({ code: 'too-many-requests', ...(frame.id !== undefined && { id: frame.id }), message });
     }
-    if (frame.type === 'register') this.#register(frame);
+    if (frame.type === 'renew') this.#renew(frame);
+    else if (frame.type === 'register') this.#register(frame);
     else this.#deregister(frame);
   }
 
@@ -83,7 +85,7 @@ export class Registrations {
   lookAgain(): void {
     if (!this.#registrar.keepsLeases) return;
     for (const [instance, generation] of this.#instances) {
-      if (this.#registrar.renew(this.#life.caller, instance, generation)) continue;
+      if (this.#registrar.renew(this.#life.caller, instance, generation) !== false) continue;
       this.#instances.delete(instance);
       this.#registrar.detach(instance, this.#life);
     }
@@ -103,10 +105,19 @@ export class Registrations {
     if (!this.#registrar.keepsLeases) {
       return this.#error({ code: 'unavailable', message: NO_LEASES, ...about });
     }
-    const unknown = instances.filter(
-      (instance) => !this.#registrar.renew(this.#life.caller, instance, this.#instances.get(instance)),
+    const asked = instances.map((instance) =>
+      this.#registrar.renew(this.#life.caller, instance, this.#instances.get(instance)),
     );
-    this.#send({ type: 'renewed', ...about, renewed: instances.length - unknown.length, unknown });
+    const answer = (renewed: readonly boolean[]): void => {
+      const unknown = instances.filter((_, i) => renewed[i] !== true);
+      this.#send({ type: 'renewed', ...about, renewed: instances.length - unknown.length, unknown });
+    };
+    if (asked.every((each) => typeof each === 'boolean')) return answer(asked);
+    this.#renewalsWait = true;
+    this.#inTurn(allOf(asked), (answers) => {
+      if (answers.ok) answer(answers.value);
+      else this.#error({ ...answers.error, ...about });
+    });
   }
 
   /** Answers come in the order of the requests, so that the last word about an instance is the last one that was asked for. */
@@ -123,4 +134,16 @@ export class Registrations {
   #error(error: Omit<ErrorFrame, 'type'>): void {
     this.#send({ type: 'error', ...error });
   }
+}
+
+/** All of them, or the first that failed. */
+async function allOf(asked: readonly (boolean | Promise<Answer<boolean>>)[]): Promise<Answer<boolean[]>> {
+  const value: boolean[] = [];
+  for (const each of asked) {
+    const answer = await each;
+    if (typeof answer === 'boolean') value.push(answer);
+    else if (answer.ok) value.push(answer.value);
+    else return answer;
+  }
+  return { ok: true, value };
 }

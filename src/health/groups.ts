@@ -7,6 +7,7 @@ import type { Instance } from '../domain/instances/instance.ts';
 import { byKind } from '../domain/indexes.ts';
 import { NO_REGION, regionOverrideName } from '../domain/names.ts';
 import type { View } from '../domain/view.ts';
+import { groupKey, type Claims } from './claims.ts';
 import { guardAdvisory, guardAdvisoryId, isGuardAdvisory, placeOf } from './guard-advisory.ts';
 import type { GuardReport } from './monitoring.ts';
 import type { Outbox } from './outbox.ts';
@@ -22,7 +23,10 @@ export interface Advice {
 export class Group {
   readonly service: string;
   readonly region: string;
+  readonly key: string;
   readonly guard: EvictionGuard;
+  /** Whether its instances are looked at here. */
+  ours = false;
   up = 0;
   critical = 0;
   /** Instances for which a command is under way that makes them critical. */
@@ -36,6 +40,7 @@ export class Group {
   constructor(service: string, region: string, limits: GuardLimits) {
     this.service = service;
     this.region = region;
+    this.key = groupKey(service, region);
     this.guard = new EvictionGuard(limits);
   }
 
@@ -59,6 +64,13 @@ export class Group {
     this.pending += 1;
   }
 
+  /** It is another node's from here on, whose guard begins with what the view says. */
+  handOver(): void {
+    this.failing.clear();
+    this.advice = undefined;
+    this.guard.standDown();
+  }
+
   /** It has left, or no command about it is under way any more. */
   returned(tracked: Tracked): void {
     tracked.leaving = undefined;
@@ -68,13 +80,12 @@ export class Group {
 
 export interface GroupsDeps {
   readonly limits: GuardLimits;
+  readonly claims: Claims;
   readonly view: () => View;
   /** Milliseconds since 1970, for texts. */
   readonly clock: () => number;
   readonly log: Pick<Logger, 'info' | 'warn'>;
 }
-
-const keyOf = (service: string, region: string): string => `${service} ${region}`;
 
 /** Decides who becomes critical of those that have failed (INS4), and tells people when that is not everyone. */
 export class Groups {
@@ -82,6 +93,8 @@ export class Groups {
   readonly #groups = new Map<string, Group>();
   /** Those that time changes, or in which somebody is failing. */
   readonly #active = new Set<Group>();
+  /** Those that come or go at a time that is known already. Nothing is decided about them until then. */
+  readonly #turning = new Set<Group>();
 
   constructor(deps: GroupsDeps) {
     this.#deps = deps;
@@ -90,8 +103,37 @@ export class Groups {
   /** Instances that have failed and are kept. */
   get held(): number {
     let held = 0;
-    for (const { guard, failing } of this.#active) if (guard.until !== undefined) held += failing.size;
+    for (const { guard, failing, ours } of this.#active) if (ours && guard.until !== undefined) held += failing.size;
     return held;
+  }
+
+  get isTurning(): boolean {
+    return this.#turning.size > 0;
+  }
+
+  /** Looks at what is whose now: all groups, or those alone that are about to come or go. Returns those that have come. */
+  claim(which: 'all' | 'turning'): { readonly gained: ReadonlySet<Group>; readonly lost: boolean } {
+    const gained = new Set<Group>();
+    let lost = false;
+    for (const group of which === 'all' ? this.#groups.values() : this.#turning) {
+      const was = group.ours;
+      this.#claim(group);
+      if (was === group.ours) continue;
+      if (group.ours) gained.add(group);
+      else {
+        lost = true;
+        group.handOver();
+      }
+    }
+    return { gained, lost };
+  }
+
+  /**
+   * Whether anything may be decided about the group. Not when it is about to go: a decision that is under way at that moment would
+   * stand beside those of its next owner, under the same term.
+   */
+  mayDecide(group: Group): boolean {
+    return group.ours && !this.#turning.has(group) && this.#deps.claims.owns(group.key);
   }
 
   of(instance: Instance): Group {
@@ -105,7 +147,7 @@ export class Groups {
 
   /** Looks at a group that became empty, or whose override was changed. */
   look(service: string, region: string): void {
-    const group = this.#groups.get(keyOf(service, region));
+    const group = this.#groups.get(groupKey(service, region));
     if (group !== undefined) this.#active.add(group);
   }
 
@@ -115,16 +157,21 @@ export class Groups {
   }
 
   /**
-   * Takes over from the guards of the process before this one. Where one held, whoever is critical counts as lost just now, so
-   * that a restart in the middle of a mass failure does not let go as many again. Its advisory ends at `graceEndsAt`, unless
-   * the guard trips again until then.
+   * Takes over from the guards of the process, or the node, that had these groups before. Where one held, whoever is critical
+   * counts as lost just now, so that a restart in the middle of a mass failure does not let go as many again. Its advisory ends
+   * at `graceEndsAt`, unless the guard trips again until then.
    */
-  takeOver(tracked: Iterable<Tracked>, now: number, graceEndsAt: number): void {
+  takeOver(
+    tracked: Iterable<Tracked>,
+    now: number,
+    graceEndsAt: number,
+    isMeant: (group: Group) => boolean = ({ ours }) => ours,
+  ): void {
     const held = new Set<Group>();
     for (const item of this.#deps.view().bucket(byKind('advisory'))) {
       if (item.kind !== 'advisory' || !isGuardAdvisory(item.value)) continue;
       const group = this.#get(item.value.service, item.value.region ?? NO_REGION);
-      if (group.guard.until !== undefined) continue;
+      if (group.guard.until !== undefined || !isMeant(group)) continue;
       group.advice ??= { body: undefined, notBefore: graceEndsAt };
       held.add(group);
       this.#active.add(group);
@@ -132,6 +179,19 @@ export class Groups {
     if (held.size === 0) return;
     for (const { item, status, group } of tracked)
       if (status === 'critical' && held.has(group)) group.guard.lost(item.id, now);
+  }
+
+  /** Who became critical within the window before this process began, by the clocks on the wall. */
+  recall(tracked: Iterable<Tracked>, now: number): void {
+    const { clock, limits } = this.#deps;
+    const ages = new Map<Tracked, number>();
+    for (const each of tracked) {
+      if (each.status !== 'critical') continue;
+      const age = Math.max(0, clock() - Date.parse(each.item.value.statusSince));
+      if (age < limits.windowMs) ages.set(each, age);
+    }
+    const oldestFirst = [...ages].toSorted(([, a], [, b]) => b - a);
+    for (const [{ item, group }, age] of oldestFirst) group.guard.lost(item.id, now - age);
   }
 
   /** Called once per tick. `stillFails` looks again at one that is about to go. */
@@ -143,6 +203,11 @@ export class Groups {
   ): void {
     for (const group of this.#active) {
       const { guard, failing } = group;
+      if (!group.ours) {
+        this.#rest(group);
+        continue;
+      }
+      if (!this.mayDecide(group)) continue;
       const heldUntil = guard.until;
       const off = this.#isOff(group);
       // Of those that are held nobody goes, so nobody need be looked at.
@@ -160,15 +225,14 @@ export class Groups {
       if (guard.until !== heldUntil) this.#advise(group, numbers.failing, admitted, now);
       if (group.advice !== undefined && !group.isAdvising && now >= group.advice.notBefore)
         outbox.advise(group, group.advice);
-      if (guard.atRest && failing.size === 0 && group.advice === undefined) this.#active.delete(group);
-      if (group.isEmpty && !this.#active.has(group)) this.#groups.delete(keyOf(group.service, group.region));
+      if (guard.atRest && failing.size === 0 && group.advice === undefined) this.#rest(group);
     }
   }
 
   reports(now: number): GuardReport[] {
     const reports: GuardReport[] = [];
-    for (const { guard, service, region, failing } of this.#active) {
-      if (guard.until === undefined) continue;
+    for (const { guard, service, region, failing, ours } of this.#active) {
+      if (!ours || guard.until === undefined) continue;
       const until = new Date(this.#deps.clock() + guard.until - now).toISOString();
       reports.push({ service, region, held: failing.size, until });
     }
@@ -176,10 +240,29 @@ export class Groups {
   }
 
   #get(service: string, region: string): Group {
-    const key = keyOf(service, region);
+    const key = groupKey(service, region);
     let group = this.#groups.get(key);
-    if (group === undefined) this.#groups.set(key, (group = new Group(service, region, this.#deps.limits)));
+    if (group === undefined) {
+      this.#groups.set(key, (group = new Group(service, region, this.#deps.limits)));
+      this.#claim(group);
+    }
     return group;
+  }
+
+  #claim(group: Group): void {
+    const { claims } = this.#deps;
+    const { stands } = claims;
+    group.ours = stands && claims.ownsSlot(group.key, claims.sharedNow);
+    if (stands && claims.ownsSlot(group.key, Number.POSITIVE_INFINITY) !== group.ours) this.#turning.add(group);
+    else this.#turning.delete(group);
+  }
+
+  /** Nothing but news changes anything about it. */
+  #rest(group: Group): void {
+    this.#active.delete(group);
+    if (!group.isEmpty) return;
+    this.#groups.delete(group.key);
+    this.#turning.delete(group);
   }
 
   #isOff({ service, region }: Group): boolean {

@@ -1,15 +1,24 @@
 import { milliseconds } from '../domain/duration.ts';
-import type { HealthStatus, TtlCheck } from '../domain/instances/check.ts';
+import { TELLING_MS, type HealthStatus, type TtlCheck } from '../domain/instances/check.ts';
 import { leaseVerdict } from '../domain/instances/health.ts';
 import type { Moment } from './moment.ts';
 import type { SignsOfLife } from './monitoring.ts';
 
+/** What a renewal may need from being heard, at whichever node, to being where all nodes find it. */
+export const SLACK_MS = 500;
+
 /** The lease of one instance. Renewing writes a number; when it runs out is looked up when its time seems to have come. */
 export class Lease {
   readonly ttl: number;
-  /** Since when it runs without having been renewed: its registration. */
+  /** Since when it runs without having been renewed: its registration. -Infinity: nobody here has seen that. */
   grantedAt: number;
-  #renewedAt = -Infinity;
+  /** When the leases that all nodes share were last asked about it. */
+  askedAt = Number.NEGATIVE_INFINITY;
+  /** Whoever owned it before did so until then. */
+  inheritedAt: number | undefined;
+  /** When they were asked what they have answered last. */
+  #readAt: number | undefined;
+  #renewedAt = Number.NEGATIVE_INFINITY;
   #connection: SignsOfLife | undefined;
 
   constructor(check: TtlCheck, now: number) {
@@ -29,6 +38,32 @@ export class Lease {
 
   renew(now: number): void {
     this.#renewedAt = now;
+  }
+
+  /**
+   * The leases that all nodes share have answered what they were asked at `askedAt`: it was last heard at `heardAt`, as far as
+   * anybody knows. Of what nobody knows anything about, nothing is concluded for its full length. Nor is it of what ran out long
+   * before it came here, and was not given up by whoever had it: that node knew why (INS3).
+   */
+  learn(heardAt: number | undefined, askedAt: number, { now, grantedAt }: Pick<Moment, 'now' | 'grantedAt'>): void {
+    if (heardAt !== undefined && heardAt > this.#renewedAt) this.#renewedAt = heardAt;
+    const { inheritedAt } = this;
+    this.#readAt = askedAt;
+    this.inheritedAt = undefined;
+    const ranOutAt = this.runsUntil(grantedAt);
+    const isUnknown = ranOutAt === Number.NEGATIVE_INFINITY;
+    if (isUnknown || (inheritedAt !== undefined && ranOutAt + TELLING_MS + SLACK_MS < inheritedAt))
+      this.grantedAt = now;
+  }
+
+  /** Nobody here has seen its registration, nor any renewal. */
+  assumeNothing(): void {
+    this.grantedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Whether it was asked about after this time, and whatever was heard until then was there to be found. */
+  wasReadAfter(time: number): boolean {
+    return this.#readAt !== undefined && this.#readAt >= time + SLACK_MS;
   }
 
   /** Goes on where another lease of the same instance was: with another length it is no other sign of life. */
@@ -55,7 +90,10 @@ export class Lease {
     return Math.max(this.heardAt, this.grantedAt, grantedAt) + this.ttl;
   }
 
-  verdict({ readUntil, grantedAt }: Moment): HealthStatus | undefined {
-    return leaseVerdict(this.heardAt + this.ttl, this.runsUntil(grantedAt), readUntil);
+  verdict({ readUntil, grantedAt, leases }: Moment): HealthStatus | undefined {
+    const runsUntil = this.runsUntil(grantedAt);
+    const verdict = leaseVerdict(this.heardAt + this.ttl, runsUntil, readUntil);
+    if (verdict !== 'critical' || leases === 'own') return verdict;
+    return leases === 'shared' && this.wasReadAfter(runsUntil) ? verdict : undefined;
   }
 }

@@ -8,4 +8,9 @@ export interface Moment {
   readonly readUntil: number;
   /** When Signalbox, having been away, last extended all leases by their full length (INS3). */
   readonly grantedAt: number;
+  /**
+   * `own`: nobody but this node keeps leases. `shared`: others may have heard what it has not, so they are asked before one runs
+   * out. `stopped`: nobody can be asked, or not everybody can tell; none runs out.
+   */
+  readonly leases: 'own' | 'shared' | 'stopped';
 }

@@ -1,62 +1,37 @@
-import type { Logger } from 'pino';
-import type { InstanceCommand } from '../domain/command.ts';
-import { byKind } from '../domain/indexes.ts';
-import type { GuardLimits } from '../domain/instances/eviction-guard.ts';
 import { observe } from '../domain/instances/health.ts';
 import type { ActiveCheck } from '../domain/instances/check.ts';
 import type { Item } from '../domain/item.ts';
-import { instanceName } from '../domain/names.ts';
-import type { View } from '../domain/view.ts';
 import type { FoldedEntry, TailListener } from '../feed/tail.ts';
-import type { Verdict } from '../registry/commit-loop.ts';
+import { ClaimsWatch, type Gap } from './claims-watch.ts';
+import { Custody } from './custody.ts';
 import { DueQueue } from './due-queue.ts';
-import { Groups } from './groups.ts';
-import type { MonitorMetrics } from './metrics.ts';
+import { Groups, type Group } from './groups.ts';
+import { Heritage } from './heritage.ts';
+import { instancesIn, isIn } from './instances-in.ts';
 import type { Moment } from './moment.ts';
+import type { MonitorDeps } from './monitor-deps.ts';
 import type { GuardReport, InstanceReport, Monitoring, SignsOfLife } from './monitoring.ts';
-import { nextLook } from './next-look.ts';
+import { LISTEN_MS, nextLook, type Lookouts } from './next-look.ts';
 import { Outbox } from './outbox.ts';
-import type { Poll, Probe } from './poll.ts';
+import type { Clocks, Poll, Probe } from './poll.ts';
 import { Poller } from './poller.ts';
-import type { Finding, Prober } from './probe.ts';
+import type { Finding } from './probe.ts';
 import { reportOf } from './report.ts';
+import { Retry, RETRY_MS } from './retry.ts';
 import { Roster } from './roster.ts';
+import { Spread } from './spread.ts';
 import type { Tracked } from './tracked.ts';
 import { reasonOf, wishOf } from './wish.ts';
 
-export interface MonitorDeps {
-  readonly registry: { execute(command: InstanceCommand): Promise<Verdict> };
-  readonly view: () => View;
-  readonly prober: Pick<Prober, 'probe' | 'forget'>;
-  readonly limits: {
-    readonly enabled: boolean;
-    /** So many checks run at once at most. */
-    readonly concurrency: number;
-    readonly guard: GuardLimits;
-  };
-  readonly metrics: MonitorMetrics;
-  readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
-  /** Monotonic milliseconds, the same as of signs of life. */
-  readonly now: () => number;
-  /** Milliseconds since 1970, for texts only. */
-  readonly clock: () => number;
-  readonly random: () => number;
-}
-
-/** How long to pause between two calls of `tick`. */
+/** How long to pause between two calls of `tick`; after a longer gap, by the next, this process was itself away (INS3). */
 export const TICK_MS = 100;
-/** After a longer gap between two ticks this process was itself away (INS3). */
 const ABSENT_MS = 1000 + TICK_MS;
-/** What was not decided, or changed nothing, is tried again after this time. */
-const RETRY_MS = 1000;
 /** Larger crowds are dealt with over several ticks, so that the process does not stand still for them. */
 const MAX_PER_TICK = 20_000;
-/** Its multiples, without their whole part, lie evenly, however many there are. */
-const GOLDEN_RATIO = 0.618_033_988_749_895;
 
 /**
- * Keeps the leases and runs the checks of all instances, and has the registry write what they come to. What is known
- * here is how long ago something was heard and what was found; what holds is in the view alone.
+ * Keeps the leases and runs the checks of all instances that are this node's, and has the registry write what they come to. What
+ * is known here is how long ago something was heard and what was found; what holds is in the view alone.
  */
 export class Monitor implements Monitoring, TailListener {
   readonly #deps: MonitorDeps;
@@ -65,29 +40,40 @@ export class Monitor implements Monitoring, TailListener {
   readonly #groups: Groups;
   readonly #poller: Poller;
   readonly #outbox: Outbox;
+  readonly #watch: ClaimsWatch;
+  readonly #lookouts: Lookouts;
+  readonly #heritage: Heritage | undefined;
+  readonly #custody: Custody;
+  readonly #retry: Retry;
+  readonly #spread = new Spread();
   /** What waits for the database. */
   readonly #blocked = new Set<Tracked>();
   #isRunning = false;
   #isStoreAway = false;
+  #areLeasesAway = false;
   #grantedAt = 0;
   #lastTick = 0;
-  #retryAt = -Infinity;
-  #spread = 0;
 
   constructor(deps: MonitorDeps) {
-    const { registry, view, prober, limits, metrics, log, now, clock, random } = deps;
+    const { registry, view, claims, leases, prober, limits, metrics, log, now, clock, random } = deps;
     this.#deps = deps;
-    this.#groups = new Groups({ limits: limits.guard, view, clock, log });
+    this.#retry = new Retry(log);
+    this.#groups = new Groups({ limits: limits.guard, claims, view, clock, log });
+    this.#watch = new ClaimsWatch({ claims, timeoutMs: limits.nodeTimeoutMs ?? 0 });
     this.#roster = new Roster({
       groups: this.#groups,
       prober,
       metrics,
       clock,
+      clocks: () => this.#clocks(),
       random,
-      onNews: (tracked, time) => this.#wake(tracked, time),
+      onNews: (tracked, time) => {
+        this.#custody.follow(tracked);
+        this.#wake(tracked, time);
+      },
       onGone: (tracked) => {
-        this.#queue.remove(tracked);
-        this.#blocked.delete(tracked);
+        if (tracked.taken) this.#heritage?.forget(tracked);
+        this.#custody.letGo(tracked);
       },
     });
     this.#poller = new Poller({
@@ -98,18 +84,34 @@ export class Monitor implements Monitoring, TailListener {
       onEnd: (tracked, poll, probe, finding) => this.#checked(tracked, poll, probe, finding),
       onError: (error) => log.error({ err: error }, 'a check could not be run'),
     });
+    if (leases !== undefined) {
+      this.#heritage = new Heritage({
+        leases,
+        moment: () => this.#moment(now(), this.#lastTick),
+        now,
+        onNews: (tracked) => this.#wake(tracked, now()),
+      });
+    }
+    this.#lookouts = { poller: this.#poller, claims, ask: (tracked) => this.#heritage?.ask(tracked) };
+    this.#custody = new Custody({
+      claims,
+      watch: this.#watch,
+      poller: this.#poller,
+      clocks: () => this.#clocks(),
+      onFresh: (tracked) => this.#spreadCheck(tracked, now()),
+      onTaken: (tracked) => this.#wake(tracked, now()),
+      onLetGo: (tracked) => {
+        this.#queue.remove(tracked);
+        this.#blocked.delete(tracked);
+      },
+    });
     this.#outbox = new Outbox({
       registry,
+      fence: () => claims.fence,
       clock,
       onAnswer: (tracked, before) => this.#answered(tracked, before),
-      onWorked: () => {
-        this.#retryAt = -Infinity;
-      },
-      onFailed: (error) => {
-        if (this.#retryAt === -Infinity)
-          log.warn({ err: error }, 'what checks have found could not be written; it will be tried again');
-        this.#retryAt = now() + RETRY_MS;
-      },
+      onWorked: () => this.#retry.worked(),
+      onFailed: (error) => this.#retry.failed(error, now()),
     });
   }
 
@@ -117,8 +119,9 @@ export class Monitor implements Monitoring, TailListener {
     return this.#deps.limits.enabled;
   }
 
+  /** Instances whose leases this node keeps or that it checks. */
   get tracked(): number {
-    return this.#roster.size;
+    return this.#custody.size;
   }
 
   /** Instances that have failed and are kept by the eviction guard. */
@@ -140,8 +143,17 @@ export class Monitor implements Monitoring, TailListener {
     const now = this.#deps.now();
     this.#isRunning = true;
     this.#lastTick = now;
-    this.#grantedAt = now;
-    for (const item of this.#instances()) this.#spreadCheck(this.#roster.add(item, now), now);
+    // What others may have heard is asked for; what they have not is taken to have been heard then.
+    this.#grantedAt = this.#heritage === undefined ? now : Number.NEGATIVE_INFINITY;
+    const isAlone = this.#deps.claims.fence === undefined;
+    const { gap } = this.#watch.look(now);
+    for (const item of instancesIn(this.#deps.view())) {
+      const tracked = this.#roster.add(item, now);
+      if (this.#heritage !== undefined) tracked.lease?.assumeNothing();
+      this.#custody.follow(tracked, isAlone ? undefined : gap);
+      if (isAlone) this.#spreadCheck(tracked, now);
+    }
+    if (!isAlone) this.#groups.recall(this.#roster.all(), now);
     this.#takeOverGuards(now);
   }
 
@@ -155,22 +167,28 @@ export class Monitor implements Monitoring, TailListener {
     const now = this.#deps.now();
     const readUntil = this.#lastTick;
     this.#lastTick = now;
-    if (now - readUntil > ABSENT_MS) this.#wasAbsent(now, now - readUntil);
-    const moment = { now, readUntil, grantedAt: this.#grantedAt };
+    this.#lookAtClaims(now);
+    if (now - readUntil > ABSENT_MS) {
+      const stood = `this process stood still for ${Math.round(now - readUntil)} ms`;
+      this.#deps.log.warn(`${stood}; every lease is extended by its full length`);
+      this.#startOver(now);
+    }
+    const moment = this.#moment(now, readUntil);
     for (let left = MAX_PER_TICK; left > 0; left--) {
       const tracked = this.#queue.take(now);
       if (tracked === undefined) break;
       this.#examine(tracked, moment);
     }
-    if (!this.#isStoreAway && now >= this.#retryAt) {
+    if (!this.#isStoreAway && now >= this.#retry.at && this.#deps.claims.stands) {
       this.#groups.decide(now, this.#outbox, (tracked) => this.#stillFails(tracked, moment), reasonOf);
     }
     this.#outbox.flush();
+    this.#heritage?.flush();
   }
 
   renew(id: string, generation?: number): boolean {
     const tracked = this.#roster.get(id);
-    if (!this.#isRunning || tracked === undefined) return !this.#isRunning && this.#isThere(id, generation);
+    if (!this.#isRunning || tracked === undefined) return !this.#isRunning && isIn(this.#deps.view(), id, generation);
     if (generation !== undefined && generation !== tracked.item.value.generation) return false;
     const now = this.#deps.now();
     tracked.lease?.renew(now);
@@ -194,7 +212,7 @@ export class Monitor implements Monitoring, TailListener {
   report(id: string): InstanceReport | undefined {
     const tracked = this.#roster.get(id);
     const now = this.#deps.now();
-    return tracked && reportOf(tracked, { now, readUntil: now, grantedAt: this.#grantedAt });
+    return tracked?.taken === true ? reportOf(tracked, this.#moment(now, now)) : undefined;
   }
 
   guards(): readonly GuardReport[] {
@@ -211,10 +229,36 @@ export class Monitor implements Monitoring, TailListener {
     if (!this.#isStoreAway) return;
     const now = this.#deps.now();
     this.#isStoreAway = false;
-    this.#retryAt = -Infinity;
+    this.#retry.worked();
     this.#grant(now);
     for (const tracked of this.#blocked) this.#wake(tracked, now);
     this.#blocked.clear();
+  }
+
+  /** What this node may do is another than before, or may be: it joins, leaves, is heard again, or others do. */
+  claimsChanged(): void {
+    if (!this.#isRunning) return;
+    const now = this.#deps.now();
+    const { gap, resumes } = this.#watch.look(now);
+    this.#retry.claimsChanged();
+    if (resumes) this.#grant(now);
+    this.#claim('all', gap, now);
+  }
+
+  /** The leases that nodes share cannot be reached: none runs out. */
+  leasesAway(): void {
+    this.#areLeasesAway = true;
+  }
+
+  /** They can be reached again: every lease has its full length from now on (INS3). */
+  leasesBack(): void {
+    this.#areLeasesAway = false;
+    this.#grant(this.#deps.now());
+  }
+
+  /** What they knew is lost, or cannot be relied on: every lease has its full length from now on (INS3). */
+  leasesLost(): void {
+    this.#grant(this.#deps.now());
   }
 
   onAdvance(entries: readonly FoldedEntry[]): void {
@@ -227,27 +271,42 @@ export class Monitor implements Monitoring, TailListener {
   onReload(): void {
     if (!this.#isRunning) return;
     const now = this.#deps.now();
-    this.#roster.reconcile(this.#instances(), now);
+    this.#roster.reconcile(instancesIn(this.#deps.view()), now);
     this.#startOver(now);
     this.#takeOverGuards(now);
   }
 
-  *#instances(): Iterable<Item<'instance'>> {
-    for (const item of this.#deps.view().bucket(byKind('instance'))) if (item.kind === 'instance') yield item;
+  #clocks(): Clocks {
+    return { now: this.#deps.now(), sharedNow: this.#deps.claims.sharedNow };
   }
 
-  #isThere(id: string, generation: number | undefined): boolean {
-    const item = this.#deps.view().get(instanceName(id));
-    return item?.kind === 'instance' && (generation === undefined || generation === item.value.generation);
+  #moment(now: number, readUntil: number): Moment {
+    const { sharedNow, awakeSince, leasesRun } = this.#deps.claims;
+    const grantedAt = Math.max(this.#grantedAt, now - (sharedNow - awakeSince));
+    const stopped = this.#areLeasesAway || !leasesRun;
+    return { now, readUntil, grantedAt, leases: this.#heritage === undefined ? 'own' : stopped ? 'stopped' : 'shared' };
+  }
+
+  /** Time alone may have changed what is whose. */
+  #lookAtClaims(now: number): void {
+    if (this.#watch.isPast) this.claimsChanged();
+    else if (this.#groups.isTurning) this.#claim('turning', this.#watch.look(now).gap, now);
+    this.#watch.touch();
+  }
+
+  #claim(which: 'all' | 'turning', gap: Gap, now: number): void {
+    const { gained, lost } = this.#groups.claim(which);
+    if (gained.size > 0 || lost) for (const tracked of this.#roster.all()) this.#custody.follow(tracked, gap);
+    if (gained.size > 0) this.#takeOverGuards(now, (group) => gained.has(group));
   }
 
   /** Looks at it no later than at that time. */
   #wake(tracked: Tracked, at: number): void {
-    if (!tracked.gone && (tracked.slot < 0 || at < tracked.dueAt)) this.#queue.set(tracked, at);
+    if (!tracked.gone && tracked.taken && (tracked.slot < 0 || at < tracked.dueAt)) this.#queue.set(tracked, at);
   }
 
   #examine(tracked: Tracked, moment: Moment): void {
-    const lookAt = Math.min(nextLook(tracked, moment, this.#poller), this.#decide(tracked, moment));
+    const lookAt = Math.min(nextLook(tracked, moment, this.#lookouts), this.#decide(tracked, moment));
     this.#queue.set(tracked, Math.max(lookAt, moment.now + 1));
   }
 
@@ -268,7 +327,11 @@ export class Monitor implements Monitoring, TailListener {
       this.#blocked.add(tracked);
       return Infinity;
     }
-    if (moment.now < this.#retryAt) return this.#retryAt;
+    if (moment.now < this.#retry.at) return this.#retry.at;
+    if (!this.#groups.mayDecide(tracked.group)) return moment.now + TICK_MS;
+    // It may have been heard elsewhere since it was last asked about, though it stayed critical all the time.
+    const isStale = moment.leases !== 'own' && tracked.lease?.wasReadAfter(tracked.removedAt(moment)) === false;
+    if (wish.is === 'removal' && isStale) return moment.now + LISTEN_MS;
     if (wish.is === 'removal') this.#outbox.deregister(tracked);
     else this.#outbox.status(tracked, wish.status, reasonOf(tracked, wish.status), wish.proven);
     return Infinity;
@@ -281,29 +344,27 @@ export class Monitor implements Monitoring, TailListener {
   }
 
   #checked(tracked: Tracked, poll: Poll, probe: Probe, finding: Finding | undefined): void {
-    const { now, clock, random, metrics } = this.#deps;
-    const time = now();
-    if (finding !== undefined) {
+    const { clock, metrics } = this.#deps;
+    const clocks = this.#clocks();
+    const time = clocks.now;
+    const slot = probe.slot ?? clocks.sharedNow - (time - probe.startedAt);
+    if (probe.discarded) {
+      if (finding?.status === 'critical') this.#heritage?.leave(tracked, probe, slot);
+    } else if (finding !== undefined) {
       const { status, reason } = finding;
       metrics.checks.inc({ status });
       tracked.remember({ at: clock(), status, reason, durationMs: Math.round(time - probe.startedAt) });
       poll.health = observe(poll.health, status, tracked.status, tracked.item.value.check as ActiveCheck);
       poll.hasProof = status !== 'critical' && probe.canProve;
+      this.#heritage?.checked(tracked, poll, slot);
     }
-    if (!probe.discarded) poll.scheduleNext(random());
+    if (!probe.discarded) poll.scheduleNext(clocks);
     this.#wake(tracked, time);
   }
 
   #answered(tracked: Tracked, before: Item<'instance'>): void {
     const now = this.#deps.now();
-    this.#wake(tracked, tracked.item === before ? Math.max(this.#retryAt, now + RETRY_MS) : now);
-  }
-
-  #wasAbsent(now: number, gap: number): void {
-    this.#deps.log.warn(
-      `this process stood still for ${Math.round(gap)} ms; every lease is extended by its full length`,
-    );
-    this.#startOver(now);
+    this.#wake(tracked, tracked.item === before ? Math.max(this.#retry.at, now + RETRY_MS) : now);
   }
 
   /** What was found before, or is being found, may have been found by a process that was itself not there. */
@@ -314,7 +375,7 @@ export class Monitor implements Monitoring, TailListener {
       if (poll === undefined) continue;
       const isDue = poll.probe !== undefined || poll.checkAt <= now;
       poll.startOver();
-      if (isDue) this.#spreadCheck(tracked, now);
+      if (isDue && tracked.taken) this.#spreadCheck(tracked, now);
       this.#wake(tracked, now);
     }
     this.#grant(now);
@@ -328,12 +389,12 @@ export class Monitor implements Monitoring, TailListener {
   /** Its turn comes within its pace, at a time of its own: many are not checked all at once. */
   #spreadCheck(tracked: Tracked, now: number): void {
     const { poll } = tracked;
-    this.#spread = (this.#spread + GOLDEN_RATIO) % 1;
-    if (poll !== undefined) poll.checkAt = now + this.#spread * poll.pace;
+    if (poll?.health.decided === true) poll.resume(this.#clocks());
+    else if (poll !== undefined) poll.checkAt = now + this.#spread.within(poll.pace);
     this.#queue.set(tracked, now);
   }
 
-  #takeOverGuards(now: number): void {
-    this.#groups.takeOver(this.#roster.all(), now, now + this.#deps.limits.guard.windowMs);
+  #takeOverGuards(now: number, isMeant?: (group: Group) => boolean): void {
+    this.#groups.takeOver(this.#roster.all(), now, now + this.#deps.limits.guard.windowMs, isMeant);
   }
 }

@@ -47,10 +47,15 @@ export interface GuardReport {
 
 /** What other rooms need of the health checks. Ids are instances'. */
 export interface Monitoring {
-  /** Whether this node keeps leases and runs checks (setting HEALTH_CHECKS). */
+  /** Whether this node takes renewals: where no others take them too, the one that runs the checks (setting HEALTH_CHECKS). */
   readonly enabled: boolean;
-  /** Renews a lease. False: the instance is not there, or of another generation, and has to register again. */
-  renew(id: string, generation?: number): boolean;
+  /** Leases are where other nodes find them: even one that has just begun has to be put there. */
+  readonly isShared?: boolean;
+  /**
+   * Renews a lease. False: the instance is not there, or of another generation, and has to register again. A promise where nodes
+   * share the leases: it resolves when the renewal is where all find it, and rejects with `RegistryUnavailable`.
+   */
+  renew(id: string, generation?: number): boolean | Promise<boolean>;
   /** From now on whatever is heard on the connection renews the lease; until `detach`, which starts its countdown. */
   attach(id: string, connection: SignsOfLife): void;
   detach(id: string, connection: SignsOfLife): void;

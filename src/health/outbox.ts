@@ -10,6 +10,8 @@ const SIGNALBOX: Caller = { kind: 'signalbox', subject: 'signalbox' };
 
 export interface OutboxDeps {
   readonly registry: { execute(command: InstanceCommand): Promise<Verdict> };
+  /** The term that is decided under now. */
+  readonly fence: () => number | undefined;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   /** No command about the instance is under way any more. `before`: the item that it was decided on. */
@@ -64,7 +66,8 @@ export class Outbox {
     if (this.#batches.size === 0) return;
     const batches = this.#batches;
     this.#batches = new Map();
-    for (const batch of batches.values()) void this.#send(batch);
+    const fence = this.#deps.fence();
+    for (const batch of batches.values()) void this.#send(batch, fence);
   }
 
   #put(tracked: Tracked, asked: Tracked['asked'], edit: InstanceEdit): void {
@@ -80,11 +83,12 @@ export class Outbox {
     return batch;
   }
 
-  async #send({ edits, tracked, advices }: Batch): Promise<void> {
+  async #send({ edits, tracked, advices }: Batch, fence: number | undefined): Promise<void> {
     const { registry, clock, onAnswer, onFailed, onWorked } = this.#deps;
     let worked = false;
     try {
-      const verdict = await registry.execute({ caller: SIGNALBOX, at: clock(), instances: edits });
+      const held = fence === undefined ? {} : { fence };
+      const verdict = await registry.execute({ caller: SIGNALBOX, at: clock(), instances: edits, ...held });
       worked = verdict.ok;
       if (verdict.ok) onWorked();
       else onFailed(new Error(verdict.refusal.detail));

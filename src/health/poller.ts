@@ -15,7 +15,7 @@ export interface PollerDeps {
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly onStart: (secondsLate: number) => void;
-  /** A check has ended. Without a finding, it says nothing. */
+  /** A check has ended, which may have been discarded meanwhile. Without a finding, it says nothing. */
   readonly onEnd: (tracked: Tracked, poll: Poll, probe: Probe, finding: Finding | undefined) => void;
   readonly onError: (error: unknown) => void;
 }
@@ -83,7 +83,7 @@ export class Poller {
     }
     this.#inFlight -= 1;
     poll.probe = undefined;
-    if (!tracked.gone && tracked.poll === poll) onEnd(tracked, poll, probe, probe.discarded ? undefined : finding);
+    if (!tracked.gone && tracked.poll === poll) onEnd(tracked, poll, probe, finding);
     this.#start();
   }
 }

@@ -4,6 +4,7 @@ import { NO_REGION } from '../domain/names.ts';
 import type { Folded } from '../domain/view.ts';
 import type { Groups } from './groups.ts';
 import type { MonitorMetrics } from './metrics.ts';
+import type { Clocks } from './poll.ts';
 import { GonePenalties } from './penalties.ts';
 import type { Prober } from './probe.ts';
 import { targetOf, Tracked } from './tracked.ts';
@@ -14,6 +15,7 @@ export interface RosterDeps {
   readonly metrics: Pick<MonitorMetrics, 'transitions' | 'expired'>;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
+  readonly clocks: () => Clocks;
   readonly random: () => number;
   /** It has to be looked at by that time. */
   readonly onNews: (tracked: Tracked, time: number) => void;
@@ -23,7 +25,7 @@ export interface RosterDeps {
 /** A new instance's first check comes within this time. */
 const SOON_MS = 1000;
 
-/** Everyone whose check is kept here, as the view has them. */
+/** Everyone who is in the view. Those whose group is another node's are followed too, so that they can come here at any time. */
 export class Roster {
   readonly #deps: RosterDeps;
   readonly #tracked = new Map<string, Tracked>();
@@ -74,6 +76,7 @@ export class Roster {
     // Only a check changes the status of a registration without registering anew.
     const decided = item.value.statusSince !== item.value.createTime;
     this.#beginCheck(tracked, now, decided);
+    tracked.begunAt = Number.NEGATIVE_INFINITY;
     tracked.flapping = this.#penalties.take(item.id);
     this.#tracked.set(item.id, tracked);
     group.count(tracked, 1);
@@ -88,7 +91,9 @@ export class Roster {
       return;
     }
     if (tracked !== undefined) this.#remove(tracked, now);
-    this.#deps.onNews(this.add(item, now), now);
+    const added = this.add(item, now);
+    added.begunAt = now;
+    this.#deps.onNews(added, now);
   }
 
   #remove(tracked: Tracked, now: number): void {
@@ -136,23 +141,25 @@ export class Roster {
     tracked.criticalSince = now;
     // With another check, it is the registration that set the status.
     if (!isSameCheck) return;
-    metrics.transitions.inc({ status });
+    if (tracked.taken) metrics.transitions.inc({ status });
     if (isPenalised(before, status)) tracked.flapping = penalise(tracked.flapping, now);
     if (status === 'critical') {
       tracked.leaving?.returned(tracked);
       tracked.group.guard.lost(tracked.item.id, now);
     }
-    tracked.poll?.settle(now, this.#deps.random());
+    tracked.poll?.settle(this.#deps.clocks());
     if (tracked.lease === undefined) return;
-    if (status === 'critical') metrics.expired.inc();
+    if (status === 'critical' && tracked.taken) metrics.expired.inc();
     // Unless it is what we asked for, its registration is the sign of life, perhaps on another node.
-    else if (before === 'critical' && tracked.asked !== status) tracked.lease.grantedAt = now;
+    if (status !== 'critical' && before === 'critical' && tracked.asked !== status) tracked.lease.grantedAt = now;
     tracked.remember({ at: clock(), status, reason: statusReason, durationMs: 0 });
   }
 
   #beginCheck(tracked: Tracked, now: number, decided: boolean): void {
     tracked.beginCheck(now, decided);
+    tracked.begunAt = now;
     const { poll } = tracked;
-    if (poll !== undefined) poll.checkAt = now + this.#deps.random() * Math.min(poll.interval, SOON_MS);
+    if (decided) poll?.resume(this.#deps.clocks());
+    else if (poll !== undefined) poll.checkAt = now + this.#deps.random() * Math.min(poll.interval, SOON_MS);
   }
 }

@@ -42,6 +42,10 @@ export class Tracked implements Due {
   /** The group that it is about to leave for being critical. */
   leaving: Group | undefined;
   gone = false;
+  /** It is looked at here: its group is this node's. */
+  taken = false;
+  /** When its registration with this check was seen; -Infinity: it was there before this process. */
+  begunAt = Number.NEGATIVE_INFINITY;
 
   constructor(item: Item<'instance'>, group: Group, now: number) {
     this.item = item;
@@ -57,8 +61,13 @@ export class Tracked implements Due {
     const kept = this.lease;
     this.lease = check.type === 'ttl' ? new Lease(check, now) : undefined;
     if (kept !== undefined) this.lease?.takeOver(kept);
-    this.poll = check.type === 'ttl' ? undefined : new Poll(check, now, decided);
+    this.poll = check.type === 'ttl' ? undefined : new Poll(this.item.id, check, now, decided);
     this.deregisterAfter = milliseconds(check.deregisterAfter);
+  }
+
+  /** What is known about it where all nodes find it stands under this key: it is another one for each generation. */
+  get key(): string {
+    return leaseKey(this.item.id, this.item.value.generation);
   }
 
   get inFlight(): boolean {
@@ -97,6 +106,8 @@ export class Tracked implements Due {
     if (this.results.length > REMEMBERED) this.results.pop();
   }
 }
+
+export const leaseKey = (id: string, generation: number): string => `${id}:${generation}`;
 
 /** The address and port that its checks call. */
 export function targetOf({ service, address, port, check }: Instance): {

@@ -187,6 +187,12 @@ export const PROBLEMS = {
     meaning:
       'The database that keeps the sessions cannot be reached, or the issuer that would renew this one. Try again after `retryAfter` seconds.',
   },
+  'leases-unavailable': {
+    status: 503,
+    title: 'Renewals cannot be kept now',
+    meaning:
+      'The leases that all nodes share cannot be reached from this node, and the others do not know that yet, so a renewal that it kept to itself might not be found in time. A registration may have been written, and can be sent again. Try again after `retryAfter` seconds, or at another node.',
+  },
   'health-checks-off': {
     status: 503,
     title: 'This node keeps no leases',

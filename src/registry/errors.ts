@@ -1,6 +1,6 @@
 /** Why the registry cannot carry out any command now. */
 export type UnavailableCode =
-  'store-unavailable' | 'outcome-unknown' | 'overloaded' | 'not-ready' | 'draining' | 'fenced';
+  'store-unavailable' | 'outcome-unknown' | 'overloaded' | 'not-ready' | 'draining' | 'fenced' | 'leases-unavailable';
 
 /**
  * A command that was not refused but could not be carried out either. With every code but `outcome-unknown` nothing was

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Caller, InstanceCommand, Origin } from '../domain/command.ts';
-import { detectionBound, type Check } from '../domain/instances/check.ts';
 import { canonicalAddress, readOverride, readRegistration } from '../domain/instances/registration.ts';
 import type { OverrideTarget } from '../domain/instances/edits.ts';
-import type { InstanceIdentity } from '../domain/instances/instance.ts';
+import type { Instance, InstanceIdentity } from '../domain/instances/instance.ts';
 import type { FieldError, Refusal } from '../domain/errors.ts';
 import type { Item } from '../domain/item.ts';
 import { instanceName } from '../domain/names.ts';
@@ -12,7 +11,11 @@ import type { Verdict } from './commit-loop.ts';
 
 export interface InstanceDeskDeps {
   readonly registry: { execute(command: InstanceCommand, options?: { readonly dryRun?: boolean }): Promise<Verdict> };
-  readonly leases: { renew(id: string): boolean };
+  /** `isShared`: a lease that has just begun has to be put where other nodes find it. */
+  readonly leases: {
+    readonly isShared?: boolean;
+    renew(id: string, generation?: number): boolean | Promise<boolean>;
+  };
   /** The schema checks of the protocol. */
   readonly validate: {
     registration(body: unknown): readonly FieldError[];
@@ -22,6 +25,8 @@ export interface InstanceDeskDeps {
   /** Why Signalbox may not call an address, if it may not (SEC4). Host names are looked at when they are resolved. */
   readonly deniedAddress: (address: string) => string | undefined;
   readonly mustBeInCatalog: boolean;
+  /** What the death of a node may add to the time in which an instance's death is told (INS1); 0 when there is one only. */
+  readonly takeoverMs?: number;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
 }
@@ -60,7 +65,7 @@ export class InstanceDesk {
 
   /** Takes an instance in, or says why not. The same content again renews its lease and makes no revision (REV3). */
   async register(caller: Caller, body: unknown, options: Asking = {}): Promise<Outcome<Registered>> {
-    const { validate, deniedAddress, mustBeInCatalog, leases } = this.#deps;
+    const { validate, deniedAddress, mustBeInCatalog, takeoverMs = 0 } = this.#deps;
     const errors = validate.registration(body);
     if (errors.length > 0) return invalid(errors);
     const read = readRegistration(body as Readonly<Record<string, unknown>>);
@@ -72,14 +77,23 @@ export class InstanceDesk {
       return invalid([{ pointer: '/address', detail }]);
     }
     const id = instanceIdOf(registration);
-    const verdict = await this.#execute(caller, [{ op: 'register', id, registration, mustBeInCatalog }], options);
+    const edit = { op: 'register', id, registration, mustBeInCatalog, takeoverMs } as const;
+    const verdict = await this.#execute(caller, [edit], options);
     if (!verdict.ok) return verdict;
     const outcome = verdict.outcomes[0];
-    // It is a sign of life whether or not it says anything new; a new lease has just begun.
-    if (options.dryRun !== true && outcome?.op !== 'created') leases.renew(id);
     const item = outcome?.after;
     if (item?.kind !== 'instance') throw new Error(`${instanceName(id)} is not there after its registration`);
-    return { ok: true, value: { id, created: outcome?.op === 'created', item, revision: verdict.revision } };
+    const created = outcome?.op === 'created';
+    if (options.dryRun !== true) await this.#heard(item, created);
+    return { ok: true, value: { id, created, item, revision: verdict.revision } };
+  }
+
+  /** A registration is a sign of life whether or not it says anything new; a new lease has just begun. */
+  async #heard({ id, value }: Item<'instance'>, created: boolean): Promise<void> {
+    const { leases } = this.#deps;
+    // Who says that it begins critical waits for its first renewal.
+    if (created && (leases.isShared !== true || value.status === 'critical')) return;
+    await leases.renew(id, value.generation);
   }
 
   /** Removes an instance; one that is not there is gone already. */
@@ -123,9 +137,12 @@ export class InstanceDesk {
 }
 
 /** What a registration is answered with, beside the instance. */
-export const leaseOf = (check: Check): { readonly lease?: string; readonly detectionBound: string } => ({
+export const leaseOf = ({
+  check,
+  detectionBound,
+}: Pick<Instance, 'check' | 'detectionBound'>): { readonly lease?: string; readonly detectionBound: string } => ({
   ...(check.type === 'ttl' && { lease: check.ttl }),
-  detectionBound: detectionBound(check),
+  detectionBound,
 });
 
 /** 24 hexadecimal digits: the first 96 bits of the SHA-256 of the identity. */

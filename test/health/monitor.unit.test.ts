@@ -9,6 +9,7 @@ import type { InstanceEdit } from '../../src/domain/instances/edits.ts';
 import type { Instance } from '../../src/domain/instances/instance.ts';
 import { advisoryName, instanceName } from '../../src/domain/names.ts';
 import { View } from '../../src/domain/view.ts';
+import { aloneClaims } from '../../src/health/claims.ts';
 import { Monitor, TICK_MS } from '../../src/health/monitor.ts';
 import type { Finding, Target } from '../../src/health/probe.ts';
 import type { Verdict } from '../../src/registry/commit-loop.ts';
@@ -64,6 +65,7 @@ class Bench {
         },
       },
       view: () => this.view,
+      claims: aloneClaims(() => this.now),
       prober: {
         probe: async (target) => {
           this.started.push({ at: this.now, port: target.port });

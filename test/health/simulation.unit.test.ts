@@ -11,6 +11,7 @@ import type { Instance, Registration } from '../../src/domain/instances/instance
 import type { Item } from '../../src/domain/item.ts';
 import { instanceName, regionOverrideName } from '../../src/domain/names.ts';
 import { View } from '../../src/domain/view.ts';
+import { aloneClaims } from '../../src/health/claims.ts';
 import { Monitor, TICK_MS } from '../../src/health/monitor.ts';
 import type { Finding, Target } from '../../src/health/probe.ts';
 import type { Verdict } from '../../src/registry/commit-loop.ts';
@@ -155,6 +156,7 @@ class Simulation {
     this.monitor = new Monitor({
       registry: { execute: (command) => this.execute(command) },
       view: () => this.view,
+      claims: aloneClaims(() => this.now),
       prober: {
         probe: (target) => this.#probe(target),
         forget: () => undefined,

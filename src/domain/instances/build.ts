@@ -2,7 +2,8 @@ import type { Item } from '../item.ts';
 import { instanceName, instanceOverrideName, NO_REGION, regionOverrideName } from '../names.ts';
 import { hasBody, itemOf } from '../normalise.ts';
 import type { Reader } from '../view.ts';
-import { detectionBound, type HealthStatus } from './check.ts';
+import type { Duration } from '../duration.ts';
+import type { HealthStatus } from './check.ts';
 import type { AppliedOverride, Instance, Override, Registration } from './instance.ts';
 
 /** What Signalbox knows about an instance beside what it says about itself. */
@@ -12,6 +13,8 @@ export interface Standing {
   readonly statusSince: string;
   readonly statusReason: string;
   readonly displacedBy: string | undefined;
+  /** As it was when it last registered: which nodes there were is no news about the instance. */
+  readonly detectionBound: Duration;
 }
 
 /** The region that overrides and the eviction guard count an instance to. */
@@ -23,6 +26,7 @@ export const standingOf = (instance: Instance): Standing => ({
   statusSince: instance.statusSince,
   statusReason: instance.statusReason,
   displacedBy: instance.displacedBy,
+  detectionBound: instance.detectionBound,
 });
 
 export function registrationOf(instance: Instance): Registration {
@@ -80,7 +84,7 @@ function overridesOf(state: Reader, id: string, registration: Registration): Ove
 
 function bodyOf(registration: Registration, standing: Standing, overrides: Overrides): object {
   const { service, environment, protocol, address, port, version, region, tags, metadata, check } = registration;
-  const { generation, status, statusSince, statusReason, displacedBy } = standing;
+  const { generation, status, statusSince, statusReason, displacedBy, detectionBound } = standing;
   const mode = overrides.own?.mode ?? overrides.region?.mode ?? 'serving';
   const override = applied(overrides);
   return {
@@ -96,7 +100,7 @@ function bodyOf(registration: Registration, standing: Standing, overrides: Overr
     tags,
     metadata,
     check,
-    detectionBound: detectionBound(check),
+    detectionBound,
     generation,
     passing: status !== 'critical' && mode === 'serving' && displacedBy === undefined,
     status,

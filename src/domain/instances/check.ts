@@ -73,7 +73,7 @@ export function provesIdentity(check: Check): boolean {
   return check.type === 'grpc' && check.service.includes(SERVICE_ID);
 }
 
-/** Checks start up to this share of their interval later than due, so that they do not fall into step. */
+/** Two checks are so much further apart than their interval at most: what the clock that nodes share may be corrected by in between. */
 export const JITTER = 0.05;
 
 /** From a finding to the moment that watchers are told, as long as Signalbox and its database are there: one look at the schedule, one commit, one push. */
@@ -81,12 +81,15 @@ export const TELLING_MS = 1000;
 
 /**
  * The longest time from an instance's death to the moment its watchers were told (INS1), in milliseconds. Death may come
- * right after a renewal or a pass; then `unhealthyAfter` checks have to fail, the last of them at its timeout.
+ * right after a renewal or a pass; then `unhealthyAfter` checks have to fail, the last of them at its timeout. `takeoverMs`:
+ * how long it takes at most until other nodes do the work of one that dies meanwhile; 0 where there are none.
  */
-export function detectionBoundMs(check: Check): number {
-  if (check.type === 'ttl') return milliseconds(check.ttl) + TELLING_MS;
+export function detectionBoundMs(check: Check, takeoverMs = 0): number {
+  const telling = TELLING_MS + takeoverMs;
+  if (check.type === 'ttl') return milliseconds(check.ttl) + telling;
   const rounds = check.unhealthyAfter * milliseconds(check.interval) * (1 + JITTER);
-  return Math.ceil(rounds) + milliseconds(check.timeout) + TELLING_MS;
+  return Math.ceil(rounds) + milliseconds(check.timeout) + telling;
 }
 
-export const detectionBound = (check: Check): Duration => formatDuration(detectionBoundMs(check));
+export const detectionBound = (check: Check, takeoverMs = 0): Duration =>
+  formatDuration(detectionBoundMs(check, takeoverMs));

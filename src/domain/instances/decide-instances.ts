@@ -13,6 +13,7 @@ import { overQuota } from '../quota.ts';
 import { seenOutcomes } from '../seen-outcomes.ts';
 import type { Reader } from '../view.ts';
 import { buildInstance, registrationOf, regionOf, standingOf, type Standing } from './build.ts';
+import { detectionBound } from './check.ts';
 import type { InstanceEdit } from './edits.ts';
 import type { Instance, Registration } from './instance.ts';
 
@@ -78,11 +79,17 @@ class InstanceDecision {
     }
   }
 
-  #register({ id, registration, mustBeInCatalog }: EditOf<'register'>): Refusal | undefined {
+  #register({ id, registration, mustBeInCatalog, takeoverMs }: EditOf<'register'>): Refusal | undefined {
     const refusal = mustBeInCatalog === true ? notInCatalog(this.#before, registration) : undefined;
     if (refusal !== undefined) return refusal;
     const before = this.#instance(id)?.value;
-    const after = buildInstance(this.#after, id, registration, this.#standing(before, registration), this.#at);
+    const after = buildInstance(
+      this.#after,
+      id,
+      registration,
+      this.#standing(before, registration, takeoverMs),
+      this.#at,
+    );
     if (after.revision !== this.#at.revision) return undefined;
     this.#lay(after);
     this.#displaceOthers(after);
@@ -90,17 +97,19 @@ class InstanceDecision {
   }
 
   /** Registering shows that the instance is there: a lease begins anew, and nobody else's claim to the address holds. */
-  #standing(before: Instance | undefined, { check }: Registration): Standing {
+  #standing(before: Instance | undefined, { check }: Registration, takeoverMs: number | undefined): Standing {
     const { revision, time } = this.#at;
+    const bound = detectionBound(check, takeoverMs);
     // What was found out holds until a check, which may be another one now, says otherwise.
     const keepsStatus = before !== undefined && !(check.type === 'ttl' && before.status === 'critical');
-    if (keepsStatus) return { ...standingOf(before), displacedBy: undefined };
+    if (keepsStatus) return { ...standingOf(before), displacedBy: undefined, detectionBound: bound };
     return {
       generation: before?.generation ?? revision,
       status: check.initialStatus,
       statusSince: time,
       statusReason: check.type === 'ttl' ? 'Registered.' : 'Registered; no check has said anything yet.',
       displacedBy: undefined,
+      detectionBound: bound,
     };
   }
 

@@ -3,12 +3,16 @@ import type { OverrideBody, Registration } from './instance.ts';
 
 /** One thing that happens to what runs. `id` is an instance's. */
 export type InstanceEdit =
-  /** `mustBeInCatalog`: the service, and the deployment in the region that it names, have to be there. */
+  /**
+   * `mustBeInCatalog`: the service, and the deployment in the region that it names, have to be there. `takeoverMs`: what the
+   * death of a node adds to its detection bound (INS1).
+   */
   | {
       readonly op: 'register';
       readonly id: string;
       readonly registration: Registration;
       readonly mustBeInCatalog?: boolean;
+      readonly takeoverMs?: number;
     }
   /** Without a generation, whichever is there. */
   | {

@@ -80,6 +80,11 @@ export class EvictionGuard {
     this.#lost.delete(id);
   }
 
+  /** It holds no longer: another guard does its work. What has been lost is known to that one, too. */
+  standDown(): void {
+    this.#phase = ARMED;
+  }
+
   /** How many of those that are failing may become critical now. */
   admit(situation: Situation, now: number): number {
     const { failing, pending, up, critical, off } = situation;

@@ -49,6 +49,14 @@ export function observe(health: Health, result: HealthStatus, holds: HealthStatu
   return { passes, failures, last: result, run, decided: health.decided || verdict === holds, verdict };
 }
 
+/** There were so many failures in a row already, which somebody else has found, before those that have been found here. */
+export function carryOver(health: Health, earlier: number, { unhealthyAfter }: Thresholds): Health {
+  if (health.failures === 0) return health;
+  const failures = health.failures + earlier;
+  const verdict = failures >= unhealthyAfter ? 'critical' : health.verdict;
+  return { ...health, failures, run: health.run + earlier, verdict };
+}
+
 /** What a lease says: it was renewed in time, it ran out, or nothing, while it runs without having been renewed. */
 export function leaseVerdict(renewedUntil: number, runsUntil: number, now: number): HealthStatus | undefined {
   if (now < renewedUntil) return 'passing';

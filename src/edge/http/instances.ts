@@ -55,7 +55,7 @@ function register({ instances }: Pick<EdgeDeps, 'instances'>) {
     if (query.dryRun === true) reply.header('x-signalbox-dry-run', 'true');
     else reply.header(REVISION_HEADER, revision);
     const { name, value } = item;
-    const head = JSON.stringify({ id, name, generation: value.generation, revision, ...leaseOf(value.check) });
+    const head = JSON.stringify({ id, name, generation: value.generation, revision, ...leaseOf(value) });
     return sendJson(reply, `${head.slice(0, -1)},"instance":${item.json}}`);
   };
 }

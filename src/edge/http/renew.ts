@@ -21,32 +21,40 @@ type Renewing = Pick<EdgeDeps, 'monitoring' | 'state'>;
 
 /** `POST /v1/instances/{instance}/renew`: every instance sends it all the time, so it does as little as it can. */
 function renew({ monitoring, state }: Renewing) {
-  return (request: FastifyRequest, reply: FastifyReply): void => {
+  return (request: FastifyRequest, reply: FastifyReply): void | Promise<void> => {
     requireLeases(monitoring);
     const { instance } = request.params as { readonly instance: string };
     const isThere = seenBy(request, state).get(instanceName(instance)) !== undefined;
-    if (!isThere || !monitoring.renew(instance, hasBody(request) ? generationIn(jsonOf(request), '') : undefined)) {
-      throw new Problem('not-found', `There is no instance ${JSON.stringify(instance.slice(0, 80))}, ${AGAIN}`);
-    }
-    reply.code(204).send();
+    const generation = isThere && hasBody(request) ? generationIn(jsonOf(request), '') : undefined;
+    const renewed = isThere && monitoring.renew(instance, generation);
+    if (typeof renewed === 'boolean') return answer(renewed, instance, reply);
+    return renewed.then((stored) => answer(stored, instance, reply));
   };
+}
+
+function answer(renewed: boolean, instance: string, reply: FastifyReply): void {
+  if (!renewed)
+    throw new Problem('not-found', `There is no instance ${JSON.stringify(instance.slice(0, 80))}, ${AGAIN}`);
+  reply.code(204).send();
 }
 
 const AGAIN = 'or it is of another generation: register it again with POST /v1/instances.';
 
 /** `POST /v1/instances/renew`: the leases of many, for agents that keep them for others. */
 function renewMany({ monitoring, state }: Renewing) {
-  return (request: FastifyRequest, reply: FastifyReply): void => {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     requireLeases(monitoring);
     const renewals = renewalsIn(jsonOf(request));
     const seen = seenBy(request, state);
-    const unknown: string[] = [];
-    for (const { id, generation } of renewals) {
+    const asked = renewals.map(({ id, generation }) => {
       const target = { name: instanceName(id) };
       const { allowed } = authorize(request.caller, 'instance.register', target, state.view);
-      if (!allowed || seen.get(target.name) === undefined || !monitoring.renew(id, generation)) unknown.push(id);
-    }
-    sendJson(reply, JSON.stringify({ renewed: renewals.length - unknown.length, unknown }));
+      return allowed && seen.get(target.name) !== undefined && monitoring.renew(id, generation);
+    });
+    const isAnswered = asked.every((each) => typeof each === 'boolean');
+    const renewed = isAnswered ? asked : await Promise.all(asked.map((each) => Promise.resolve(each)));
+    const unknown = renewals.filter((_, i) => renewed[i] !== true).map(({ id }) => id);
+    return sendJson(reply, JSON.stringify({ renewed: renewals.length - unknown.length, unknown }));
   };
 }
 
@@ -166,7 +174,7 @@ function renewManyRoute(app: FastifyInstance, deps: EdgeDeps): void {
   });
 }
 
-const PROBLEMS = ['invalid', 'health-checks-off', 'not-ready', ...BODY_REFUSALS] as const;
+const PROBLEMS = ['invalid', 'health-checks-off', 'leases-unavailable', 'not-ready', ...BODY_REFUSALS] as const;
 
 const GENERATION = Type.Integer({ description: 'Only of this generation, as the registration was answered (INS6).' });
 const INSTANCE_ID = Type.String({ pattern: ID_PATTERNS.instance });

@@ -83,8 +83,8 @@ export function registrarOf({ instances, monitoring, state, audit, log, roots }:
         const outcome = await instances.register(caller, body, asking);
         if (!outcome.ok) return outcome;
         const { id, item, revision } = outcome.value;
-        const { generation, check } = item.value;
-        return { ok: true, value: { instance: { id, name: item.name, generation, ...leaseOf(check) }, revision } };
+        const { generation } = item.value;
+        return { ok: true, value: { instance: { id, name: item.name, generation, ...leaseOf(item.value) }, revision } };
       }),
     deregister: (caller, id, generation, origin) =>
       decide({ name: 'deregister', caller, target: { name: instanceName(id) }, origin }, async (asking) => {
@@ -92,10 +92,16 @@ export function registrarOf({ instances, monitoring, state, audit, log, roots }:
         if (!outcome.ok) return outcome;
         return { ok: true, value: { revision: outcome.value.revision } };
       }),
-    renew: (caller, id, generation) =>
-      state.view.seenBy(sightOf(caller)).get(instanceName(id)) !== undefined &&
-      authorize(caller, 'instance.register', { name: instanceName(id) }, state.view).allowed &&
-      monitoring.renew(id, generation),
+    renew: (caller, id, generation) => {
+      if (state.view.seenBy(sightOf(caller)).get(instanceName(id)) === undefined) return false;
+      if (!authorize(caller, 'instance.register', { name: instanceName(id) }, state.view).allowed) return false;
+      const renewed = monitoring.renew(id, generation);
+      if (typeof renewed === 'boolean') return renewed;
+      return renewed.then(
+        (value) => ({ ok: true, value }),
+        (error: unknown) => failed(errorOf(error, log)),
+      );
+    },
     attach: (id, life) => monitoring.attach(id, life),
     detach: (id, life) => monitoring.detach(id, life),
   };
@@ -122,6 +128,6 @@ function errorOf(error: unknown, log: RegistrarDeps['log']): Failure['error'] {
   if (error instanceof RegistryUnavailable) {
     return { code: 'unavailable', message: PROBLEMS[error.code].title, retryAfter: error.retryAfterSeconds };
   }
-  log.error({ err: error }, 'a registration over a watch socket failed');
+  log.error({ err: error }, 'a request of an instance over a watch socket failed');
   return { code: 'unavailable', message: 'the server made a mistake; its log has more', retryAfter: 5 };
 }

@@ -1,0 +1,287 @@
+import { expect, test } from '@jest/globals';
+import type { InstanceCommand } from '../../src/domain/command.ts';
+import { detectionBoundMs, type Check } from '../../src/domain/instances/check.ts';
+import { decideInstances } from '../../src/domain/instances/decide-instances.ts';
+import type { InstanceEdit } from '../../src/domain/instances/edits.ts';
+import type { Instance } from '../../src/domain/instances/instance.ts';
+import { instanceName } from '../../src/domain/names.ts';
+import { View } from '../../src/domain/view.ts';
+import type { Claims } from '../../src/health/claims.ts';
+import { SLACK_MS } from '../../src/health/lease.ts';
+import { Monitor, TICK_MS } from '../../src/health/monitor.ts';
+import type { Finding } from '../../src/health/probe.ts';
+import { CATCH_UP_MS, slotAt, slotsOf } from '../../src/health/slots.ts';
+import type { Verdict } from '../../src/registry/commit-loop.ts';
+import { RegistryUnavailable } from '../../src/registry/errors.ts';
+import { MemoryLeaseServer } from '../support/memory-leases.ts';
+
+const TTL: Check = { type: 'ttl', ttl: '10s', initialStatus: 'passing', deregisterAfter: '10m' };
+const TCP: Check = {
+  type: 'tcp',
+  interval: '10s',
+  timeout: '2s',
+  unhealthyAfter: 3,
+  healthyAfter: 1,
+  initialStatus: 'passing',
+  deregisterAfter: '10m',
+};
+const TIMEOUT_MS = 3000;
+const idOf = (n: number): string => n.toString(16).padStart(24, '0');
+const turns = async (): Promise<void> => {
+  for (let i = 0; i < 12; i++) await Promise.resolve();
+};
+
+/** One node of several: what is its own is set by the test. */
+class Bench {
+  readonly view = new View();
+  readonly server = new MemoryLeaseServer(() => this.now);
+  readonly other = this.server.open();
+  readonly commands: InstanceCommand[] = [];
+  readonly warnings: unknown[] = [];
+  readonly started: number[] = [];
+  readonly claims: { -readonly [K in keyof Claims]: Claims[K] } = {
+    fence: 7,
+    stands: true,
+    owns: () => this.owned,
+    ownsSlot: () => this.owned,
+    sharedNow: 0,
+    gapFrom: 0,
+    awakeSince: Number.NEGATIVE_INFINITY,
+    leasesRun: true,
+  };
+  owned = true;
+  now = 100_000;
+  isFenced = false;
+  finding: Finding['status'] = 'passing';
+  #revision = 0;
+  readonly monitor: Monitor;
+
+  constructor() {
+    const mine = this.server.open();
+    this.claims.sharedNow = this.now;
+    this.monitor = new Monitor({
+      registry: {
+        execute: async (command) => {
+          this.commands.push(command);
+          await Promise.resolve();
+          if (this.isFenced) throw new RegistryUnavailable('fenced', 1);
+          return this.fold(command);
+        },
+      },
+      view: () => this.view,
+      claims: this.claims,
+      leases: mine,
+      prober: {
+        probe: async () => {
+          this.started.push(this.now);
+          return Promise.resolve({ status: this.finding, reason: 'It is.' });
+        },
+        forget: () => undefined,
+      },
+      limits: {
+        enabled: true,
+        concurrency: 10,
+        guard: { min: 5, share: 0.5, windowMs: 60_000, holdMs: 60_000 },
+        nodeTimeoutMs: TIMEOUT_MS,
+      },
+      metrics: {
+        checks: { inc: () => undefined },
+        lateness: { observe: () => undefined },
+        expired: { inc: () => undefined },
+        transitions: { inc: () => undefined },
+      },
+      log: { info: () => undefined, warn: (text: unknown) => this.warnings.push(text), error: () => undefined },
+      now: () => this.now,
+      clock: () => this.now,
+      random: () => 0.5,
+    });
+    mine.listen({
+      onAway: () => this.monitor.leasesAway(),
+      onBack: () => this.monitor.leasesBack(),
+      onLost: () => this.monitor.leasesLost(),
+    });
+    this.monitor.start();
+  }
+
+  fold(command: InstanceCommand): Verdict {
+    const decision = decideInstances(this.view, command, this.#revision + 1);
+    if (!decision.ok || decision.changes.length === 0) return { ...decision, revision: this.#revision } as Verdict;
+    const revision = ++this.#revision;
+    const folded = this.view.fold(decision.changes);
+    this.monitor.onAdvance([{ entry: { revision, at: command.at, author: 'x', changes: decision.changes }, folded }]);
+    return { ...decision, revision };
+  }
+
+  edit(...instances: InstanceEdit[]): void {
+    this.fold({ caller: { kind: 'administrator', subject: 'test' }, at: this.now, instances });
+  }
+
+  register(n: number, check: Check): string {
+    const address = { address: '10.0.0.1', port: 1000 + n };
+    const more = { weight: 1, tags: {}, metadata: {}, check };
+    const registration = { service: 'a.example', protocol: 'http', ...address, ...more };
+    this.edit({ op: 'register', id: idOf(n), registration });
+    return idOf(n);
+  }
+
+  /** Another node has heard it. */
+  renewElsewhere(id: string, age = 0): Promise<void> {
+    return this.other.renew([{ key: `${id}:${this.get(id)?.generation ?? 0}`, age }]);
+  }
+
+  /** From here on it is this node's, or another's, since `gapFrom`. */
+  change(owned: boolean, gapFrom = this.now): void {
+    this.owned = owned;
+    this.claims.fence = (this.claims.fence ?? 0) + 1;
+    this.claims.gapFrom = gapFrom;
+    this.monitor.claimsChanged();
+  }
+
+  async run(ms: number): Promise<void> {
+    for (const end = this.now + ms; this.now < end;) {
+      this.now += TICK_MS;
+      this.claims.sharedNow = this.now;
+      this.monitor.tick();
+      await turns();
+    }
+  }
+
+  get(id: string): Instance | undefined {
+    const item = this.view.get(instanceName(id));
+    return item?.kind === 'instance' ? item.value : undefined;
+  }
+}
+
+test('INS1 INS3 a lease is asked about before it runs out, and what was heard elsewhere keeps it', async () => {
+  const b = new Bench();
+  const id = b.register(1, TTL);
+  await b.run(9000);
+  await b.renewElsewhere(id);
+  const heardAt = b.now;
+  while (b.get(id)?.status !== 'critical') await b.run(TICK_MS);
+  expect(b.now - heardAt).toBeGreaterThanOrEqual(10_000 + SLACK_MS);
+  expect(b.now - heardAt).toBeLessThanOrEqual(detectionBoundMs(TTL));
+  expect(b.commands.at(-1)).toMatchObject({ fence: 7, instances: [{ op: 'status', id, status: 'critical' }] });
+  // It is critical, and a renewal at another node brings it back.
+  await b.renewElsewhere(id);
+  await b.run(1300);
+  expect(b.get(id)?.status).toBe('passing');
+});
+
+test('INS3 nothing runs out while the leases are away, or a member keeps to itself what it hears; then for a full length', async () => {
+  const b = new Bench();
+  const id = b.register(1, TTL);
+  b.server.failing = 'away';
+  await b.run(30_000);
+  b.server.comeBack();
+  await b.run(9900);
+  b.claims.leasesRun = false;
+  await b.run(20_000);
+  b.claims.leasesRun = true;
+  await b.run(9900);
+  b.server.lose();
+  b.server.comeBack();
+  await b.run(9900);
+  b.claims.awakeSince = b.now;
+  await b.run(9900);
+  expect([b.get(id)?.status, b.commands]).toEqual(['passing', []]);
+  await b.run(1100);
+  expect(b.get(id)?.status).toBe('critical');
+});
+
+test("nothing is decided, checked or reported by a node that does not stand, or about what is another node's", async () => {
+  const b = new Bench();
+  const ids = [b.register(1, TTL), b.register(2, TCP)];
+  await b.run(2000);
+  expect(b.monitor.tracked).toBe(2);
+  b.claims.stands = false;
+  b.finding = 'critical';
+  const { length } = b.started;
+  await b.run(60_000);
+  expect([b.commands, b.started.length, b.monitor.tracked]).toEqual([[], length, 0]);
+  expect(ids.map((id) => b.monitor.report(id))).toEqual([undefined, undefined]);
+  b.claims.stands = true;
+  b.change(false);
+  await b.run(60_000);
+  expect([b.commands, b.started.length, b.monitor.tracked]).toEqual([[], length, 0]);
+});
+
+test('what is fenced is decided again once the claims are others, and is no error', async () => {
+  const b = new Bench();
+  const id = b.register(1, TTL);
+  b.isFenced = true;
+  await b.run(11_500);
+  expect(b.commands.map(({ fence }) => fence)).toContain(7);
+  b.isFenced = false;
+  b.change(true);
+  await b.run(1200);
+  expect(b.get(id)?.status).toBe('critical');
+  expect(b.commands.at(-1)?.fence).toBe(8);
+  expect(b.warnings).toEqual([]);
+});
+
+test('INS1 a check that a dead node may have left out is made up for, those that it has made are not; each at its slot', async () => {
+  const b = new Bench();
+  const id = b.register(1, TCP);
+  await b.run(2000);
+  b.change(false);
+  const slots = slotsOf(id, 10_000);
+  for (const isLeftOut of [true, false]) {
+    await b.run(60_000);
+    while (b.now - slotAt(slots, b.now) < 4000) await b.run(TICK_MS);
+    while (b.now - slotAt(slots, b.now) >= 4000) await b.run(TICK_MS);
+    await b.run(3800);
+    // The last slot was some four seconds ago, and a check may take two.
+    const gapFrom = isLeftOut ? b.now - 3500 : b.now - 500;
+    b.started.length = 0;
+    b.change(true, gapFrom);
+    await b.run(CATCH_UP_MS + 100);
+    expect(b.started.length).toBe(isLeftOut ? 1 : 0);
+    await b.run(10_000);
+    const late = b.started.slice(isLeftOut ? 1 : 0).map((at) => at - slotAt(slots, at));
+    expect(late).toHaveLength(1);
+    expect(Math.max(...late)).toBeLessThanOrEqual(TICK_MS);
+    b.change(false);
+  }
+});
+
+test('INS1 failures that another node has found are counted on, and those of long ago are not', async () => {
+  for (const isFresh of [true, false]) {
+    const b = new Bench();
+    const id = b.register(1, TCP);
+    await b.run(2000);
+    b.finding = 'critical';
+    await b.run(20_000);
+    expect(b.monitor.report(id)?.consecutiveFailures).toBe(2);
+    b.change(false);
+    if (!isFresh) await b.run(30_000);
+    b.change(true);
+    await b.run(10_100);
+    expect([isFresh, b.get(id)?.status]).toEqual([isFresh, isFresh ? 'critical' : 'passing']);
+    expect(b.monitor.report(id)?.consecutiveFailures).toBe(isFresh ? 3 : 1);
+  }
+});
+
+test('INS3 what ran out long before it came here, and was not given up by whoever had it, has its full length', async () => {
+  const b = new Bench();
+  const id = b.register(1, TTL);
+  await b.run(1000);
+  b.change(false);
+  await b.run(60_000);
+  b.change(true);
+  await b.run(9900);
+  expect(b.get(id)?.status).toBe('passing');
+  await b.run(1500);
+  expect(b.get(id)?.status).toBe('critical');
+});
+
+test('INS1 what ran out while nobody was in charge is given up at once', async () => {
+  const b = new Bench();
+  const id = b.register(1, TTL);
+  await b.run(7500);
+  b.change(false);
+  await b.run(4000);
+  b.change(true, b.now - TIMEOUT_MS - 500);
+  await b.run(500);
+  expect(b.get(id)?.status).toBe('critical');
+});

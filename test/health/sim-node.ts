@@ -1,0 +1,364 @@
+import type { InstanceCommand } from '../../src/domain/command.ts';
+import { NO_MEMBERSHIP, nextMembership, ownerOf, type Membership } from '../../src/domain/membership.ts';
+import { decideInstances } from '../../src/domain/instances/decide-instances.ts';
+import type { Entry } from '../../src/domain/item.ts';
+import { View } from '../../src/domain/view.ts';
+import type { Claims } from '../../src/health/claims.ts';
+import { LeaseKeeper, PULSE_MS } from '../../src/health/lease-keeper.ts';
+import { Monitor, TICK_MS } from '../../src/health/monitor.ts';
+import type { Finding, Target } from '../../src/health/probe.ts';
+import { LeasesAway, type Leases, type LeasesListener } from '../../src/leases/port.ts';
+import type { Verdict } from '../../src/registry/commit-loop.ts';
+import { RegistryUnavailable } from '../../src/registry/errors.ts';
+import type { MemoryLeaseServer } from '../support/memory-leases.ts';
+import type { Random } from '../support/random.ts';
+
+export const TIMEOUT_MS = 3000;
+export const HEARTBEAT_MS = 500;
+export const CLAIM_MS = 2000;
+const LIMITS = { timeoutMs: TIMEOUT_MS, claimMs: CLAIM_MS };
+
+export interface Row {
+  heardAt: number;
+  takesPart: boolean;
+  hasLeases: boolean;
+}
+
+/** What nodes share: one database, one server of leases, and true time. */
+export interface SharedWorld {
+  readonly random: Random;
+  /** True time, which is the database's. */
+  now: number;
+  readonly log: Entry[];
+  membership: Membership;
+  readonly rows: Map<string, Row>;
+  readonly leases: MemoryLeaseServer;
+  isDatabaseAway: boolean;
+  readonly guard: { min: number; share: number; windowMs: number; holdMs: number };
+  /** Resolves when so much time has passed. */
+  wait(ms: number): Promise<void>;
+  look(target: Target): Finding['status'] | undefined;
+  onProbe(node: SimNode, target: Target): void;
+  /** A command of the health checks is decided, and committed. */
+  onDecided(node: SimNode, command: InstanceCommand): void;
+  onCommitted(node: SimNode, command: InstanceCommand, entry: Entry): void;
+  append(entry: Entry): void;
+  fault(error: unknown): void;
+  readonly stats: { kept: number; fenced: number };
+}
+
+/** The leases as one node reaches them: it can be cut off alone. */
+class NodeLeases implements Pick<Leases, 'renew' | 'read' | 'note' | 'forget'> {
+  isCut = false;
+  readonly #node: SimNode;
+  readonly #inner: Leases;
+  readonly #listener: LeasesListener;
+  #isAway = false;
+
+  constructor(node: SimNode, inner: Leases, listener: LeasesListener) {
+    this.#node = node;
+    this.#inner = inner;
+    this.#listener = listener;
+    inner.listen({
+      onAway: (error) => this.#away(error),
+      onBack: () => this.#back(),
+      onLost: (reason) => listener.onLost(reason),
+    });
+  }
+
+  renew: Leases['renew'] = (renewals) => this.#ask(() => this.#inner.renew(renewals));
+  read: Leases['read'] = (keys) => this.#ask(() => this.#inner.read(keys));
+  note: Leases['note'] = (notes) => this.#ask(() => this.#inner.note(notes));
+  forget: Leases['forget'] = (keys) => this.#ask(() => this.#inner.forget(keys));
+
+  async #ask<T>(run: () => Promise<T>): Promise<T> {
+    await this.#node.travel();
+    if (this.isCut) throw this.#away(new LeasesAway('cut off'));
+    const answer = await run();
+    await this.#node.travel();
+    if (this.isCut) throw this.#away(new LeasesAway('cut off'));
+    this.#back();
+    return answer;
+  }
+
+  #away(error: unknown): unknown {
+    if (!this.#isAway) this.#listener.onAway(error);
+    this.#isAway = true;
+    return error;
+  }
+
+  #back(): void {
+    if (this.isCut || !this.#isAway) return;
+    this.#isAway = false;
+    this.#listener.onBack();
+  }
+}
+
+/** A node: its clocks are its own, what it shares with others it shares through the database and the leases. */
+export class SimNode implements Claims {
+  readonly id: string;
+  readonly world: SharedWorld;
+  readonly view = new View();
+  readonly monitor: Monitor;
+  readonly keeper: LeaseKeeper;
+  readonly leases: NodeLeases;
+  membership = NO_MEMBERSHIP;
+  pausedUntil = 0;
+  isDead = false;
+  /** It cannot reach the database. */
+  isCut = false;
+  takesPart = true;
+  head = 0;
+  readonly bornAt: number;
+  /** What a test breaks on purpose. */
+  readonly broken: ReadonlySet<string>;
+  readonly #offset: number;
+  #sharedError: number;
+  #lastShared = Number.NEGATIVE_INFINITY;
+  #heardAt = Number.NEGATIVE_INFINITY;
+  #isBeating = false;
+  #nextBeat: number;
+  #nextTick: number;
+  #nextPulse = 0;
+  #isStoreAway = false;
+  /** When it stopped to act on its own account, by the clock that all share. */
+  #stoppedAt = Number.POSITIVE_INFINITY;
+  /** The term that it knew when it last said that it has leases. */
+  #hadLeasesIn = -1;
+
+  constructor(id: string, world: SharedWorld, broken: ReadonlySet<string>) {
+    const { random, now } = world;
+    this.id = id;
+    this.world = world;
+    this.broken = broken;
+    this.bornAt = now;
+    this.#offset = random.below(100_000);
+    this.#sharedError = random.below(9) - 4;
+    this.#nextBeat = now + random.below(HEARTBEAT_MS);
+    this.#nextTick = now + random.below(TICK_MS);
+    this.catchUp();
+    this.leases = new NodeLeases(this, world.leases.open(), {
+      onAway: () => {
+        this.monitor.leasesAway();
+        this.keeper.leasesAway();
+      },
+      onBack: () => {
+        this.monitor.leasesBack();
+        this.keeper.leasesBack();
+      },
+      onLost: () => this.monitor.leasesLost(),
+    });
+    const clock = (): number => Date.UTC(2025, 0, 1) + world.now;
+    this.monitor = new Monitor({
+      registry: { execute: (command) => this.execute(command) },
+      view: () => this.view,
+      claims: this,
+      leases: this.leases,
+      prober: { probe: (target) => this.#probe(target), forget: () => undefined },
+      limits: { enabled: true, concurrency: 100, guard: world.guard, nodeTimeoutMs: TIMEOUT_MS },
+      metrics: {
+        checks: { inc: () => undefined },
+        lateness: { observe: () => undefined },
+        expired: { inc: () => undefined },
+        transitions: { inc: () => undefined },
+      },
+      log: { info: () => undefined, warn: () => undefined, error: (error: unknown) => world.fault(error) },
+      now: () => this.now,
+      clock,
+      random: () => random.next(),
+    });
+    this.keeper = new LeaseKeeper({
+      leases: this.leases,
+      monitor: this.monitor,
+      view: () => this.view,
+      mayKeep: () => {
+        if (this.mayKeep) world.stats.kept++;
+        return this.mayKeep;
+      },
+      soon: (run) => void this.sleep(5).then(run),
+      now: () => this.now,
+    });
+    this.monitor.start();
+  }
+
+  /** Its own monotonic clock. */
+  get now(): number {
+    return this.world.now + this.#offset;
+  }
+
+  get isRunning(): boolean {
+    return !this.isDead && this.world.now >= this.pausedUntil;
+  }
+
+  get fence(): number {
+    return this.broken.has('fence') ? this.world.membership.term : this.membership.term;
+  }
+
+  get stands(): boolean {
+    const isHeard = this.now - this.#heardAt < CLAIM_MS || this.broken.has('fence');
+    return this.takesPart && isHeard && this.membership.members.includes(this.id);
+  }
+
+  get sharedNow(): number {
+    this.#lastShared = Math.max(this.#lastShared, this.world.now + this.#sharedError);
+    return this.#lastShared;
+  }
+
+  get gapFrom(): number {
+    return this.broken.has('gap') ? Number.POSITIVE_INFINITY : this.membership.gapFrom;
+  }
+
+  get awakeSince(): number {
+    return this.membership.awakeSince;
+  }
+
+  get leasesRun(): boolean {
+    return this.membership.withoutLeases.length === 0;
+  }
+
+  get mayKeep(): boolean {
+    const { withoutLeases, term } = this.membership;
+    return withoutLeases.includes(this.id) && this.now - this.#heardAt < CLAIM_MS && term > this.#hadLeasesIn;
+  }
+
+  owns(group: string): boolean {
+    return this.ownsSlot(group, this.sharedNow);
+  }
+
+  ownsSlot(group: string, at: number): boolean {
+    // Whoever joins does not wait.
+    const time = this.broken.has('handover') ? Number.POSITIVE_INFINITY : at;
+    return this.stands && ownerOf(this.membership, group, time) === this.id;
+  }
+
+  /** The way to a server or back. */
+  async travel(): Promise<void> {
+    const { random } = this.world;
+    await this.sleep(random.chance(0.1) ? random.below(120) : random.below(6));
+  }
+
+  /** Nothing goes on here while it is paused, and nothing ever after its death. */
+  async sleep(ms: number): Promise<void> {
+    await this.world.wait(ms);
+    while (!this.isDead && !this.isRunning) await this.world.wait(this.pausedUntil - this.world.now);
+    if (this.isDead) await new Promise(() => undefined);
+  }
+
+  /** One pass over whatever its timers are for. */
+  step(): void {
+    const { now, random } = this.world;
+    if (!this.isRunning) return;
+    if (now >= this.#nextTick) {
+      this.#nextTick = now + TICK_MS + (random.chance(0.03) ? random.below(300) : random.below(15));
+      this.monitor.tick();
+    }
+    if (now >= this.#nextPulse) {
+      this.#nextPulse = now + PULSE_MS;
+      this.keeper.pulse();
+    }
+    if (now >= this.#nextBeat && !this.#isBeating) {
+      this.#nextBeat = now + HEARTBEAT_MS;
+      void this.#beat();
+    }
+    if (this.head < this.world.log.length && !this.isCut && !this.world.isDatabaseAway && random.chance(0.3)) {
+      this.catchUp();
+    }
+  }
+
+  catchUp(): void {
+    for (; this.head < this.world.log.length; this.head++) {
+      const entry = this.world.log[this.head] as Entry;
+      const folded = this.view.fold(entry.changes);
+      this.monitor?.onAdvance([{ entry, folded }]);
+    }
+  }
+
+  /** It says that it goes, and goes on to answer for a while. */
+  leave(): void {
+    this.takesPart = false;
+    this.#stoppedAt = this.sharedNow + 1;
+    this.monitor.claimsChanged();
+    this.#nextBeat = this.world.now;
+  }
+
+  kill(): void {
+    this.isDead = true;
+    this.monitor.stop();
+  }
+
+  async execute(command: InstanceCommand): Promise<Verdict> {
+    const { world } = this;
+    const isOurs = command.caller.kind === 'signalbox';
+    if (isOurs) world.onDecided(this, command);
+    await this.travel();
+    if (world.random.chance(0.1)) await world.wait(world.random.below(400));
+    await this.travel();
+    if (this.isCut || world.isDatabaseAway) throw new RegistryUnavailable('store-unavailable', 2);
+    this.catchUp();
+    if (command.fence !== undefined && command.fence !== world.membership.term && !this.broken.has('fence')) {
+      world.stats.fenced++;
+      throw new RegistryUnavailable('fenced', 1);
+    }
+    const revision = world.log.length + 1;
+    const decision = decideInstances(this.view, command, revision);
+    if (!decision.ok || decision.changes.length === 0) return { ...decision, revision: revision - 1 } as Verdict;
+    const entry = { revision, at: command.at, author: command.caller.subject, changes: decision.changes };
+    if (isOurs) world.onCommitted(this, command, entry);
+    world.append(entry);
+    this.catchUp();
+    await this.travel();
+    return { ...decision, revision };
+  }
+
+  async #beat(): Promise<void> {
+    const { world } = this;
+    const { hasLeases } = this.keeper;
+    this.#isBeating = true;
+    const asked = this.now;
+    if (hasLeases) this.#hadLeasesIn = this.membership.term;
+    await this.travel();
+    const isLost = this.isCut || world.isDatabaseAway;
+    if (!isLost) {
+      // What was due after it had stopped is for the others.
+      const heardAt = Math.min(world.now, this.#stoppedAt);
+      world.rows.set(this.id, { heardAt, takesPart: this.takesPart, hasLeases });
+      this.#change(hasLeases);
+      const heard = world.membership;
+      await this.travel();
+      this.#heardAt = asked;
+      if (heard.term > this.membership.term) {
+        this.catchUp();
+        this.membership = heard;
+      }
+      this.#sharedError = Math.max(-4, Math.min(4, this.#sharedError + world.random.below(3) - 1));
+    }
+    if (isLost !== this.#isStoreAway) {
+      if (isLost) this.monitor.storeAway();
+      else this.monitor.storeBack();
+      this.#isStoreAway = isLost;
+    }
+    this.monitor.claimsChanged();
+    this.#isBeating = false;
+  }
+
+  #change(hasLeases: boolean): void {
+    const { world } = this;
+    const candidates = [...world.rows].map(([id, row]) => ({ id, ...row }));
+    const { membership: is } = world;
+    const next = nextMembership(is, candidates, world.now, LIMITS);
+    // It is named already, from before it had them in between: only a new term says so for sure.
+    const isDoubtful = !hasLeases && is.withoutLeases.includes(this.id) && is.term <= this.#hadLeasesIn;
+    world.membership = next ?? (isDoubtful ? { ...is, term: is.term + 1 } : is);
+  }
+
+  async #probe(target: Target): Promise<Finding> {
+    const { world } = this;
+    world.onProbe(this, target);
+    const found = world.look(target);
+    const timeout = Number.parseFloat(target.check.timeout) * (target.check.timeout.endsWith('ms') ? 1 : 1000);
+    await world.wait(found === undefined ? timeout : world.random.below(60));
+    await this.travel();
+    const status = found ?? 'critical';
+    return { status, reason: `It is ${status}.` };
+  }
+}
