@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { Logger } from 'pino';
 import { composeAccess } from './access.ts';
@@ -17,9 +18,7 @@ import { banner, originOf } from './banner.ts';
 import { InProcessNetwork } from './bus/in-process.ts';
 import { openRedisBus } from './bus/redis.ts';
 import type { Bus } from './bus/port.ts';
-import { alone, joinCluster } from './cluster/cluster.ts';
 import type { Conditions } from './cluster/conditions.ts';
-import { ViewDigest } from './cluster/view-digest.ts';
 import { loadConfig, type Config } from './config.ts';
 import { buildApp } from './edge/app.ts';
 import { registrationTokenRoutes } from './edge/http/registration-tokens.ts';
@@ -33,10 +32,11 @@ import { every } from './every.ts';
 import { Hub } from './feed/hub.ts';
 import { HEARTBEAT_SLICES } from './feed/roster.ts';
 import { Tail } from './feed/tail.ts';
-import { aloneClaims } from './health/claims.ts';
 import { createEgress } from './health/egress.ts';
-import { Monitor, TICK_MS } from './health/monitor.ts';
+import type { Monitor } from './health/monitor.ts';
 import { createProber } from './health/prober.ts';
+import type { Leases } from './leases/port.ts';
+import { openRedisLeases } from './leases/redis.ts';
 import { LagMeter } from './lag-meter.ts';
 import { projectLimitsOf, rateLimitsOf } from './limits.ts';
 import { createLog } from './log.ts';
@@ -52,6 +52,7 @@ import { InstanceDesk } from './registry/instances.ts';
 import { TokenDesk } from './registry/registration-tokens.ts';
 import { Registry } from './registry/registry.ts';
 import { trimHistory } from './registry/trim-history.ts';
+import { composeSharing } from './sharing.ts';
 import { gracefulClose, shutDown } from './shutdown.ts';
 import { openEmbedded } from './store/embedded/embedded.ts';
 import { StoreUnavailable, type Store } from './store/port.ts';
@@ -65,8 +66,6 @@ const TIDY_PAUSE_MS = 3_600_000;
 const AUDIT_PAUSE_MS = 250;
 /** Of refusals that are alike, the first few of a minute are written, and the number of the rest. */
 const AUDIT_LIMITS = { perWindow: 10, windowMs: 60_000, maxSorts: 500, maxWaiting: 10_000 };
-/** Watchers of a node that stops come back within this time, each at a moment of its own. */
-const DRAIN_SPREAD_MS = 2000;
 /** How often the event loop is asked how late it is. */
 const LAG_PERIOD_MS = 50;
 /** How often the files of TLS are read, to see whether they have changed. */
@@ -173,67 +172,27 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     ...(config.egressAllow !== undefined && { allow: config.egressAllow }),
   });
   const prober = createProber({ egress, now });
-  const monitor = new Monitor({
+  const leases = openLeases(config, store);
+  const sharing = composeSharing({
+    config,
+    me: { id: randomUUID(), name: config.nodeName ?? hostname(), version },
+    store,
+    tail,
+    hub,
+    bus,
+    leases,
     registry: tracing === undefined ? registry : rooted(tracing.roots, 'health decision', registry),
-    view: () => tail.view,
-    claims: aloneClaims(now),
     prober,
-    limits: {
-      enabled: config.healthChecks === 'on',
-      concurrency: config.checkConcurrency,
-      guard: {
-        min: config.evictionGuardMin,
-        share: config.evictionGuardShare / 100,
-        windowMs: config.evictionGuardWindow,
-        holdMs: config.evictionGuardHold,
-      },
-    },
-    metrics: metrics.health,
+    warmUp: WARM_UP,
+    metrics,
     log,
     now,
-    clock: Date.now,
-    random: Math.random,
   });
-  const digest = new ViewDigest(() => ({ items: tail.view.all(), revision: tail.head.revision }));
-  const me = { id: randomUUID(), name: config.nodeName ?? hostname(), version };
-  const levels = () => ({
-    watchers: hub.connections,
-    subscriptions: hub.subscriptions,
-    instances: monitor.tracked,
-  });
-  const cluster =
-    config.databaseUrl === undefined
-      ? alone({ me, state: tail, levels, now, clock: Date.now })
-      : joinCluster({
-          store,
-          me,
-          state: tail,
-          levels,
-          timeoutMs: config.nodeTimeout,
-          takesPart: config.healthChecks === 'on',
-          leases: () => 'none',
-          selfCheck: {
-            digest,
-            catchUp: () => tail.catchUp(),
-            fence: () => {
-              cluster.conditions.set('reloading', true);
-              tail.suspend();
-            },
-            mend: async (truth) => {
-              await tail.replace(truth);
-              cluster.conditions.set('reloading', false);
-            },
-            metrics: metrics.selfCheck,
-          },
-          onClaims: () => undefined,
-          onMembershipChange: () => metrics.membershipChanges.inc(),
-          log,
-          now,
-          clock: Date.now,
-        });
+  const { cluster, monitor, monitoring } = sharing;
   const instances = new InstanceDesk({
     registry,
-    leases: monitor,
+    leases: monitoring,
+    takeoverMs: sharing.takeoverMs,
     validate: {
       registration: validateRegistration,
       instanceOverride: validateInstanceOverride,
@@ -280,7 +239,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     state: tail,
     log: hub.history,
     instances,
-    monitoring: monitor,
+    monitoring,
     cluster: cluster.status,
     feed: hub,
     audit,
@@ -294,7 +253,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
         hub,
         registrar: registrarOf({
           instances,
-          monitoring: monitor,
+          monitoring,
           state: tail,
           audit,
           log,
@@ -321,15 +280,18 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   // It answers from here on, and says that it is not ready until the view is loaded (PUSH7).
   await tail.open(async () => {
     await hub.start(WARM_UP);
-    digest.begin();
-    tail.listen(digest);
+    sharing.digest.begin();
+    tail.listen(sharing.digest);
     if (tracing !== undefined) tail.listen(tracing.deliveries);
     tail.listen(hub);
     // After the feed: what it decides is news of its own.
     tail.listen(monitor);
     monitor.start();
   });
-  const away = reportOutages(log, metrics.storeErrors, monitor, cluster.conditions);
+  // At once: until the others have heard of it, nothing here is decided about instances.
+  await cluster.beat().catch(() => undefined);
+  let stopping = false;
+  const away = reportOutages(() => stopping, log, metrics.storeErrors, monitor, cluster.conditions);
   if (tracing !== undefined) bus.subscribe(tracing.deliveries);
   tail.follow(bus, away.failed, metrics.news);
   const failed = (error: unknown): void => log.error({ err: error }, 'a background job failed; it will run again');
@@ -353,9 +315,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     every(AUDIT_PAUSE_MS, () => audit.flush(), failed),
     every(TIDY_PAUSE_MS, tidyTokens, failed),
     every(config.watchHeartbeat / HEARTBEAT_SLICES, () => hub.heartbeat(), failed),
-    every(config.nodeHeartbeat, () => cluster.beat().catch(away.failed), failed),
-    every(TICK_MS, () => cluster.tick(), failed),
-    every(TICK_MS, () => monitor.tick(), failed),
+    ...sharing.jobs.map(({ pauseMs, run }) => every(pauseMs, run, failed)),
   ];
 
   banner(config, app.server.address() as AddressInfo, log, {
@@ -365,20 +325,14 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     hints: people.hints(),
   });
 
-  let stopping = false;
   const stop = (reason: string, code: number): void => {
     if (stopping) return;
     stopping = true;
     log.info(`shutting down: ${reason}`);
     const phases = [
-      {
-        name: 'checks stop, and leases stand still',
-        run: () => {
-          monitor.stop();
-          prober.close();
-        },
-      },
-      { name: 'watchers are told to move', run: () => hub.drain(DRAIN_SPREAD_MS) },
+      { name: 'the other nodes take over the checks', run: () => sharing.drain() },
+      { name: 'load balancers notice', run: () => sleep(config.drainDelay) },
+      { name: 'watchers are told to move', run: () => hub.drain(config.drainSpread) },
       {
         name: 'no new connections, requests under way are answered',
         // Half of the time is for the phases that follow.
@@ -387,13 +341,17 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
       { name: 'writes that wait are committed', run: () => loop.close() },
       { name: 'background jobs stop', run: () => Promise.all(jobs.map((job) => job.stop())).then(() => undefined) },
       { name: 'the audit is written', run: () => audit.close() },
+      { name: 'the other nodes forget this one', run: () => sharing.leave() },
       {
-        name: 'bus and database are closed',
-        run: () => Promise.all([bus.close(), store.close()]).then(() => undefined),
+        name: 'Redis and the database are closed',
+        run: async () => {
+          await Promise.all([bus.close(), leases?.close()]);
+          await store.close();
+        },
       },
       ...(tracing === undefined ? [] : [{ name: 'traces are sent', run: () => tracing.close() }]),
     ];
-    void shutDown(phases, config.shutdownTimeout, log).then(async (clean) => {
+    void shutDown(phases, config.drainDelay + config.drainSpread + config.shutdownTimeout, log).then(async (clean) => {
       await written();
       process.exit(clean ? code : 1);
     });
@@ -414,13 +372,19 @@ async function openTls(config: Config, log: Logger, clients: Certificates | unde
   return TlsFiles.open(paths, { log, onClientCa: () => clients?.replaced() });
 }
 
-function openBus(config: Config, log: Logger): Bus {
-  if (config.redisUrl === undefined) return new InProcessNetwork().join();
-  return openRedisBus({ url: config.redisUrl, log });
+function openBus({ redisUrl: url, redisPrefix: prefix }: Config, log: Logger): Bus {
+  return url === undefined ? new InProcessNetwork().join() : openRedisBus({ url, prefix, log });
+}
+
+/** The embedded database is one node's, and what is in its memory is all there is to know. */
+function openLeases({ databaseUrl, redisUrl: url, redisPrefix: prefix }: Config, store: Store): Leases | undefined {
+  if (databaseUrl === undefined) return undefined;
+  return url === undefined ? store.leases(now) : openRedisLeases({ url, prefix, now });
 }
 
 /** Says once that the database is away, and once that it is back; the leases stand still in between (INS3). */
 function reportOutages(
+  isStopping: () => boolean,
   log: Logger,
   errors: { inc(): void },
   monitor: Pick<Monitor, 'storeAway' | 'storeBack'>,
@@ -429,6 +393,8 @@ function reportOutages(
   let out = false;
   return {
     failed: (error) => {
+      // What still asks when the connections are closed is answered by nobody.
+      if (isStopping()) return;
       errors.inc();
       if (!out) log.error({ err: error }, 'the database is away: reads and watches go on, writes answer 503');
       out = true;

@@ -5,7 +5,7 @@ import { MODES, type Mode } from './cluster/conditions.ts';
 import type { SelfCheckDeps } from './cluster/self-check.ts';
 import type { Hub, HubMetrics } from './feed/hub.ts';
 import type { News, Tail } from './feed/tail.ts';
-import type { MonitorMetrics } from './health/metrics.ts';
+import type { LeaseMetrics, MonitorMetrics } from './health/metrics.ts';
 import type { Monitor } from './health/monitor.ts';
 import type { CommitLoop, CommitLoopDeps } from './registry/commit-loop.ts';
 
@@ -16,6 +16,7 @@ export interface Metrics {
   readonly commit: CommitLoopDeps['metrics'];
   readonly audit: AuditWriterDeps['metrics'];
   readonly health: MonitorMetrics;
+  readonly leases: LeaseMetrics;
   readonly storeErrors: { inc(): void };
   readonly selfCheck: SelfCheckDeps['metrics'];
   readonly membershipChanges: { inc(): void };
@@ -141,6 +142,17 @@ export function createMetrics(): Metrics {
       transitions: counter('status_changes_total', 'Statuses of instances that checks changed, by the new one', [
         'status',
       ]),
+    },
+    leases: {
+      renewals: counter('lease_renewals_total', 'Renewals of leases that nodes share, by what became of them', [
+        'result',
+      ]),
+      storing: new Histogram({
+        name: 'signalbox_lease_store_seconds',
+        help: 'Seconds that storing a batch of renewals took',
+        buckets: SECONDS,
+        registers,
+      }),
     },
     storeErrors: counter('store_errors_total', 'Failed looks at the log because the database was away'),
     selfCheck: {

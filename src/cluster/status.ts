@@ -75,9 +75,8 @@ export function reportOf(roll: Roll, self: string, timeoutMs: number): NodesRepo
         live,
         member: membership.members.includes(row.id),
         self: row.id === self,
-        ...factsOf(row),
-        // Whatever it said before it fell silent.
-        ...(!live && { ready: false }),
+        // What it said before it fell silent is over.
+        ...(live ? factsOf(row) : { ready: false }),
       };
     }),
   };

@@ -5,7 +5,9 @@ import type { GuardReport, InstanceReport, Monitoring, SignsOfLife } from './mon
 import { Renewals, type RenewalsDeps } from './renewals.ts';
 import { leaseKey } from './tracked.ts';
 
-export interface LeaseKeeperDeps extends Pick<RenewalsDeps, 'mayKeep' | 'soon' | 'now'> {
+export interface LeaseKeeperDeps extends Pick<RenewalsDeps, 'mayKeep' | 'soon' | 'metrics' | 'now'> {
+  /** Whether any node lets leases run out by what is kept here; without it, one does. */
+  readonly isAnybodysWork?: () => boolean;
   readonly leases: Pick<Leases, 'renew' | 'read'>;
   /** The health checks of this node, which hear of renewals at once. */
   readonly monitor: { renew(id: string, generation: number): boolean } & Pick<
@@ -32,7 +34,6 @@ interface Attached {
  * there. Instances on a socket are renewed with what is heard on it.
  */
 export class LeaseKeeper implements Monitoring {
-  readonly enabled = true;
   readonly isShared = true;
   readonly #deps: LeaseKeeperDeps;
   readonly #renewals: Renewals;
@@ -43,6 +44,10 @@ export class LeaseKeeper implements Monitoring {
   constructor(deps: LeaseKeeperDeps) {
     this.#deps = deps;
     this.#renewals = new Renewals(deps);
+  }
+
+  get enabled(): boolean {
+    return this.#deps.isAnybodysWork?.() ?? true;
   }
 
   /** Whether the leases can be reached, and everything that was acknowledged is there. The others are to be told when not. */

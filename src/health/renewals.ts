@@ -1,5 +1,6 @@
 import type { Leases } from '../leases/port.ts';
 import { RegistryUnavailable } from '../registry/errors.ts';
+import type { LeaseMetrics } from './metrics.ts';
 
 export interface RenewalsDeps {
   readonly leases: Pick<Leases, 'renew'>;
@@ -7,6 +8,7 @@ export interface RenewalsDeps {
   readonly mayKeep: () => boolean;
   /** Calls back some milliseconds later: what comes in until then shares a batch. */
   readonly soon: (run: () => void) => void;
+  readonly metrics?: LeaseMetrics;
   /** Monotonic milliseconds, the same as of signs of life. */
   readonly now: () => number;
 }
@@ -61,7 +63,10 @@ export class Renewals {
       pending.answers.push(answer);
       return;
     }
-    if (this.#pending.size >= MAX_PENDING) return answer(unavailable());
+    if (this.#pending.size >= MAX_PENDING) {
+      this.#deps.metrics?.renewals.inc({ result: 'refused' }, 1);
+      return answer(unavailable());
+    }
     this.#pending.set(key, { heardAt, answers: [answer] });
     if (this.#isSoon) return;
     this.#isSoon = true;
@@ -116,12 +121,17 @@ export class Renewals {
     this.#underWay += 1;
     if (wasKept) this.#keptUnderWay += 1;
     const now = this.#deps.now();
+    const { metrics } = this.#deps;
     let stored = true;
     try {
       await this.#deps.leases.renew([...batch].map(([key, { heardAt }]) => ({ key, age: Math.max(0, now - heardAt) })));
     } catch {
       // The leases say themselves that they are away.
       stored = false;
+    }
+    if (stored) {
+      metrics?.storing.observe((this.#deps.now() - now) / 1000);
+      metrics?.renewals.inc({ result: 'stored' }, batch.size);
     }
     this.#underWay -= 1;
     if (wasKept) this.#keptUnderWay -= 1;
@@ -136,6 +146,8 @@ export class Renewals {
   #keep(key: string, { heardAt, answers }: Renewal, wasKept: boolean): void {
     const isKept = wasKept || this.#deps.mayKeep();
     if (isKept) this.#kept.set(key, Math.max(heardAt, this.#kept.get(key) ?? Number.NEGATIVE_INFINITY));
+    // One that was kept before is counted already.
+    if (!wasKept) this.#deps.metrics?.renewals.inc({ result: isKept ? 'memory' : 'refused' }, 1);
     for (const answer of answers) answer(isKept ? undefined : unavailable());
   }
 }
