@@ -2,8 +2,18 @@ import type { Absence, FaultRecord } from './record.ts';
 import type { Work } from './work.ts';
 
 /** What ends nothing and holds up nothing that leases and checks need. */
-const HARMLESS: ReadonlySet<string> = new Set(['clock', 'cut-clients', 'cut-subscribers', 'half-open-clients', 'slow-clients', 'stampede', 'redis-kill-subscribers']);
-const OF_REDIS: ReadonlySet<string> = new Set(['refuse-redis', 'half-open-redis', 'slow-redis']);
+const HARMLESS: ReadonlySet<string> = new Set([
+  'clock',
+  'cut-clients',
+  'cut-subscribers',
+  'half-open-clients',
+  'slow-clients',
+  'slow-postgres',
+  'slow-redis',
+  'stampede',
+  'redis-kill-subscribers',
+]);
+const OF_REDIS: ReadonlySet<string> = new Set(['refuse-redis', 'half-open-redis']);
 
 /**
  * When leases and checks were not looked after as they should be, through faults of the run itself; the bound (INS1) does not run
@@ -16,7 +26,11 @@ export function absencesOf(
   { work, nodes, end }: { readonly work: Work; readonly nodes: number; readonly end: 'healed' | 'recovered' },
 ): Absence[] {
   const harmful = faults.filter(({ kind }) => !HARMLESS.has(kind));
-  const stretch = (fault: FaultRecord): Absence => ({ from: fault.from, until: fault[end], why: `${fault.kind} ${fault.target}` });
+  const stretch = (fault: FaultRecord): Absence => ({
+    from: fault.from,
+    until: fault[end],
+    why: `${fault.kind} ${fault.target}`,
+  });
   const whole = harmful.filter((fault) => isWhole(fault, work)).map(stretch);
   if (work === 'first') return whole.toSorted(byTime);
   const ofNodes = harmful.filter(({ target }) => target.startsWith('node-'));

@@ -24,6 +24,8 @@ export interface NodeOptions {
 const PRELOAD = resolve('test/cluster/skewed-clock.mjs');
 const READY_MS = 60_000;
 const LOOK_MS = 50;
+/** How soon a process that has ended by itself is started again. */
+const AGAIN_MS = 300;
 
 /** A real node with a link to everybody it talks to, and a wall clock that can be set. It keeps name, port and links over restarts. */
 export class ClusterNode {
@@ -38,6 +40,8 @@ export class ClusterNode {
   #process: Signalbox | undefined;
   #paused = false;
   #output = '';
+  /** What it last said, each time that it ended although nobody told it to. */
+  readonly #falls: string[] = [];
 
   private constructor(options: NodeOptions, port: number, links: NodeLinks) {
     this.#options = options;
@@ -67,13 +71,34 @@ export class ClusterNode {
     return this.#output + (this.#process?.output() ?? '');
   }
 
-  /** Starts the process, without waiting for it to be ready. */
+  /** The times that it ended by itself after it had started; who finds no database when it starts may end. */
+  get crashes(): readonly string[] {
+    return this.#falls.filter((output) => !output.includes('Signalbox could not start'));
+  }
+
+  /** Starts the process, without waiting for it to be ready. One that ends by itself is started again, as it would be anywhere. */
   async spawn(): Promise<void> {
     if (this.#process !== undefined) throw new Error(`${this.name} is running`);
+    await this.#spawn();
+  }
+
+  async #spawn(): Promise<void> {
     const { env, skewFile } = this.#options;
     const { postgres, redis } = this.links;
     const urls = { DATABASE_URL: postgres.url, REDIS_URL: redis.url, NODE_NAME: this.name, SKEW_FILE: skewFile };
-    this.#process = await spawnSignalbox({ port: this.#port, nodeArgs: ['--import', PRELOAD], env: { ...env, ...urls } });
+    const started = await spawnSignalbox({
+      port: this.#port,
+      nodeArgs: ['--import', PRELOAD],
+      env: { ...env, ...urls },
+    });
+    this.#process = started;
+    void started.exited.then(() => {
+      if (this.#process !== started) return;
+      this.#falls.push(started.output().slice(-3000));
+      setTimeout(() => {
+        if (this.#process === started) void this.#spawn();
+      }, AGAIN_MS);
+    });
   }
 
   async start(): Promise<void> {
@@ -139,9 +164,9 @@ export class ClusterNode {
     const running = this.#process;
     if (running === undefined) throw new Error(`${this.name} does not run`);
     if (signal !== 'SIGKILL') this.resume();
+    this.#process = undefined;
     const code = await running.stop(signal);
     this.#paused = false;
-    this.#process = undefined;
     // Enough to see what it last said.
     this.#output = (this.#output + running.output()).slice(-20_000);
     return code;

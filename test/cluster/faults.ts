@@ -5,8 +5,17 @@ import type { Way } from './link.ts';
 export type Fault = { readonly forMs: number } & (
   | { readonly kind: 'kill' | 'stop' | 'pause' | 'partition' | 'cut-clients' | 'cut-postgres'; readonly node: number }
   | { readonly kind: 'refuse-redis'; readonly node: number }
-  | { readonly kind: 'half-open-clients' | 'half-open-postgres' | 'half-open-redis'; readonly node: number; readonly way: Way }
-  | { readonly kind: 'slow-clients' | 'slow-postgres' | 'slow-redis'; readonly node: number; readonly ms: number; readonly jitterMs: number }
+  | {
+      readonly kind: 'half-open-clients' | 'half-open-postgres' | 'half-open-redis';
+      readonly node: number;
+      readonly way: Way;
+    }
+  | {
+      readonly kind: 'slow-clients' | 'slow-postgres' | 'slow-redis';
+      readonly node: number;
+      readonly ms: number;
+      readonly jitterMs: number;
+    }
   | { readonly kind: 'clock'; readonly node: number; readonly offBy: number }
   | { readonly kind: 'redis-kill' | 'redis-pause' | 'redis-kill-subscribers' }
   | { readonly kind: 'postgres-restart' | 'postgres-crash' | 'postgres-terminate' }
@@ -47,7 +56,12 @@ const SORTS: readonly Sort[] = [
   of((random, node) => ({ kind: 'slow-clients', node, ms: 50, jitterMs: 150, forMs: between(random, 1000, 4000) })),
   of((random, node) => ({ kind: 'slow-postgres', node, ms: 20, jitterMs: 60, forMs: between(random, 1000, 4000) })),
   of((random, node) => ({ kind: 'slow-redis', node, ms: 50, jitterMs: 150, forMs: between(random, 1000, 4000) })),
-  of((random, node) => ({ kind: 'clock', node, offBy: random.pick([HOUR_MS, -HOUR_MS]), forMs: between(random, 1000, 5000) })),
+  of((random, node) => ({
+    kind: 'clock',
+    node,
+    offBy: random.pick([HOUR_MS, -HOUR_MS]),
+    forMs: between(random, 1000, 5000),
+  })),
   of((random) => ({ kind: 'redis-kill', forMs: between(random, 100, 5000) })),
   of((random) => ({ kind: 'redis-pause', forMs: between(random, 1000, 7000) })),
   of(() => ({ kind: 'redis-kill-subscribers', forMs: 0 })),

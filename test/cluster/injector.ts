@@ -75,9 +75,11 @@ export class Injector {
         return node.spawn();
       case 'stop': {
         const code = await node.stop();
-        if (code !== 0) throw new Error(`${node.name} was told to end and ended with ${code}:\n${node.output.slice(-2000)}`);
+        const { output } = node;
         await sleep(fault.forMs);
-        return node.spawn();
+        await node.spawn();
+        if (code !== 0) throw new Error(`${node.name} was told to end and ended with ${code}: ${output.slice(-2000)}`);
+        return;
       }
       case 'pause':
         node.pause();

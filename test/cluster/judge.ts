@@ -34,13 +34,29 @@ export function judge(run: Evidence): { violations: Violation[]; detections: rea
   const events = reader.instances;
   const healed = absencesOf(faults, { work, nodes, end: 'healed' });
   const recovered = absencesOf(faults, { work, nodes, end: 'recovered' });
-  const detected = ins1({ lives, events, told: crowd.told, absences: recovered, faults, stalls, guarded: new Set([herd]) });
+  const detected = ins1({
+    lives,
+    events,
+    told: crowd.told,
+    absences: recovered,
+    faults,
+    stalls,
+    guarded: new Set([herd]),
+  });
   const ahead = run.catalog.flatMap(({ acknowledged }) => acknowledged.filter((revision) => revision > reader.head));
   const violations = [
     ...reader.violations,
     ...crowd.violations,
-    ...run.odd.map(({ status, body }) => ({ promise: 'answers', what: `${status} ${JSON.stringify(body)}`, evidence: body })),
-    ...ahead.map((revision) => ({ promise: 'REV2', what: `${revision} was acknowledged, and the log ends at ${reader.head}`, evidence: {} })),
+    ...run.odd.map(({ status, body }) => ({
+      promise: 'answers',
+      what: `${status} ${JSON.stringify(body)}`,
+      evidence: body,
+    })),
+    ...ahead.map((revision) => ({
+      promise: 'REV2',
+      what: `${revision} was acknowledged, and the log ends at ${reader.head}`,
+      evidence: {},
+    })),
     ...rev2(run.writes, reader.marks),
     ...cov2OfAll(reader.view),
     ...gone(lives, events, stalls),

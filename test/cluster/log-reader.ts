@@ -105,10 +105,7 @@ export class LogReader {
       author,
       changes: decodeChanges(JSON.parse(changes)),
     };
-    this.violations.push(
-      ...rev1(this.head, entry),
-      ...rev3(entry, (name) => this.view.get(name)),
-    );
+    this.violations.push(...rev1(this.head, entry), ...rev3(entry, (name) => this.view.get(name)));
     this.#keepInstances(entry, between);
     this.#keepMarks(entry);
     const folded = this.view.fold(entry.changes);

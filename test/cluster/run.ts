@@ -77,6 +77,8 @@ class Run {
   readonly #faults: FaultRecord[] = [];
   readonly #violations: Violation[] = [];
   #probes = 0;
+  /** All did not become well again, and there is nothing more to be learnt. */
+  #isLost = false;
 
   constructor(cluster: Cluster, options: RunOptions) {
     this.#cluster = cluster;
@@ -120,10 +122,14 @@ class Run {
     goesOn = false;
     await working;
     await this.#settle(crowd);
-    const resources = await this.#compareStates();
+    const resources = this.#isLost ? 0 : await this.#compareStates();
     await crowd.stop();
     await reader.stop();
+    await fleet.close();
     this.#stalls.stop();
+    for (const node of nodes) {
+      for (const output of node.crashes) this.#complain('crash', `${node.name} ended by itself`, output);
+    }
     const writes = marks.flatMap((one) => one.writes);
     const odd: Answer[] = [...marks, ...imports, fleet].flatMap((one) => one.odd);
     const judged = judge({
@@ -145,7 +151,17 @@ class Run {
       faults: this.#faults,
       violations: [...this.#violations, ...judged.violations],
       detections: judged.detections,
-      writes: { acknowledged: writes.filter(({ outcome }) => outcome === 'acknowledged').length + sum(catalog, (one) => one.acknowledged.length) + sum(imports, (one) => one.accepted), unanswered: writes.filter(({ outcome }) => outcome !== 'acknowledged').length + sum(catalog, (one) => one.failed) + sum(imports, (one) => one.failed), refused: sum(catalog, (one) => one.refused) + sum(imports, (one) => one.refused) },
+      writes: {
+        acknowledged:
+          writes.filter(({ outcome }) => outcome === 'acknowledged').length +
+          sum(catalog, (one) => one.acknowledged.length) +
+          sum(imports, (one) => one.accepted),
+        unanswered:
+          writes.filter(({ outcome }) => outcome !== 'acknowledged').length +
+          sum(catalog, (one) => one.failed) +
+          sum(imports, (one) => one.failed),
+        refused: sum(catalog, (one) => one.refused) + sum(imports, (one) => one.refused),
+      },
       renewals: { acknowledged: fleet.acknowledged, failed: fleet.failed },
       deaths: fleet.deaths,
       crowd: { events: crowd.events, frames: crowd.frames, moves: crowd.moves, resets: crowd.resets },
@@ -167,20 +183,28 @@ class Run {
     const { seed, nodes, kinds, quietMs, onProgress } = this.#options;
     const random = new Random(seed);
     for (const step of schedule(random, nodes, LEASE_MS)) {
-      if (performance.now() > until) return;
+      if (performance.now() > until || this.#isLost) return;
       const faults = step.filter(({ kind }) => kinds?.includes(kind) ?? true);
       if (faults.length === 0) continue;
       onProgress(faults.map((fault) => JSON.stringify(fault)).join(' + '));
       const from = performance.now();
       const healed = await Promise.all(
         faults.map(async (fault) => {
-          await injector.inject(fault).catch((error: unknown) => this.#complain('faults', `${fault.kind}: ${String(error)}`, fault));
+          await injector
+            .inject(fault)
+            .catch((error: unknown) => this.#complain('faults', `${fault.kind}: ${String(error)}`, fault));
           return performance.now();
         }),
       );
       const recovered = await this.#untilWell(crowd);
       for (const [i, fault] of faults.entries()) {
-        this.#faults.push({ kind: fault.kind, target: targetOf(fault), from, healed: healed[i] ?? recovered, recovered });
+        this.#faults.push({
+          kind: fault.kind,
+          target: targetOf(fault),
+          from,
+          healed: healed[i] ?? recovered,
+          recovered,
+        });
       }
       await sleep(random.below(quietMs));
     }
@@ -194,6 +218,7 @@ class Run {
     while (!crowd.isAt(head)) {
       if (performance.now() > deadline) {
         const behind = crowd.behind(head).map(({ situation }) => situation);
+        this.#isLost = true;
         this.#complain('recovery', `${behind.length} subscribers are not at ${head}`, behind.slice(0, 5));
         break;
       }
@@ -209,6 +234,7 @@ class Run {
       const answer = await ask(url, 'PUT', `/v1/${name}`, { title }, 2000);
       if (answer !== undefined && answer.status < 300) return Number(answer.headers.get('x-signalbox-revision'));
       if (performance.now() > deadline) {
+        this.#isLost = true;
         this.#complain('recovery', `${url} does not take writes`, { status: answer?.status, body: answer?.body });
         return 0;
       }
@@ -224,7 +250,7 @@ class Run {
       await this.#untilWell(crowd);
       await sleep(1000);
       await this.#reader.look();
-    } while (this.#reader.head > head + this.#cluster.nodes.length);
+    } while (!this.#isLost && this.#reader.head > head + this.#cluster.nodes.length);
   }
 
   /** Each node's whole state is what the log makes. Answers how many resources that is. */
@@ -251,4 +277,5 @@ function noteOut(reader: LogReader, lastOut: Map<string, number>): void {
   lastOut.set('', reader.head);
 }
 
-const sum = <T>(values: readonly T[], of: (value: T) => number): number => values.reduce((total, value) => total + of(value), 0);
+const sum = <T>(values: readonly T[], of: (value: T) => number): number =>
+  values.reduce((total, value) => total + of(value), 0);

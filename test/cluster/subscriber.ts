@@ -97,6 +97,15 @@ export class Subscriber {
     this.#ws?.terminate();
   }
 
+  /** It does not read any more. */
+  starve(): void {
+    this.#ws?.pause();
+  }
+
+  eat(): void {
+    this.#ws?.resume();
+  }
+
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#back);
@@ -126,7 +135,10 @@ export class Subscriber {
 
   #connect(): void {
     if (this.#stopped || this.#broken) return;
-    const ws = new WebSocket(watchUrl(this.#at.url), PROTOCOL, { maxPayload: MAX_PAYLOAD, handshakeTimeout: HANDSHAKE_MS });
+    const ws = new WebSocket(watchUrl(this.#at.url), PROTOCOL, {
+      maxPayload: MAX_PAYLOAD,
+      handshakeTimeout: HANDSHAKE_MS,
+    });
     this.#ws = ws;
     ws.on('message', (data: Buffer) => {
       this.#heardAt = performance.now();
@@ -217,7 +229,11 @@ export class Subscriber {
     this.#broken = true;
     const message = error instanceof Error ? error.message : String(error);
     const named = /^(?:PUSH|REV)[0-9]/.exec(message)?.[0] ?? promise;
-    this.#deps.onViolation({ promise: named, what: `${this.name} at ${this.node}: ${message}`, evidence: [...this.#last] });
+    this.#deps.onViolation({
+      promise: named,
+      what: `${this.name} at ${this.node}: ${message}`,
+      evidence: [...this.#last],
+    });
     this.#ws?.terminate();
   }
 }

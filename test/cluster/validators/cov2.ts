@@ -18,8 +18,13 @@ export function cov2(view: View, folded: readonly Folded[], revision: number): V
     for (const importer of importingVersions(view, item.parent)) services.add(importer.parent);
   }
   const found: Finding[] = [];
-  for (const service of services) for (const deployment of deploymentsOf(view, service)) checkCoverageOf(view, deployment, found);
-  return found.map(({ violation }) => ({ promise: 'COV2', what: `at revision ${revision}: ${violation.message}`, evidence: violation }));
+  for (const service of services)
+    for (const deployment of deploymentsOf(view, service)) checkCoverageOf(view, deployment, found);
+  return found.map(({ violation }) => ({
+    promise: 'COV2',
+    what: `at revision ${revision}: ${violation.message}`,
+    evidence: violation,
+  }));
 }
 
 /** The same of a whole state. */

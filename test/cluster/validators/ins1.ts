@@ -1,4 +1,14 @@
-import { isOut, type Absence, type Death, type FaultRecord, type InstanceEvent, type Life, type Stretch, type Told, type Violation } from '../record.ts';
+import {
+  isOut,
+  type Absence,
+  type Death,
+  type FaultRecord,
+  type InstanceEvent,
+  type Life,
+  type Stretch,
+  type Told,
+  type Violation,
+} from '../record.ts';
 
 export interface Deaths {
   readonly lives: readonly Life[];
@@ -32,18 +42,36 @@ export function ins1(run: Deaths): Ins1Result {
   for (const life of run.lives) {
     if (run.guarded.has(life.group)) continue;
     for (const death of life.deaths) {
+      const all = events.get(life.name) ?? [];
+      if (death.isLoose || wasOut(all, death.from)) continue;
       const deadline = deadlineOf(death, life, run);
-      if (death.isLoose || death.until <= deadline || wasOut(events.get(life.name) ?? [], death.from)) continue;
-      const out = (events.get(life.name) ?? []).find((event) => event.before >= death.from && isOut(event));
-      const news = (told.get(life.name) ?? []).filter(({ at, revision }) => at >= death.from && revision === out?.revision);
-      const late = news.filter((one) => one.since < death.from && one.at > deadline && isUndisturbed(one, death, run.faults));
+      const out = all.find((event) => event.before >= death.from && isOut(event));
+      const news = (told.get(life.name) ?? []).filter(
+        ({ at, revision }) => at >= death.from && revision === out?.revision,
+      );
+      const late = news.filter(
+        (one) => one.since < death.from && one.at > deadline && isUndisturbed(one, death, run.faults),
+      );
       const first = Math.min(...news.map(({ at }) => at));
       if (first <= deadline && late.length === 0) {
-        if (deadline === death.from + life.boundMs) detections.push(first - death.from);
+        if (out?.isOwn === true && deadline === death.from + life.boundMs) detections.push(first - death.from);
         continue;
       }
-      const evidence = { death, boundMs: life.boundMs, deadline, out, firstToldAfterMs: first - death.from, late: late.slice(0, 3) };
-      violations.push({ promise: 'INS1', what: `${life.name} was dead, and its watchers were not told in time`, evidence });
+      // It came back before anybody had to know.
+      if (death.until <= deadline) continue;
+      const evidence = {
+        death,
+        boundMs: life.boundMs,
+        deadline,
+        out,
+        firstToldAfterMs: first - death.from,
+        late: late.slice(0, 3),
+      };
+      violations.push({
+        promise: 'INS1',
+        what: `${life.name} was dead, and its watchers were not told in time`,
+        evidence,
+      });
     }
   }
   return { violations, detections };
@@ -52,7 +80,8 @@ export function ins1(run: Deaths): Ins1Result {
 /** Who looks late hears late. */
 function deadlineOf(death: Death, { boundMs }: Life, { absences, stalls }: Deaths): number {
   let deadline = death.from + boundMs;
-  for (const { from, until } of absences) if (from < deadline && until > death.from) deadline = Math.max(deadline, until + boundMs);
+  for (const { from, until } of absences)
+    if (from < deadline && until > death.from) deadline = Math.max(deadline, until + boundMs);
   const lost = stalls.filter(({ from, until }) => from < deadline && until > death.from);
   return lost.reduce((sum, { from, until }) => sum + until - from, deadline);
 }

@@ -9,7 +9,11 @@ const NOTICED_MS = 1500;
  * INS3: a registry that was itself away extends every lease by its full length before it lets one run out. `absences` end when the
  * fault was taken away, which is the earliest moment at which it can have been back.
  */
-export function ins3(lives: readonly Life[], events: readonly InstanceEvent[], absences: readonly Absence[]): Violation[] {
+export function ins3(
+  lives: readonly Life[],
+  events: readonly InstanceEvent[],
+  absences: readonly Absence[],
+): Violation[] {
   const leases = new Map(lives.filter(({ check }) => check === 'ttl').map((life) => [life.name, life]));
   const long = absences.filter(({ from, until }) => until - from >= NOTICED_MS);
   return events.flatMap((event) => {

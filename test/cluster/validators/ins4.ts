@@ -14,7 +14,8 @@ export interface Guard {
  */
 export function ins4(events: readonly InstanceEvent[], guard: Guard): Violation[] {
   const violations: Violation[] = [];
-  for (const [group, ofGroup] of groupBy(events, (event) => event.group)) violations.push(...ofOne(group, ofGroup, guard));
+  for (const [group, ofGroup] of groupBy(events, (event) => event.group))
+    violations.push(...ofOne(group, ofGroup, guard));
   return violations;
 }
 
@@ -42,7 +43,9 @@ function ofOne(group: string, events: readonly InstanceEvent[], { min, share, wi
     // It has let go, and lets go on until the group has recovered.
     if (fullSince !== undefined && event.before - fullSince >= holdMs) continue;
     const evidence = { lost: [...lost.values()], up: [...up], budget };
-    return [{ promise: 'INS4', what: `${group}: ${lost.size} of ${baseline} were given up within the window`, evidence }];
+    return [
+      { promise: 'INS4', what: `${group}: ${lost.size} of ${baseline} were given up within the window`, evidence },
+    ];
   }
   return [];
 }

@@ -40,11 +40,19 @@ export function rev2(writes: readonly Write[], marks: ReadonlyMap<string, readon
     if (made.length > 1) violations.push({ promise: 'REV2', what: `${key} was made ${made.length} times`, evidence });
     for (const { outcome, revision } of attempts) {
       if (outcome === 'acknowledged' && revision !== made[0]) {
-        violations.push({ promise: 'REV2', what: `${key} was acknowledged at ${revision}, and is not there`, evidence });
+        violations.push({
+          promise: 'REV2',
+          what: `${key} was acknowledged at ${revision}, and is not there`,
+          evidence,
+        });
       }
     }
     if (made.length > 0 && attempts.every(({ outcome }) => outcome === 'refused')) {
-      violations.push({ promise: 'REV2', what: `${key} was made, though it was answered that nothing was done`, evidence });
+      violations.push({
+        promise: 'REV2',
+        what: `${key} was made, though it was answered that nothing was done`,
+        evidence,
+      });
     }
   }
   return violations;

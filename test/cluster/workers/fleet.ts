@@ -31,7 +31,7 @@ export interface FleetOptions {
 }
 
 const LEASED = { type: 'ttl', ttl: `${LEASE_MS}ms` };
-const HTTP = { type: 'http', path: '/', interval: '500ms', timeout: '1s', unhealthyAfter: 2, healthyAfter: 1 };
+const HTTP = { type: 'http', path: '/', interval: '1s', timeout: '900ms', unhealthyAfter: 2, healthyAfter: 1 };
 
 /** All instances of a run: leased ones in groups, some that are checked, a herd that dies all at once, and some that come and go. */
 export class Fleet {
@@ -56,7 +56,8 @@ export class Fleet {
     for (const service of GROUPS) fleet.#groups.push(fleet.#heartbeats(await fleet.#leased(service, GROUP_SIZE)));
     fleet.#herd = fleet.#heartbeats(await fleet.#leased(HERD, HERD_SIZE));
     fleet.#movers.push(...(await fleet.#leased(MOVERS, 4)));
-    for (const service of CHECKED) for (let i = 0; i < GROUP_SIZE; i++) fleet.#checked.push(await fleet.#listening(service));
+    for (const service of CHECKED)
+      for (let i = 0; i < GROUP_SIZE; i++) fleet.#checked.push(await fleet.#listening(service));
     const goOn = (): boolean => fleet.#goesOn;
     const all = [...fleet.#groups, fleet.#herd];
     fleet.#work = Promise.all([
@@ -108,6 +109,10 @@ export class Fleet {
   async stop(): Promise<void> {
     this.#goesOn = false;
     await this.#work;
+  }
+
+  /** Nobody answers checks any more. */
+  async close(): Promise<void> {
     for (const { listener, living } of this.#checked) if (!living.isDead) await listener.die();
   }
 

@@ -35,7 +35,14 @@ export class ImportWriter {
       { name: OWNER },
       ...REGIONS.map((id) => ({ name: `regions/${id}`, title: id })),
       ...SERVICES.flatMap((id) => [
-        { name: `services/${id}`, displayName: id, project: 'coverage', creator: OWNER, globalEndpoint: id, primaryRegion: 'cov-a' },
+        {
+          name: `services/${id}`,
+          displayName: id,
+          project: 'coverage',
+          creator: OWNER,
+          globalEndpoint: id,
+          primaryRegion: 'cov-a',
+        },
         ...VERSIONS.map((version) => ({ name: `services/${id}/versions/${version}` })),
         deployment(id, 'cov-a', 'v2', false),
       ]),

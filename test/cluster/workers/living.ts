@@ -22,7 +22,10 @@ export class Living {
   }
 
   /** Registers it for the first time; throws unless that works. */
-  static async register(door: Door, body: { readonly service: string; readonly region: string; readonly check: object }): Promise<Living> {
+  static async register(
+    door: Door,
+    body: { readonly service: string; readonly region: string; readonly check: object },
+  ): Promise<Living> {
     const sentAt = performance.now();
     const answer = await ask(door.url, 'POST', '/v1/instances', body);
     if (answer?.status !== 201) throw new Error(`not registered: ${answer?.status} ${JSON.stringify(answer?.body)}`);
