@@ -57,14 +57,20 @@ describe('when Signalbox was away', () => {
     }
   });
 
-  test('not while it was slow, or clients were cut off, or a clock was wrong', () => {
-    const harmless = ['slow-postgres', 'slow-redis', 'cut-clients', 'clock', 'half-open-clients'];
+  test('not while Redis was slow, or clients were cut off, or a clock was wrong', () => {
+    const harmless = ['slow-redis', 'cut-clients', 'clock', 'half-open-clients'];
     expect(
       absencesOf(
         harmless.map((kind) => fault(kind, 'node-0', 1000)),
         shared,
       ),
     ).toEqual([]);
+  });
+
+  test('while the database was slow for a node, as far as the bound goes, and not for leases', () => {
+    const slow = [fault('slow-postgres', 'node-1', 1000)];
+    expect(absencesOf(slow, shared)).toHaveLength(1);
+    expect(absencesOf(slow, { ...shared, end: 'healed' })).toEqual([]);
   });
 
   test('where the first node works alone, with that one', () => {

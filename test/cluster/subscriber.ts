@@ -28,6 +28,7 @@ const HANDSHAKE_MS = 3000;
 const MAX_PAYLOAD = 64 * 1024 * 1024;
 /** Heartbeats without a word, after which PUSH.md tells a client to connect again. */
 const SILENT_HEARTBEATS = 3;
+const STARVING_PING_MS = 100;
 /** The few last frames of a subscription, for the evidence. */
 const REMEMBERED = 6;
 
@@ -55,6 +56,7 @@ export class Subscriber {
   #since = Infinity;
   #epoch = '';
   #back: NodeJS.Timeout | undefined;
+  #starving: NodeJS.Timeout | undefined;
   /** It has found something wrong and does not go on. */
   #broken = false;
   #stopped = false;
@@ -97,17 +99,21 @@ export class Subscriber {
     this.#ws?.terminate();
   }
 
-  /** It does not read any more. */
+  /** It does not read any more, and still says that it is there. */
   starve(): void {
-    this.#ws?.pause();
+    const ws = this.#ws;
+    ws?.pause();
+    this.#starving = setInterval(() => ws?.send('{"type":"ping"}'), STARVING_PING_MS);
   }
 
   eat(): void {
+    clearInterval(this.#starving);
     this.#ws?.resume();
   }
 
   stop(): void {
     this.#stopped = true;
+    clearInterval(this.#starving);
     clearTimeout(this.#back);
     this.#ws?.terminate();
   }

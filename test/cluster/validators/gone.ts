@@ -1,9 +1,9 @@
 import { isGivenUp, type Death, type InstanceEvent, type Life, type Stretch, type Violation } from '../record.ts';
 
 /**
- * No instance that renewed in time was ever reported gone: whoever was given up had no acknowledged renewal that was answered
- * before the decision and still held when it was committed. Of those that are checked, none was given up that answered all
- * the time; `stalls` are when this process itself did not answer.
+ * No instance that renewed in time was ever reported gone: whoever was given up had let its lease run out, by the renewals that
+ * were acknowledged, at some time before it. Of those that are checked, none was given up that answered all the time;
+ * `stalls` are when this process itself did not answer.
  */
 export function gone(
   lives: readonly Life[],
@@ -28,9 +28,22 @@ export function gone(
   return violations;
 }
 
-/** Answered before the decision can have been made, and not run out when it was surely committed. */
-const renewalThatHeld = ({ renewals, everyMs }: Life, { after, before }: InstanceEvent): unknown =>
-  renewals.findLast(({ sentAt, answeredAt }) => answeredAt < after && sentAt + everyMs > before);
+/** From a decision to its commit it takes less than this. */
+const DECIDED_WITHIN_MS = 5000;
+
+/**
+ * The last renewal before it, if there was one that still held at the commit, and so at each moment at which it may have been
+ * decided. Who had let the lease run out, and renewed while that was being committed, was late.
+ */
+function renewalThatHeld({ renewals, everyMs }: Life, { after, before }: InstanceEvent): unknown {
+  const last = renewals.findLastIndex(({ sentAt, answeredAt }) => answeredAt < after && sentAt + everyMs > before);
+  for (let i = last; i > 0; i--) {
+    const [earlier, later] = [renewals[i - 1], renewals[i]];
+    if (earlier === undefined || later === undefined || later.answeredAt >= earlier.sentAt + everyMs) return undefined;
+    if (earlier.answeredAt < after - DECIDED_WITHIN_MS) break;
+  }
+  return renewals[last];
+}
 
 /** Checks may have been under way for so many intervals when the decision was made. */
 const INTERVALS = 6;

@@ -51,6 +51,11 @@ describe('gone: who renewed in time is never given up', () => {
     expect(gone([renewed(5000)], [critical(5005, 5040)])).toEqual([]);
   });
 
+  test('takes it when it renewed as the lease had run out already, and not when that was long ago', () => {
+    expect(gone([renewed(1000, 6990)], [critical(7010, 7040)])).toEqual([]);
+    expect(gone([renewed(1000, 6000, 8000, 10_000, 12_000)], [critical(13_000, 13_040)])).toHaveLength(1);
+  });
+
   test('takes what its owner asked for', () => {
     expect(gone([renewed(5000)], [critical(7000, 7040, { op: 'delete', isOwn: false })])).toEqual([]);
   });

@@ -34,11 +34,11 @@ export class Heartbeats {
 
   /** One by one. */
   async work(goOn: () => boolean): Promise<void> {
-    await Promise.all(this.living.map((one) => this.#again(goOn, () => this.#renew([one], false))));
+    await Promise.all(this.living.map((one) => this.#again(goOn, (door) => this.#renew([one], false, door))));
   }
 
   async workInBulk(goOn: () => boolean): Promise<void> {
-    await this.#again(goOn, () => this.#renew(this.living, true));
+    await this.#again(goOn, (door) => this.#renew(this.living, true, door));
   }
 
   /** From now on nothing renews it; resolves when nothing is under way that would. */
@@ -47,20 +47,24 @@ export class Heartbeats {
     if (!one.isDead) one.die();
   }
 
-  async #again(goOn: () => boolean, renew: () => Promise<boolean>): Promise<void> {
-    const { everyMs, random } = this.#options;
+  /** At any of them; when one does not answer, at another. */
+  async #again(goOn: () => boolean, renew: (door: Door) => Promise<boolean>): Promise<void> {
+    const { everyMs, random, keepers } = this.#options;
+    let silent: Door | undefined;
     while (goOn()) {
-      const done = await renew();
+      const others = keepers.filter((one) => one !== silent);
+      const door = random.pick(others.length > 0 ? others : keepers);
+      const done = await renew(door);
+      silent = done ? undefined : door;
       await sleep(done ? everyMs * (0.7 + random.next() * 0.6) : AGAIN_MS);
     }
   }
 
   /** Answers whether it worked. */
-  async #renew(all: readonly Living[], inBulk: boolean): Promise<boolean> {
+  async #renew(all: readonly Living[], inBulk: boolean, { url }: Door): Promise<boolean> {
     const those = all.filter((one) => !one.isDead);
     if (those.length === 0) return true;
     this.#count(those, 1);
-    const { url } = this.#options.random.pick(this.#options.keepers);
     const sentAt = performance.now();
     const answer = inBulk
       ? await ask(url, 'POST', '/v1/instances/renew', { instances: those.map(({ id }) => id) }, PATIENCE_MS)
