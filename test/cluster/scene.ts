@@ -7,7 +7,7 @@ import type { ClusterNode } from './cluster-node.ts';
 import { FrameDesk } from './frame-desk.ts';
 import { LogReader } from './log-reader.ts';
 import type { Violation } from './record.ts';
-import { Subscriber } from './subscriber.ts';
+import { Subscriber, type Door } from './subscriber.ts';
 
 /** A cluster for a short scenario: every frame that its subscribers get, and every revision of the log, is checked. */
 export class Scene {
@@ -31,7 +31,7 @@ export class Scene {
   }
 
   /** Stays with these nodes, by turns. */
-  subscribe(select: Select, ...doors: ClusterNode[]): Subscriber {
+  subscribe(select: Select, ...doors: Door[]): Subscriber {
     const { tracks } = this.reader;
     const desk = new FrameDesk((key, revision) =>
       tracks.get(key)?.revision === revision ? tracks.get(key) : undefined,
