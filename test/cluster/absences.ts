@@ -13,6 +13,8 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'redis-kill-subscribers',
 ]);
 const SLOW = 'slow-postgres';
+/** A node notices these as late as a statement is given up, if at all; it has heard every renewal meanwhile. */
+const HARDLY_NOTICED: ReadonlySet<string> = new Set([SLOW, 'postgres-terminate', 'half-open-postgres']);
 const OF_REDIS: ReadonlySet<string> = new Set(['refuse-redis', 'half-open-redis']);
 
 /**
@@ -26,7 +28,9 @@ export function absencesOf(
   faults: readonly FaultRecord[],
   { work, nodes, end }: { readonly work: Work; readonly nodes: number; readonly end: 'healed' | 'recovered' },
 ): Absence[] {
-  const harmful = faults.filter(({ kind }) => !HARMLESS.has(kind) && (end === 'recovered' || kind !== SLOW));
+  const harmful = faults.filter(
+    ({ kind }) => !HARMLESS.has(kind) && (end === 'recovered' || !HARDLY_NOTICED.has(kind)),
+  );
   const stretch = (fault: FaultRecord): Absence => ({
     from: fault.from,
     until: fault[end],

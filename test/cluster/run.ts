@@ -61,9 +61,11 @@ const CATALOG_PAUSE_MS = 100;
 export async function run(options: RunOptions): Promise<Report> {
   const { seed, nodes, work } = options;
   const cluster = await Cluster.start({ nodes, work, seed, env: { ...GUARD_ENV, ...HISTORY_ENV } });
+  const one = new Run(cluster, options);
   try {
-    return await new Run(cluster, options).go();
+    return await one.go();
   } finally {
+    await one.end();
     await cluster.destroy();
   }
 }
@@ -76,6 +78,8 @@ class Run {
   readonly #stalls = new Stalls();
   readonly #faults: FaultRecord[] = [];
   readonly #violations: Violation[] = [];
+  readonly #endings: (() => Promise<void>)[] = [];
+  #goesOn = true;
   #probes = 0;
   /** All did not become well again, and there is nothing more to be learnt. */
   #isLost = false;
@@ -96,6 +100,7 @@ class Run {
     await ImportWriter.prepare(first.url);
     const reader = this.#reader;
     const crowd = new Crowd({ doors: nodes, reader, selects: SELECTS, size: subscribers, seed });
+    this.#endings.push(() => crowd.stop());
     const lastOut = new Map<string, number>();
     reader.onAdvance(() => noteOut(reader, lastOut));
     const fleet = await Fleet.start({
@@ -104,8 +109,8 @@ class Run {
       seed,
       isOut: (name, since) => (lastOut.get(name) ?? -1) >= since,
     });
-    let goesOn = true;
-    const goOn = (): boolean => goesOn;
+    this.#endings.push(() => fleet.close());
+    const goOn = (): boolean => this.#goesOn;
     const marks = nodes.map((_, i) => new MarkWriter(`mark-${seed}-${i}`, nodes, new Random(seed * 31 + i)));
     const imports = nodes.map((_, i) => new ImportWriter(nodes, new Random(seed * 37 + i)));
     const catalog = nodes.map(({ url }, i) => new RandomWriter(url, seed * 41 + i));
@@ -119,14 +124,11 @@ class Run {
     const began = performance.now();
     await this.#breakThings(crowd, injector, began + forMs);
     await fleet.stop();
-    goesOn = false;
+    this.#goesOn = false;
     await working;
     await this.#settle(crowd);
     const resources = this.#isLost ? 0 : await this.#compareStates();
-    await crowd.stop();
-    await reader.stop();
-    await fleet.close();
-    this.#stalls.stop();
+    await this.end();
     for (const node of nodes) {
       for (const output of node.crashes) this.#complain('crash', `${node.name} ended by itself`, output);
     }
@@ -169,6 +171,14 @@ class Run {
       resources,
       stalledMs: this.#stalls.longestMs,
     };
+  }
+
+  /** Everybody who works or watches ends; also after something unforeseen. */
+  async end(): Promise<void> {
+    this.#goesOn = false;
+    this.#stalls.stop();
+    for (const end of this.#endings.splice(0)) await end();
+    await this.#reader.stop();
   }
 
   async #writeCatalog(writer: RandomWriter, goOn: () => boolean): Promise<void> {

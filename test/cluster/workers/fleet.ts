@@ -44,6 +44,8 @@ export class Fleet {
   #port = 20_000;
   #goesOn = true;
   #work: Promise<unknown> = Promise.resolve();
+  #isBeating = true;
+  #beats: Promise<unknown> = Promise.resolve();
   moves = 0;
 
   private constructor(options: FleetOptions) {
@@ -58,10 +60,11 @@ export class Fleet {
     fleet.#movers.push(...(await fleet.#leased(MOVERS, 4)));
     for (const service of CHECKED)
       for (let i = 0; i < GROUP_SIZE; i++) fleet.#checked.push(await fleet.#listening(service));
-    const goOn = (): boolean => fleet.#goesOn;
-    const all = [...fleet.#groups, fleet.#herd];
+    const isBeating = (): boolean => fleet.#isBeating;
+    fleet.#beats = Promise.all(
+      fleet.#all.map((one, i) => (i % 2 === 0 ? one.work(isBeating) : one.workInBulk(isBeating))),
+    );
     fleet.#work = Promise.all([
-      ...all.map((one, i) => (i % 2 === 0 ? one.work(goOn) : one.workInBulk(goOn))),
       ...fleet.#groups.map((one) => fleet.#die(one)),
       ...CHECKED.map((service) => fleet.#dieChecked(service)),
       ...fleet.#movers.map((one) => fleet.#move(one)),
@@ -105,14 +108,17 @@ export class Fleet {
     for (const one of victims) await this.#comeBack(one);
   }
 
-  /** Nobody dies any more; those who are dead come back once that was noticed. */
+  /** Nobody dies or moves any more; those who are dead come back once that was noticed. */
   async stop(): Promise<void> {
     this.#goesOn = false;
     await this.#work;
   }
 
-  /** Nobody answers checks any more. */
+  /** Nobody renews or answers checks any more: for Signalbox, all are dead. */
   async close(): Promise<void> {
+    this.#isBeating = false;
+    await this.stop();
+    await this.#beats;
     for (const { listener, living } of this.#checked) if (!living.isDead) await listener.die();
   }
 
