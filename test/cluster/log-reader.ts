@@ -37,6 +37,7 @@ export class LogReader {
   readonly #url: string;
   readonly #listeners: (() => void)[] = [];
   readonly #job: { stop(): Promise<unknown> };
+  #looking: Promise<void> = Promise.resolve();
   #client: pg.Client | undefined;
   #lookedAt = performance.now();
 
@@ -55,8 +56,13 @@ export class LogReader {
     await this.#drop();
   }
 
-  /** Reads what is new. While PostgreSQL is away, nothing is. */
-  async look(): Promise<void> {
+  /** Reads what is new; one look after the other, whoever asks. While PostgreSQL is away, nothing is new. */
+  look(): Promise<void> {
+    this.#looking = this.#looking.then(() => this.#look());
+    return this.#looking;
+  }
+
+  async #look(): Promise<void> {
     const askedAt = performance.now();
     let rows: Row[];
     try {

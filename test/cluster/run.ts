@@ -263,13 +263,21 @@ class Run {
     } while (!this.#isLost && this.#reader.head > head + this.#cluster.nodes.length);
   }
 
-  /** Each node's whole state is what the log makes. Answers how many resources that is. */
+  /** Each node's whole state is what the log makes, at a moment at which nothing changes. Answers how many resources that is. */
   async #compareStates(): Promise<number> {
-    const model = stateOf(this.#reader.view);
     for (const { name, url } of this.#cluster.nodes) {
-      this.#violations.push(...sameState(name, await readState(url), model));
+      let head: number;
+      let found: Violation[];
+      do {
+        await this.#reader.look();
+        ({ head } = this.#reader);
+        const model = stateOf(this.#reader.view);
+        found = sameState(name, await readState(url), model);
+        await this.#reader.look();
+      } while (this.#reader.head !== head);
+      this.#violations.push(...found);
     }
-    return Object.keys(model).length;
+    return this.#reader.view.size;
   }
 
   #complain(promise: string, what: string, evidence: unknown): void {
