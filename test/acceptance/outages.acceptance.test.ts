@@ -4,7 +4,7 @@ import pg from 'pg';
 import { createDatabase, startPostgres, type PrivatePostgres, type TestDatabase } from '../support/postgres.ts';
 import { Random } from '../support/random.ts';
 import { call, type Answer, type Signalbox } from '../support/signalbox.ts';
-import { deafProxy, type DeafProxy } from './deaf-proxy.ts';
+import { Link } from '../cluster/link.ts';
 import { freeze } from './freeze.ts';
 import { readLog, readState, replay, stateOf } from './history.ts';
 import { Caller, revisionOf, type Reply } from './http-client.ts';
@@ -290,13 +290,13 @@ describe('the database goes away while a node runs', () => {
 describe('connections to the database that end while a node runs', () => {
   let database: TestDatabase;
   let admin: pg.Client;
-  let proxy: DeafProxy;
+  let proxy: Link;
   let node: Signalbox;
   beforeEach(async () => {
     database = await createDatabase();
     admin = new pg.Client({ connectionString: database.url });
     await admin.connect();
-    proxy = await deafProxy(database.url);
+    proxy = await Link.open(database.url, new Random(1));
     node = await startNode({ ...ENV, DATABASE_URL: proxy.url });
   }, 180_000);
   afterEach(async () => {
@@ -360,13 +360,13 @@ describe('connections to the database that end while a node runs', () => {
     const watcher = await WatchClient.open(node.url);
     const topic = await watcher.sync('all', { kind: '*' });
     await call(node.url, 'PUT', '/v1/regions/first', { title: 'First' });
-    proxy.loseAnswers();
+    proxy.lose('down');
     const answering = call(node.url, 'PUT', '/v1/regions/unheard', { title: 'Unheard' });
     await until('it is committed', async () => {
       const { rows } = await admin.query<{ revision: string }>('SELECT revision FROM head');
       return rows[0]?.revision === '2';
     });
-    proxy.cut();
+    proxy.heal();
     const answer = await answering;
     expect(unavailable(answer, (name) => answer.headers.get(name))).toBe('/problems/outcome-unknown');
     // Nobody asks for it: the node looks for itself, and tells its watchers.

@@ -1,11 +1,25 @@
 import type { AnyItem, Entry } from '../../src/domain/item.ts';
 import { changeName } from '../../src/domain/item.ts';
-import { addTo, digestHex, emptyDigest } from '../../src/domain/digest.ts';
+import { addTo, digestHex, emptyDigest, removeFrom, type Digest } from '../../src/domain/digest.ts';
 import type { Selector } from '../../src/domain/selector.ts';
 import type { ServerFrame } from '../../src/protocol/frames.ts';
 
+/** What a subscriber is held against. */
+export interface Truth {
+  /** What a subscription must be told about one revision. */
+  expected(revision: number, selector: Selector): readonly string[];
+  digest(revision: number, selector: Selector): string;
+  /** How a cache differs from what it should be at the revision; `undefined` when it does not. `digest` is the cache's own. */
+  difference(
+    revision: number,
+    selector: Selector,
+    cache: ReadonlyMap<string, number>,
+    digest: string,
+  ): string | undefined;
+}
+
 /** The whole history as a plain model: the state after each revision of each epoch. */
-export class Model {
+export class Model implements Truth {
   readonly states = new Map<number, ReadonlyMap<string, AnyItem>>([[0, new Map()]]);
   readonly log = new Map<number, Entry>();
 
@@ -42,6 +56,18 @@ export class Model {
     }
     return events;
   }
+
+  difference(revision: number, selector: Selector, cache: ReadonlyMap<string, number>): string | undefined {
+    const wanted = this.selected(revision, selector);
+    const same = wanted.size === cache.size && [...wanted].every(([k, item]) => cache.get(k) === item.revision);
+    if (same) return undefined;
+    const show = (entries: Iterable<readonly [string, number]>): string =>
+      [...entries]
+        .map((e) => e.join('@'))
+        .sort()
+        .join(' ');
+    return `the cache is\n ${show(cache)}\nnot\n ${show([...wanted].map(([k, i]) => [k, i.revision]))}`;
+  }
 }
 
 interface Naive {
@@ -56,7 +82,7 @@ interface Naive {
 }
 
 /** What PUSH.md says of `select`, once more and from nothing but the resource. */
-function naiveMatch(selector: Selector, { kind, id, parent, value }: AnyItem): boolean {
+export function naiveMatch(selector: Selector, { kind, id, parent, value }: AnyItem): boolean {
   const own = value as unknown as Naive;
   const service =
     { service: id, version: parent, resourceType: parent, deployment: parent }[kind as string] ?? own.service;
@@ -86,8 +112,10 @@ type Item = { name: string; revision: number };
 /** A subscriber that believes nothing: it holds every frame against the model and throws at the first that breaks a promise. */
 export class CheckedSubscription {
   readonly selector: Selector;
-  readonly #model: Model;
+  readonly #model: Truth;
   readonly cache = new Map<string, number>();
+  /** Of the cache, kept as PUSH.md tells clients to. */
+  #own: Digest = emptyDigest();
   topic: string | undefined;
   /** Everything up to here is known to be in the cache; undefined before the first whole snapshot (PUSH7). */
   position: number | undefined;
@@ -95,12 +123,12 @@ export class CheckedSubscription {
   resets = 0;
   events = 0;
 
-  constructor(model: Model, selector: Selector, from?: { position: number; cache: ReadonlyMap<string, number> }) {
+  constructor(model: Truth, selector: Selector, from?: { position: number; cache: ReadonlyMap<string, number> }) {
     this.#model = model;
     this.selector = selector;
     if (from === undefined) return;
     this.position = from.position;
-    for (const [key, revision] of from.cache) this.cache.set(key, revision);
+    for (const [key, revision] of from.cache) this.#put(key, revision);
   }
 
   receive(frame: ServerFrame): void {
@@ -110,13 +138,18 @@ export class CheckedSubscription {
         this.position = undefined;
         this.#parts = undefined;
         this.cache.clear();
+        this.#own = emptyDigest();
+        return;
+      case 'subscribed':
+        // On another socket; what it had of a snapshot is of no use.
+        this.#parts = undefined;
         return;
       case 'snapshot': {
         if (this.position !== undefined) throw new Error('PUSH7: a snapshot without a reset');
         this.#parts ??= [];
         this.#parts.push(...(frame.items as Item[]));
         if (frame.more) return;
-        for (const { name, revision } of this.#parts) this.cache.set(name, revision);
+        for (const { name, revision } of this.#parts) this.#put(name, revision);
         this.#parts = undefined;
         this.position = frame.revision;
         this.#mustEqual(frame.revision, 'PUSH7: snapshot');
@@ -154,8 +187,8 @@ export class CheckedSubscription {
       );
     }
     for (const change of frame.changes) {
-      if (change.op === 'put') this.cache.set(change.key, change.revision);
-      else this.cache.delete(change.key);
+      if (change.op === 'put') this.#put(change.key, change.revision);
+      else this.#remove(change.key);
       this.events += 1;
     }
     this.position = frame.revision;
@@ -181,18 +214,20 @@ export class CheckedSubscription {
   }
 
   #mustEqual(revision: number, what: string): void {
-    const wanted = this.#model.selected(revision, this.selector);
-    const same =
-      wanted.size === this.cache.size && [...wanted].every(([k, item]) => this.cache.get(k) === item.revision);
-    if (!same) {
-      const show = (entries: Iterable<readonly [string, number]>): string =>
-        [...entries]
-          .map((e) => e.join('@'))
-          .sort()
-          .join(' ');
-      throw new Error(
-        `${what} at ${revision}: the cache is\n ${show(this.cache)}\nnot\n ${show([...wanted].map(([k, i]) => [k, i.revision]))}`,
-      );
-    }
+    const difference = this.#model.difference(revision, this.selector, this.cache, digestHex(this.#own));
+    if (difference !== undefined) throw new Error(`${what} at ${revision}: ${difference}`);
+  }
+
+  #put(key: string, revision: number): void {
+    this.#remove(key);
+    this.cache.set(key, revision);
+    addTo(this.#own, key, revision);
+  }
+
+  #remove(key: string): void {
+    const had = this.cache.get(key);
+    if (had === undefined) return;
+    this.cache.delete(key);
+    removeFrom(this.#own, key, had);
   }
 }

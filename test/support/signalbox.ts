@@ -117,12 +117,13 @@ export async function call(
   path: string,
   body?: unknown,
   headers: Record<string, string> = {},
+  timeoutMs = 30_000,
 ): Promise<Answer> {
   const response = await fetch(url + path, {
     method,
     headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    signal: AbortSignal.timeout(30_000),
+    signal: AbortSignal.timeout(timeoutMs),
   });
   const text = await response.text();
   let parsed: unknown = text;

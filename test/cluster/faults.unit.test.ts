@@ -1,0 +1,80 @@
+import { describe, expect, test } from '@jest/globals';
+import { Random } from '../support/random.ts';
+import { absencesOf } from './absences.ts';
+import { schedule, targetOf, type Fault } from './faults.ts';
+import type { FaultRecord } from './record.ts';
+
+const LEASE_MS = 3000;
+
+function faults(seed: number, count: number): (readonly Fault[])[] {
+  const steps = schedule(new Random(seed), 3, LEASE_MS);
+  return Array.from({ length: count }, () => steps.next().value);
+}
+
+describe('a schedule of faults', () => {
+  test('is the same for the same seed, and another for another', () => {
+    expect(faults(1, 100)).toEqual(faults(1, 100));
+    expect(faults(2, 100)).not.toEqual(faults(1, 100));
+  });
+
+  test('has every kind within a round, and two at once only on different targets', () => {
+    const steps = faults(3, 22).flat();
+    expect(new Set(steps.map(({ kind }) => kind)).size).toBe(22);
+    const pairs = faults(4, 500).filter((step) => step.length === 2);
+    expect(pairs.length).toBeGreaterThan(20);
+    for (const pair of pairs) expect(new Set(pair.map(targetOf)).size).toBe(2);
+  });
+
+  test('a pause is longer than a lease', () => {
+    const pauses = faults(5, 300)
+      .flat()
+      .filter(({ kind }) => kind === 'pause');
+    expect(pauses.length).toBeGreaterThan(5);
+    for (const { forMs } of pauses) expect(forMs).toBeGreaterThan(LEASE_MS);
+  });
+});
+
+describe('when Signalbox was away', () => {
+  const fault = (kind: string, target: string, from: number): FaultRecord => ({
+    kind,
+    target,
+    from,
+    healed: from + 1000,
+    recovered: from + 2000,
+  });
+  const shared = { work: 'shared', nodes: 3, end: 'recovered' } as const;
+
+  test('where nodes share the work, one of them is not enough, and all of them at once are', () => {
+    const two = [fault('kill', 'node-0', 1000), fault('pause', 'node-1', 1500)];
+    expect(absencesOf(two, shared)).toEqual([]);
+    expect(absencesOf([...two, fault('partition', 'node-2', 2500)], shared)).not.toEqual([]);
+  });
+
+  test('with PostgreSQL or Redis, until what was asked for', () => {
+    for (const one of [fault('postgres-crash', 'postgres', 1000), fault('redis-kill', 'redis', 1000)]) {
+      expect(absencesOf([one], shared)).toMatchObject([{ from: 1000, until: 3000 }]);
+      expect(absencesOf([one], { ...shared, end: 'healed' })).toMatchObject([{ from: 1000, until: 2000 }]);
+    }
+  });
+
+  test('not while Redis was slow, or clients were cut off, or a clock was wrong', () => {
+    const harmless = ['slow-redis', 'cut-clients', 'clock', 'half-open-clients'];
+    expect(
+      absencesOf(
+        harmless.map((kind) => fault(kind, 'node-0', 1000)),
+        shared,
+      ),
+    ).toEqual([]);
+  });
+
+  test('while the database was slow for a node, as far as the bound goes, and not for leases', () => {
+    const slow = [fault('slow-postgres', 'node-1', 1000)];
+    expect(absencesOf(slow, shared)).toHaveLength(1);
+    expect(absencesOf(slow, { ...shared, end: 'healed' })).toEqual([]);
+  });
+
+  test('where the first node works alone, with that one', () => {
+    const first = { ...shared, work: 'first' } as const;
+    expect(absencesOf([fault('kill', 'node-0', 1000), fault('kill', 'node-1', 5000)], first)).toHaveLength(1);
+  });
+});

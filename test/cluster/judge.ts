@@ -1,0 +1,68 @@
+import type { Answer } from '../support/signalbox.ts';
+import { absencesOf } from './absences.ts';
+import type { Crowd } from './crowd.ts';
+import type { LogReader } from './log-reader.ts';
+import type { FaultRecord, Stretch, Violation, Write } from './record.ts';
+import { cov2OfAll } from './validators/cov2.ts';
+import { gone } from './validators/gone.ts';
+import { ins1 } from './validators/ins1.ts';
+import { ins3 } from './validators/ins3.ts';
+import { ins4, type Guard } from './validators/ins4.ts';
+import { rev2 } from './validators/rev.ts';
+import type { Work } from './work.ts';
+import type { Fleet } from './workers/fleet.ts';
+
+export interface Evidence {
+  readonly writes: readonly Write[];
+  /** Answers that are none of those that the API promises. */
+  readonly odd: readonly Pick<Answer, 'status' | 'body'>[];
+  readonly catalog: readonly { readonly acknowledged: readonly number[] }[];
+  readonly reader: Pick<LogReader, 'violations' | 'marks' | 'instances' | 'view' | 'head'>;
+  readonly crowd: Pick<Crowd, 'violations' | 'told'>;
+  readonly fleet: Pick<Fleet, 'lives' | 'herd'>;
+  readonly faults: readonly FaultRecord[];
+  readonly stalls: readonly Stretch[];
+  readonly guard: Guard;
+  readonly work: Work;
+  readonly nodes: number;
+}
+
+/** All validators over what a run has left. */
+export function judge(run: Evidence): { violations: Violation[]; detections: readonly number[] } {
+  const { reader, crowd, fleet, faults, stalls, work, nodes } = run;
+  const { lives, herd } = fleet;
+  const events = reader.instances;
+  const healed = absencesOf(faults, { work, nodes, end: 'healed' });
+  const recovered = absencesOf(faults, { work, nodes, end: 'recovered' });
+  const detected = ins1({
+    lives,
+    events,
+    told: crowd.told,
+    absences: recovered,
+    faults,
+    stalls,
+    guarded: new Set([herd]),
+  });
+  const ahead = run.catalog.flatMap(({ acknowledged }) => acknowledged.filter((revision) => revision > reader.head));
+  const violations = [
+    ...reader.violations,
+    ...crowd.violations,
+    ...run.odd.map(({ status, body }) => ({
+      promise: 'answers',
+      what: `${status} ${JSON.stringify(body)}`,
+      evidence: body,
+    })),
+    ...ahead.map((revision) => ({
+      promise: 'REV2',
+      what: `${revision} was acknowledged, and the log ends at ${reader.head}`,
+      evidence: {},
+    })),
+    ...rev2(run.writes, reader.marks),
+    ...cov2OfAll(reader.view),
+    ...gone(lives, events, stalls),
+    ...ins3(lives, events, healed),
+    ...ins4(events, run.guard),
+    ...detected.violations,
+  ];
+  return { violations, detections: detected.detections };
+}

@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Random } from '../../support/random.ts';
+import type { Answer } from '../../support/signalbox.ts';
+import { ask } from '../ask.ts';
+import type { Door } from '../subscriber.ts';
+import type { Living } from './living.ts';
+
+/** A renewal that is not answered by now is sent again, to somebody else. */
+const PATIENCE_MS = 800;
+const AGAIN_MS = 60;
+
+export interface HeartbeatsOptions {
+  /** Where instances register. */
+  readonly doors: readonly Door[];
+  /** Where leases can be renewed. */
+  readonly keepers: readonly Door[];
+  readonly everyMs: number;
+  readonly random: Random;
+}
+
+/** An agent that keeps the leases of some instances, one by one or all at once, at any node; and at another one when that does not answer. */
+export class Heartbeats {
+  readonly living: readonly Living[];
+  acknowledged = 0;
+  failed = 0;
+  readonly odd: Answer[] = [];
+  readonly #options: HeartbeatsOptions;
+  readonly #underWay = new Map<Living, number>();
+
+  constructor(living: readonly Living[], options: HeartbeatsOptions) {
+    this.living = living;
+    this.#options = options;
+  }
+
+  /** One by one. */
+  async work(goOn: () => boolean): Promise<void> {
+    await Promise.all(this.living.map((one) => this.#again(goOn, (door) => this.#renew([one], false, door))));
+  }
+
+  async workInBulk(goOn: () => boolean): Promise<void> {
+    await this.#again(goOn, (door) => this.#renew(this.living, true, door));
+  }
+
+  /** From now on nothing renews it; resolves when nothing is under way that would. */
+  async kill(one: Living): Promise<void> {
+    while ((this.#underWay.get(one) ?? 0) > 0) await sleep(5);
+    if (!one.isDead) one.die();
+  }
+
+  /** At any of them; when one does not answer, at another. */
+  async #again(goOn: () => boolean, renew: (door: Door) => Promise<boolean>): Promise<void> {
+    const { everyMs, random, keepers } = this.#options;
+    let silent: Door | undefined;
+    while (goOn()) {
+      const others = keepers.filter((one) => one !== silent);
+      const door = random.pick(others.length > 0 ? others : keepers);
+      const done = await renew(door);
+      silent = done ? undefined : door;
+      await sleep(done ? everyMs * (0.7 + random.next() * 0.6) : AGAIN_MS);
+    }
+  }
+
+  /** Answers whether it worked. */
+  async #renew(all: readonly Living[], inBulk: boolean, { url }: Door): Promise<boolean> {
+    const those = all.filter((one) => !one.isDead);
+    if (those.length === 0) return true;
+    this.#count(those, 1);
+    const sentAt = performance.now();
+    const answer = inBulk
+      ? await ask(url, 'POST', '/v1/instances/renew', { instances: those.map(({ id }) => id) }, PATIENCE_MS)
+      : await ask(url, 'POST', `/v1/instances/${those[0]?.id}/renew`, undefined, PATIENCE_MS);
+    const unknown = unknownIn(answer, those);
+    if (unknown === undefined) {
+      this.failed += 1;
+      if (answer === undefined) for (const one of those) one.unanswered();
+      if (answer !== undefined && answer.status !== 503) this.odd.push(answer);
+    } else {
+      for (const one of those) if (!unknown.has(one.id)) one.renewed(sentAt);
+      this.acknowledged += those.length - unknown.size;
+      for (const one of those) if (unknown.has(one.id)) await this.#register(one);
+    }
+    this.#count(those, -1);
+    return unknown !== undefined;
+  }
+
+  async #register(one: Living): Promise<void> {
+    const door = this.#options.random.pick(this.#options.doors);
+    await one.registerAgain(door, this.#options.keepers.includes(door));
+  }
+
+  #count(those: readonly Living[], by: number): void {
+    for (const one of those) this.#underWay.set(one, (this.#underWay.get(one) ?? 0) + by);
+  }
+}
+
+/** The ids that have to register again; `undefined` when nothing was renewed. */
+function unknownIn(answer: Answer | undefined, those: readonly Living[]): ReadonlySet<string> | undefined {
+  if (answer?.status === 204) return new Set();
+  if (answer?.status === 404) return new Set(those.map(({ id }) => id));
+  return answer?.status === 200 ? new Set(answer.body.unknown as string[]) : undefined;
+}

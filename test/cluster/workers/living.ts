@@ -1,0 +1,91 @@
+import type { Answer } from '../../support/signalbox.ts';
+import { parseDuration } from '../../../src/domain/duration.ts';
+import { ask } from '../ask.ts';
+import type { Death, Life } from '../record.ts';
+import type { Door } from '../subscriber.ts';
+
+/** So long a request may wait in the buffers of a node that stands still. */
+const ON_ITS_WAY_MS = 15_000;
+
+/** What the harness knows of an instance while it lives, dies and comes back; `life` is what the validators read. */
+export class Living {
+  readonly id: string;
+  readonly life: Life;
+  readonly #body: object;
+  #death: { from: number; until: number; isLoose: boolean } | undefined;
+  #unansweredAt = -Infinity;
+
+  private constructor(id: string, life: Life, body: object) {
+    this.id = id;
+    this.life = life;
+    this.#body = body;
+  }
+
+  /** Registers it for the first time; throws unless that works. */
+  static async register(
+    door: Door,
+    body: { readonly service: string; readonly region: string; readonly check: object },
+  ): Promise<Living> {
+    const sentAt = performance.now();
+    const answer = await ask(door.url, 'POST', '/v1/instances', body);
+    if (answer?.status !== 201) throw new Error(`not registered: ${answer?.status} ${JSON.stringify(answer?.body)}`);
+    const { id, name, detectionBound, instance } = answer.body;
+    const { type, ttl, interval } = instance.check;
+    const life: Life = {
+      name,
+      group: `${body.service}/${body.region}`,
+      check: type === 'ttl' ? 'ttl' : 'http',
+      everyMs: parseDuration(ttl ?? interval) as number,
+      boundMs: parseDuration(detectionBound) as number,
+      renewals: [{ sentAt, answeredAt: performance.now() }],
+      deaths: [],
+      leavings: [],
+    };
+    return new Living(id, life, body);
+  }
+
+  get isDead(): boolean {
+    return this.#death !== undefined;
+  }
+
+  get death(): Death | undefined {
+    return this.#death;
+  }
+
+  /** Acknowledged: whoever asks finds it. */
+  renewed(sentAt: number): void {
+    this.life.renewals.push({ sentAt, answeredAt: performance.now() });
+  }
+
+  /** Whether it was heard, and when, nobody knows. */
+  unanswered(): void {
+    this.#unansweredAt = performance.now();
+  }
+
+  /** Nothing may be under way that would renew it. */
+  die(): void {
+    const from = performance.now();
+    this.#death = { from, until: Infinity, isLoose: from - this.#unansweredAt < ON_ITS_WAY_MS };
+    this.life.deaths.push(this.#death);
+  }
+
+  revive(): void {
+    if (this.#death !== undefined) this.#death.until = performance.now();
+    this.#death = undefined;
+  }
+
+  /** Again, because it was gone or comes back. True when it is there. `keeps`: this node takes it as a sign of life. */
+  async registerAgain(door: Door, keeps: boolean): Promise<boolean> {
+    const sentAt = performance.now();
+    const answer: Answer | undefined = await ask(door.url, 'POST', '/v1/instances', this.#body);
+    const done = answer?.status === 200 || answer?.status === 201;
+    if (answer === undefined) this.unanswered();
+    if (done && (keeps || answer.status === 201)) this.renewed(sentAt);
+    return done;
+  }
+
+  async deregister(door: Door): Promise<void> {
+    this.life.leavings.push(performance.now());
+    await ask(door.url, 'DELETE', `/v1/instances/${this.id}`);
+  }
+}
