@@ -7,6 +7,7 @@ import { fanout, instanceFanout } from './fanout.ts';
 import { instanceMemory } from './instance-memory.ts';
 import { memory } from './memory.ts';
 import { micro } from './micro.ts';
+import { nodes } from './nodes.ts';
 import { reads } from './reads.ts';
 import { reconnect } from './reconnect.ts';
 import { registrations } from './registrations.ts';
@@ -16,5 +17,6 @@ import { writes } from './writes.ts';
 
 const CATALOG = [writes, reads, fanout, burst, reconnect, memory, start, micro];
 const RUNTIME = [registrations, discovery, instanceFanout, renewals, checks, instanceMemory, access];
+const NODES = [nodes];
 
-export const FIGURES: readonly Figure[] = [...CATALOG, ...RUNTIME];
+export const FIGURES: readonly Figure[] = [...CATALOG, ...RUNTIME, ...NODES];

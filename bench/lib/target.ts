@@ -62,21 +62,25 @@ export async function signalboxTarget(
   inspect?: boolean,
   subject: Subject = DEPLOYMENTS,
 ): Promise<Target> {
-  const { select, method } = subject;
   const server = await bench.signalbox(await bench.database(), inspect);
   await subject.prepare(server.port);
+  const target = targetAt(server, subject);
+  return { ...target, frameBytes: await frameSize(target) };
+}
+
+/** A node that has what the subject writes, or is on a database that has it. */
+export function targetAt(server: Server, { select, method, path, body }: Subject): Omit<Target, 'frameBytes'> {
   const url = `ws://127.0.0.1:${server.port}/v1/watch`;
-  const target = {
-    name: 'signalbox' as const,
+  return {
+    name: 'signalbox',
     server,
     crowd: (count: number, options: Partial<CrowdOptions> = {}): Crowd =>
       new Crowd({ url, count, hello: subscribe(select), ...options }),
     returning: (count: number, { epoch, revision }: Position): Crowd =>
       new Crowd({ url, count, hello: subscribe(select, { epoch, revision }) }),
-    write: (writer: number, n: number): Buffer => requestBytes(method, subject.path(writer), subject.body(writer, n)),
+    write: (writer: number, n: number): Buffer => requestBytes(method, path(writer), body(writer, n)),
     head: (): Promise<Position> => head(server.port),
   };
-  return { ...target, frameBytes: await frameSize(target) };
 }
 
 async function frameSize(target: Pick<Target, 'server' | 'crowd' | 'write'>): Promise<number> {
