@@ -3,6 +3,7 @@ import { access } from './access.ts';
 import { burst } from './burst.ts';
 import { checks } from './checks.ts';
 import { discovery } from './discovery.ts';
+import { failover } from './failover.ts';
 import { fanout, instanceFanout } from './fanout.ts';
 import { instanceMemory } from './instance-memory.ts';
 import { memory } from './memory.ts';
@@ -17,6 +18,6 @@ import { writes } from './writes.ts';
 
 const CATALOG = [writes, reads, fanout, burst, reconnect, memory, start, micro];
 const RUNTIME = [registrations, discovery, instanceFanout, renewals, checks, instanceMemory, access];
-const NODES = [nodes];
+const NODES = [nodes, failover];
 
 export const FIGURES: readonly Figure[] = [...CATALOG, ...RUNTIME, ...NODES];
