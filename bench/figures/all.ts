@@ -13,11 +13,12 @@ import { reads } from './reads.ts';
 import { reconnect } from './reconnect.ts';
 import { registrations } from './registrations.ts';
 import { renewals } from './renewals.ts';
+import { sharing } from './sharing.ts';
 import { start } from './start.ts';
 import { writes } from './writes.ts';
 
 const CATALOG = [writes, reads, fanout, burst, reconnect, memory, start, micro];
 const RUNTIME = [registrations, discovery, instanceFanout, renewals, checks, instanceMemory, access];
-const NODES = [nodes, failover];
+const NODES = [nodes, failover, sharing];
 
 export const FIGURES: readonly Figure[] = [...CATALOG, ...RUNTIME, ...NODES];
