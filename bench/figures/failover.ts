@@ -71,6 +71,7 @@ async function once(bench: Bench, nodes: Nodes, stays: NodeTarget, notes: string
   });
   try {
     await crowd.open();
+    const within = crowd.resumeWithin;
     const base = (await stays.head()).revision;
     const before = { scans: await tableScans(nodes.database.url), metrics: await readMetrics(stays.server.port) };
     const { result, cpu } = await bench.measure(stays.server, () => killed(crowd, dies, stays, base));
@@ -82,7 +83,7 @@ async function once(bench: Bench, nodes: Nodes, stays: NodeTarget, notes: string
     const counted = growthOf(LOG_READS, before.metrics, after.metrics);
     notes.push(
       `Caught up: half after ${times.percentile(0.5).toFixed(0)} ms, 99 % after ${times.percentile(0.99).toFixed(0)} ms, all after ${times.percentile(1).toFixed(0)} ms; ` +
-        `welcome.resumeWithin ${crowd.resumeWithin === undefined ? 'was not said, so the first pause was up to 250 ms' : `was ${crowd.resumeWithin} ms`}; ${crowd.attempts.toLocaleString('en')} connections for ${WATCHERS.toLocaleString('en')} watchers; ` +
+        `welcome.resumeWithin ${within === undefined ? 'was not said, so the first pause was up to 250 ms' : `was ${within[0]} to ${within[1]} ms`}; ${crowd.attempts.toLocaleString('en')} connections for ${WATCHERS.toLocaleString('en')} watchers; ` +
         `${scans} reads at PostgreSQL, ${counted} by ${LOG_READS} of the other node; that node took ${percent(cpu.server)} of its core from ${BEFORE_MS / 1000} s before the kill on, the client ${percent(cpu.client)} of its own.`,
     );
     return { ms: times.percentile(1), median: times.percentile(0.5), reads: scans / WATCHERS };

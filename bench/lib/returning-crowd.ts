@@ -14,13 +14,10 @@ export interface Returner {
   socket: WebSocket;
   /** Everything up to there was seen. */
   revision: number;
-  /** Whether the subscription that it has at the moment holds everything up to a revision that the server said. */
-  synced: boolean;
   changes: number;
   /** Connections that failed since the last one that was synced. */
   failures: number;
   resumeWithin: number | undefined;
-  lostAt: number;
 }
 
 export interface ReturningCrowdOptions {
@@ -52,9 +49,10 @@ export class ReturningCrowd {
     this.#options = options;
   }
 
-  /** How long the servers have said that returning may be spread; `undefined` where they say nothing of it. */
-  get resumeWithin(): number | undefined {
-    return this.all.at(-1)?.resumeWithin;
+  /** Over how long the watchers were told to return, from the least to the most; `undefined` where nothing is said of it. */
+  get resumeWithin(): readonly [number, number] | undefined {
+    const said = this.all.flatMap(({ resumeWithin }) => resumeWithin ?? []);
+    return said.length === 0 ? undefined : [Math.min(...said), Math.max(...said)];
   }
 
   /** Until all are synced. */
@@ -108,11 +106,9 @@ export class ReturningCrowd {
     const watcher: Returner = {
       socket: this.#connect(port),
       revision: 0,
-      synced: false,
       changes: 0,
       failures: 0,
       resumeWithin: undefined,
-      lostAt: NaN,
     };
     this.#listen(watcher);
     return watcher;
@@ -163,7 +159,6 @@ export class ReturningCrowd {
 
   #synced(watcher: Returner, revision: number): void {
     watcher.failures = 0;
-    watcher.synced = true;
     this.#reached(watcher, revision);
     if (this.#left > 0 && --this.#left === 0) this.done();
   }
@@ -176,8 +171,6 @@ export class ReturningCrowd {
   #lost(watcher: Returner): void {
     if (this.#closing) return;
     if (watcher.revision === 0) return this.#fail('a watcher was not let in');
-    if (watcher.synced) watcher.lostAt = performance.now();
-    watcher.synced = false;
     const random = Math.random();
     const { failures, resumeWithin } = watcher;
     const isAsked = failures === 0 && resumeWithin !== undefined;
