@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { changesIn, type Watcher } from './crowd.ts';
 import { HttpConnection } from './http-load.ts';
 import { median, Samples } from './stats.ts';
-import type { Target } from './target.ts';
+import { untilAt, type Target } from './target.ts';
 
 export const WATCHERS = 1000;
 export const EVERY_MS = 50;
@@ -20,16 +20,18 @@ export interface Spread {
 
 /** Where is watched, and where is written; the same node, or two. */
 export interface Way {
-  readonly watch: Pick<Target, 'name' | 'crowd'>;
+  readonly watch: Pick<Target, 'name' | 'crowd' | 'head'>;
   readonly write: Pick<Target, 'server' | 'write' | 'head'>;
 }
 
 /** A change at a time to a crowd of its own; throws unless each watcher sees each of them once. */
 export async function spread({ watch, write }: Way, changes: number): Promise<Spread> {
+  const base = (await write.head()).revision;
+  // Otherwise a watcher might be told of an earlier change in one frame with a new one.
+  await untilAt(watch, base);
   const crowd = watch.crowd(WATCHERS);
   await crowd.open();
   const writer = await HttpConnection.connect(write.server.port);
-  const base = (await write.head()).revision;
   const times = { sent: new Float64Array(changes), answered: new Float64Array(changes) };
   const seen = { count: new Uint32Array(changes), half: new Float64Array(changes), last: new Float64Array(changes) };
   const samples = new Samples();

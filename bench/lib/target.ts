@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { head, type Position } from './catalog.ts';
 import type { Bench, Server } from './bench.ts';
 import { Crowd, type CrowdOptions } from './crowd.ts';
@@ -20,6 +21,7 @@ export interface Target {
 
 /** Before the size of Signalbox's frames is known. */
 const USUAL_FRAME = 720;
+const CATCH_UP_MS = 20_000;
 
 export async function watchTargets(bench: Bench, subject = DEPLOYMENTS): Promise<Target[]> {
   const { floorsOnly } = bench.options;
@@ -81,6 +83,15 @@ export function targetAt(server: Server, { select, method, path, body }: Subject
     write: (writer: number, n: number): Buffer => requestBytes(method, path(writer), body(writer, n)),
     head: (): Promise<Position> => head(server.port),
   };
+}
+
+/** Until a node that others write to has come so far. */
+export async function untilAt(target: Pick<Target, 'head'>, revision: number): Promise<void> {
+  const deadline = performance.now() + CATCH_UP_MS;
+  while ((await target.head()).revision < revision) {
+    if (performance.now() > deadline) throw new Error(`a node did not come to revision ${revision}`);
+    await sleep(50);
+  }
 }
 
 async function frameSize(target: Pick<Target, 'server' | 'crowd' | 'write'>): Promise<number> {
