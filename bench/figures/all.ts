@@ -3,18 +3,22 @@ import { access } from './access.ts';
 import { burst } from './burst.ts';
 import { checks } from './checks.ts';
 import { discovery } from './discovery.ts';
+import { failover } from './failover.ts';
 import { fanout, instanceFanout } from './fanout.ts';
 import { instanceMemory } from './instance-memory.ts';
 import { memory } from './memory.ts';
 import { micro } from './micro.ts';
+import { nodes } from './nodes.ts';
 import { reads } from './reads.ts';
 import { reconnect } from './reconnect.ts';
 import { registrations } from './registrations.ts';
 import { renewals } from './renewals.ts';
+import { sharing } from './sharing.ts';
 import { start } from './start.ts';
 import { writes } from './writes.ts';
 
 const CATALOG = [writes, reads, fanout, burst, reconnect, memory, start, micro];
 const RUNTIME = [registrations, discovery, instanceFanout, renewals, checks, instanceMemory, access];
+const NODES = [nodes, failover, sharing];
 
-export const FIGURES: readonly Figure[] = [...CATALOG, ...RUNTIME];
+export const FIGURES: readonly Figure[] = [...CATALOG, ...RUNTIME, ...NODES];

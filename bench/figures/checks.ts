@@ -11,9 +11,9 @@ import type { Asked } from '../targets/listeners.ts';
 const COUNT = 5000;
 const INTERVAL_MS = 10_000;
 const CHECK = { type: 'http', path: '/healthz', interval: `${INTERVAL_MS / 1000}s`, timeout: '2s', unhealthyAfter: 2 };
-/** So much later than the interval is up each check starts at most, as docs/instances.md promises. */
+/** A node may leave so much more than the interval between two checks; one that checks at fixed times of a shared clock leaves none. */
 const JITTER = 0.05;
-/** And so much later than that it may be. */
+/** So much of the interval later than it is due a check may start. */
 const LATENESS_SHARE = 0.1;
 const TOLERANCE = JITTER + LATENESS_SHARE;
 const LATENESS = 'signalbox_check_lateness_seconds';
@@ -71,7 +71,7 @@ async function rowsOf(bench: Bench, connections: 'keep' | 'close', notes: string
   ];
 }
 
-/** A new instance is checked more often until something is decided about it; then its pace begins anywhere in its first interval. */
+/** A new instance is checked more often until something is decided about it; its first check after that is anywhere in an interval. */
 async function untilSteady({ port }: Server): Promise<void> {
   const deadline = performance.now() + 3 * INTERVAL_MS;
   for (;;) {

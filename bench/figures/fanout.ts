@@ -1,16 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench } from '../lib/bench.ts';
-import { changesIn, type Watcher } from '../lib/crowd.ts';
 import type { Figure, Outcome, Row } from '../lib/figure.ts';
 import { percent } from '../lib/format.ts';
-import { HttpConnection } from '../lib/http-load.ts';
-import { medians, Samples } from '../lib/stats.ts';
+import { EVERY_MS, spread, WATCHERS } from '../lib/spread.ts';
+import { medians } from '../lib/stats.ts';
 import { DEPLOYMENTS, INSTANCES, type Subject } from '../lib/subjects.ts';
-import { watchTargets, type Target } from '../lib/target.ts';
+import { watchTargets } from '../lib/target.ts';
 
-const WATCHERS = 1000;
 const CHANGES = 100;
-const EVERY_MS = 50;
 
 const title = (what: string): string =>
   `${WATCHERS.toLocaleString('en')} watchers of ${what}, a change each ${EVERY_MS} ms: from write sent to seen by each`;
@@ -31,11 +27,11 @@ async function measure(bench: Bench, subject: Subject): Promise<Outcome> {
   const targets = await watchTargets(bench, subject);
   const results = new Map(targets.map(({ name }) => [name, [] as { p50: number; p99: number }[]]));
   const notes: string[] = [`Frames of ${targets[0]?.frameBytes} bytes.`];
-  for (const target of targets) await spread(target, 20);
+  for (const target of targets) await spread({ watch: target, write: target }, 20);
   for (let round = 0; round < bench.rounds; round++) {
     for (const target of targets) {
       const { result, cpu } = await bench.undisturbed(notes, () =>
-        bench.measure(target.server, () => spread(target, bench.quick ? 40 : CHANGES)),
+        bench.measure(target.server, () => spread({ watch: target, write: target }, bench.quick ? 40 : CHANGES)),
       );
       results.get(target.name)?.push(result);
       notes.push(
@@ -58,47 +54,4 @@ async function measure(bench: Bench, subject: Subject): Promise<Outcome> {
   });
   const rows = [row('p50', 'bare ws 4.5; etcd 16; Consul 564'), row('p99', 'bare ws 14.7; etcd 61; Consul 1,511')];
   return { rows, notes };
-}
-
-async function spread(target: Target, changes: number): Promise<{ p50: number; p99: number }> {
-  const crowd = target.crowd(WATCHERS);
-  await crowd.open();
-  const writer = await HttpConnection.connect(target.server.port);
-  const base = (await target.head()).revision;
-  const sent = new Float64Array(changes);
-  const samples = new Samples();
-  const counts = new Map<Watcher, number>(crowd.watchers.map((watcher) => [watcher, 0]));
-  try {
-    await crowd.within(60_000, 'seen every change', (resolve) => {
-      let left = WATCHERS;
-      crowd.onChange = (watcher, revision, frame): void => {
-        if (revision <= base) return;
-        const now = performance.now();
-        const last = Math.max(watcher.revision, base);
-        for (let seen = last + 1; seen <= revision; seen++) samples.push(now - (sent[seen - base - 1] ?? NaN));
-        counts.set(watcher, (counts.get(watcher) ?? 0) + changesIn(frame));
-        if (revision === base + changes && --left === 0) resolve();
-      };
-      return write(target, writer, sent);
-    });
-  } finally {
-    writer.close();
-    await crowd.cut();
-  }
-  const wrong = [...counts.values()].filter((count) => count !== changes).length;
-  if (wrong > 0) throw new Error(`${target.name}: ${wrong} watchers did not see each of ${changes} changes once`);
-  return { p50: samples.percentile(0.5), p99: samples.percentile(0.99) };
-}
-
-let sequence = 0;
-
-async function write(target: Target, writer: HttpConnection, sent: Float64Array): Promise<void> {
-  const start = performance.now();
-  for (let n = 0; n < sent.length; n++) {
-    await sleep(Math.max(0, start + n * EVERY_MS - performance.now()));
-    const request = target.write(0, ++sequence);
-    sent[n] = performance.now();
-    const status = await writer.request(request);
-    if (status >= 300) throw new Error(`a write was answered ${status}: ${writer.failure}`);
-  }
 }

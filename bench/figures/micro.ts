@@ -1,13 +1,12 @@
 import type { Bench } from '../lib/bench.ts';
-import { deploymentBody, manifest, regionId, sequenceText, serviceId } from '../lib/catalog.ts';
+import { deploymentBody, sequenceText, serviceId } from '../lib/catalog.ts';
+import { accepted, commands, entries, loaded, REGIONS, SERVICES } from '../lib/catalog-in-memory.ts';
 import type { Figure, Outcome, Row } from '../lib/figure.ts';
-import { median } from '../lib/stats.ts';
+import { nanoseconds } from '../lib/nanoseconds.ts';
 import { encodeChanges } from '../../src/domain/codec.ts';
-import type { Caller, Command, Decision } from '../../src/domain/command.ts';
 import { decide } from '../../src/domain/decide.ts';
 import { Draft } from '../../src/domain/draft.ts';
-import type { Entry } from '../../src/domain/item.ts';
-import { View } from '../../src/domain/view.ts';
+import type { View } from '../../src/domain/view.ts';
 import { EVERYTHING, projectKey, sightOf, type Sight } from '../../src/domain/visibility.ts';
 import { Hub } from '../../src/feed/hub.ts';
 import type { Peer } from '../../src/feed/peer.ts';
@@ -16,10 +15,6 @@ import { validateResource } from '../../src/protocol/validate.ts';
 import { testPeer } from '../../test/support/peer.ts';
 
 /** In this process, without a database and without sockets: what one step costs. */
-
-const SERVICES = 64;
-const REGIONS = 32;
-const caller: Caller = { kind: 'administrator', subject: 'bench' };
 
 export const micro: Figure = {
   name: 'micro',
@@ -57,75 +52,11 @@ export const micro: Figure = {
   },
 };
 
-function nanoseconds(bench: Bench, batch: number, step: () => void): number {
-  const timesMs = bench.quick ? 100 : 400;
-  const run = (ms: number): number => {
-    const started = performance.now();
-    let count = 0;
-    while (performance.now() - started < ms) {
-      for (let n = 0; n < 16; n++) step();
-      count += 16;
-    }
-    return ((performance.now() - started) * 1e6) / count / batch;
-  };
-  run(timesMs);
-  return median([run(timesMs), run(timesMs), run(timesMs)]);
-}
-
-function loaded(): View {
-  const documents = manifest(SERVICES, REGIONS).trim().split('\n');
-  const edits = documents.map((line) => {
-    const { name, ...value } = JSON.parse(line) as { name: string };
-    const isService = /^services\/[^/]+$/.test(name);
-    return { op: 'put' as const, name, value: isService ? { ...value, public: true } : value };
-  });
-  const view = new View();
-  view.fold(accepted(decide(view, { caller, at: 0, edits }, 1, validateResource)).changes);
-  return view;
-}
-
-function accepted(decision: Decision): Extract<Decision, { ok: true }> {
-  if (!decision.ok) throw new Error(`refused: ${JSON.stringify(decision.refusal)}`);
-  return decision;
-}
-
-/** PUTs of the deployments of so many services in turn, with a content never seen. */
-function commands(services = SERVICES): () => Command {
-  const values = Array.from({ length: services * REGIONS }, (_, n) => {
-    const service = n % services;
-    const region = Math.floor(n / services);
-    const value = JSON.parse(deploymentBody(service, region, sequenceText(0))) as { labels: Record<string, string> };
-    return { name: `services/${serviceId(service)}/deployments/${regionId(region)}`, value };
-  });
-  let count = 0;
-  return () => {
-    count += 1;
-    const { name, value } = values[count % values.length] ?? fail();
-    const edit = {
-      op: 'put' as const,
-      name,
-      value: { ...value, labels: { ...value.labels, sequence: sequenceText(count) } },
-    };
-    return { caller, at: count, edits: [edit] };
-  };
-}
-
 function jsonParsing(): () => void {
   const bodies = Array.from({ length: 64 }, (_, n) => deploymentBody(n, 1, sequenceText(n)));
   let count = 0;
   return () => {
     JSON.parse(bodies[count++ % bodies.length] ?? '');
-  };
-}
-
-/** Entries that go on with the view for ever: the decisions are made beforehand. */
-function entries(view: View, services?: number): () => Entry {
-  const next = commands(services);
-  const made = Array.from({ length: 4096 }, () => accepted(decide(view, next(), 2, validateResource)).changes);
-  let revision = 1;
-  return () => {
-    revision += 1;
-    return { revision, at: revision, author: 'bench', changes: made[revision % made.length] ?? fail() };
   };
 }
 
@@ -198,8 +129,4 @@ function fanOut(topics: number, watchers: number, sightOfNth: (n: number) => Sig
 function seeing(sight: Sight): Peer {
   const peer = testPeer();
   return { ...peer, standing: { ...peer.standing, sight } };
-}
-
-function fail(): never {
-  throw new Error('there is nothing here');
 }

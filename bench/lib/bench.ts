@@ -9,6 +9,7 @@ import { CpuMeter, othersLoad, type CpuShares } from './cpu.ts';
 import { percent } from './format.ts';
 import { Inspector, type CpuProfile } from './inspector.ts';
 import { freePort, untilReady } from './ready.ts';
+import { startRedisOn, type BenchRedis } from './redis.ts';
 
 const root = join(import.meta.dirname, '../..');
 /** A share of a core that others may take of the two. */
@@ -65,6 +66,13 @@ export class Bench {
     const database = await createDatabase(await this.#postgres);
     this.#ofFigure.push(() => database.drop());
     return { url: database.url };
+  }
+
+  /** A new Redis on the core of the server, which keeps nothing on the disk. */
+  async redis(): Promise<BenchRedis> {
+    const redis = await startRedisOn(this.options.cores);
+    this.#ofFigure.push(() => redis.destroy());
+    return redis;
   }
 
   directory(): { dir: string } {

@@ -85,6 +85,12 @@ export class Child {
     clearTimeout(timer);
   }
 
+  /** SIGKILL. Resolves when it is over. */
+  async kill(): Promise<void> {
+    this.#process.kill('SIGKILL');
+    await this.#ended;
+  }
+
   #next(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {

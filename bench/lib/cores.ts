@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 /** The server and its database have one core, the load has another. */
@@ -15,7 +15,7 @@ export interface Cores {
 export function pinSelf(): Cores {
   const [server, load] = allowedCores();
   if (server === undefined || load === undefined) return unpinned('fewer than two cores');
-  const pinned = spawnSync('taskset', ['-a', '-p', '-c', String(load), String(process.pid)], { stdio: 'ignore' });
+  const pinned = moveTo(load, process.pid);
   if (pinned.error) return unpinned('there is no taskset');
   if (pinned.status !== 0) return unpinned('taskset was refused');
   return {
@@ -25,6 +25,10 @@ export function pinSelf(): Cores {
     description: `server and database on core ${server}, load on core ${load} (taskset)`,
   };
 }
+
+/** All threads of a process. */
+export const moveTo = (core: number, pid: number): SpawnSyncReturns<Buffer> =>
+  spawnSync('taskset', ['-a', '-p', '-c', String(core), String(pid)], { stdio: 'ignore' });
 
 const unpinned = (why: string): Cores => ({
   server: undefined,

@@ -73,6 +73,20 @@ export function ranMs(pid: number): number {
   return threads.reduce((sum, text) => sum + (text === undefined ? NaN : Number(text.split(' ')[0]) / 1e6), 0);
 }
 
+/** Shares of a core that some processes take from now until the answer is called. */
+export function sharesOf<K extends string>(pids: Readonly<Record<K, number>>): () => Record<K, number> {
+  const names = Object.keys(pids) as K[];
+  const before = names.map((name) => ranMs(pids[name]));
+  const started = performance.now();
+  return () => {
+    const ms = performance.now() - started;
+    return Object.fromEntries(names.map((name, i) => [name, (ranMs(pids[name]) - (before[i] ?? NaN)) / ms])) as Record<
+      K,
+      number
+    >;
+  };
+}
+
 /** What others take of the two cores while we rest. */
 export async function othersLoad(cores: Cores, ms = 1000): Promise<number> {
   const meter = new CpuMeter(cores);

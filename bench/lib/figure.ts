@@ -1,6 +1,6 @@
 import type { Bench } from './bench.ts';
 
-export type Unit = 'per second' | 'ms' | 's' | 'KiB' | 'MiB' | 'ns' | '% of a core';
+export type Unit = 'per second' | 'ms' | 's' | 'KiB' | 'MiB' | 'ns' | '% of a core' | 'reads';
 
 /** What a value is held against: a number of its own unit, or a multiple of the row's floor. */
 export type Goal =

@@ -9,7 +9,16 @@ export interface Section {
   readonly top?: readonly TopFunction[];
 }
 
-const DIGITS: Record<Unit, number> = { 'per second': 0, ms: 1, s: 2, KiB: 1, MiB: 0, ns: 0, '% of a core': 1 };
+const DIGITS: Record<Unit, number> = {
+  'per second': 0,
+  ms: 1,
+  s: 2,
+  KiB: 1,
+  MiB: 0,
+  ns: 0,
+  '% of a core': 1,
+  reads: 4,
+};
 
 const number = (value: number | undefined, unit: Unit): string =>
   value === undefined

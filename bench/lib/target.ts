@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { head, type Position } from './catalog.ts';
 import type { Bench, Server } from './bench.ts';
 import { Crowd, type CrowdOptions } from './crowd.ts';
@@ -20,6 +21,7 @@ export interface Target {
 
 /** Before the size of Signalbox's frames is known. */
 const USUAL_FRAME = 720;
+const CATCH_UP_MS = 20_000;
 
 export async function watchTargets(bench: Bench, subject = DEPLOYMENTS): Promise<Target[]> {
   const { floorsOnly } = bench.options;
@@ -62,21 +64,34 @@ export async function signalboxTarget(
   inspect?: boolean,
   subject: Subject = DEPLOYMENTS,
 ): Promise<Target> {
-  const { select, method } = subject;
   const server = await bench.signalbox(await bench.database(), inspect);
   await subject.prepare(server.port);
+  const target = targetAt(server, subject);
+  return { ...target, frameBytes: await frameSize(target) };
+}
+
+/** A node that has what the subject writes, or is on a database that has it. */
+export function targetAt(server: Server, { select, method, path, body }: Subject): Omit<Target, 'frameBytes'> {
   const url = `ws://127.0.0.1:${server.port}/v1/watch`;
-  const target = {
-    name: 'signalbox' as const,
+  return {
+    name: 'signalbox',
     server,
     crowd: (count: number, options: Partial<CrowdOptions> = {}): Crowd =>
       new Crowd({ url, count, hello: subscribe(select), ...options }),
     returning: (count: number, { epoch, revision }: Position): Crowd =>
       new Crowd({ url, count, hello: subscribe(select, { epoch, revision }) }),
-    write: (writer: number, n: number): Buffer => requestBytes(method, subject.path(writer), subject.body(writer, n)),
+    write: (writer: number, n: number): Buffer => requestBytes(method, path(writer), body(writer, n)),
     head: (): Promise<Position> => head(server.port),
   };
-  return { ...target, frameBytes: await frameSize(target) };
+}
+
+/** Until a node that others write to has come so far. */
+export async function untilAt(target: Pick<Target, 'head'>, revision: number): Promise<void> {
+  const deadline = performance.now() + CATCH_UP_MS;
+  while ((await target.head()).revision < revision) {
+    if (performance.now() > deadline) throw new Error(`a node did not come to revision ${revision}`);
+    await sleep(50);
+  }
 }
 
 async function frameSize(target: Pick<Target, 'server' | 'crowd' | 'write'>): Promise<number> {
