@@ -62,6 +62,8 @@ const CATCH_UP_MS = 1500;
 const SWEEP_PAUSE_MS = 3_600_000;
 /** What was not renewed for so long is of nobody who is there: no lease is longer. */
 const FORGOTTEN_MS = 2 * 24 * 3_600_000;
+/** For checks that are under way when the node stops; most take milliseconds. */
+const LAST_CHECKS_MS = 3000;
 /** Renewals that come within this time are stored together. */
 const GATHER_MS = 2;
 
@@ -159,13 +161,22 @@ export function composeSharing(deps: SharingDeps): Sharing {
           ]),
     ],
     drain: async () => {
-      monitor.stop();
-      prober.close();
       // Where the database is away the others find out by themselves.
       await Promise.race([cluster.drain().catch(() => undefined), sleep(config.nodeTimeout)]);
+      // Checks that are under way may fail, which the next owner has to know of.
+      if (leases !== undefined) await lastChecks();
+      monitor.stop();
+      prober.close();
     },
     leave: () => cluster.leave(),
   };
+
+  async function lastChecks(): Promise<void> {
+    const until = now() + LAST_CHECKS_MS;
+    while (monitor.checksInFlight > 0 && now() < until) await sleep(TICK_MS);
+    // What they found is noted with the next tick.
+    await sleep(2 * TICK_MS);
+  }
 
   function composeCluster(
     { store }: SharingDeps,

@@ -109,6 +109,7 @@ async function memberAmong(count: number): Promise<{ ids: readonly string[]; mem
     onClaims: () => {},
     onRoll: () => {},
     onMembershipChange: () => {},
+    catchUp: () => Promise.resolve(),
     log: { info: () => {}, warn: () => {} },
     now: () => performance.now(),
   });

@@ -86,6 +86,7 @@ export function joinCluster(deps: ClusterDeps): Cluster {
           );
     },
     onMembershipChange,
+    catchUp: deps.selfCheck.catchUp,
     log,
     now,
   });

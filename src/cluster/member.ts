@@ -16,6 +16,8 @@ export interface MemberDeps {
   /** All that were heard of, after each heartbeat. */
   readonly onRoll: (roll: Roll) => void;
   readonly onMembershipChange: () => void;
+  /** Brings the view to where the log is. Rejects as the store does. */
+  readonly catchUp: () => Promise<void>;
   readonly log: Pick<Logger, 'info' | 'warn'>;
   /** Monotonic milliseconds. */
   readonly now: () => number;
@@ -39,7 +41,10 @@ export class Member implements Claims {
   /** What `onClaims` was last called for. */
   #told = '';
   #ownedFor = '';
-  #steppedDown = false;
+  /** When it stepped down, by the shared clock. */
+  #stoppedAt: number | undefined;
+  /** The term that it knew when it last said that it has leases. */
+  #hadLeasesIn = -1;
   #beating: Promise<void> | undefined;
 
   constructor(deps: MemberDeps) {
@@ -91,17 +96,18 @@ export class Member implements Claims {
   }
 
   get stands(): boolean {
-    return this.isMember && this.isHeard && !this.#steppedDown;
+    return this.isMember && this.isHeard && this.#stoppedAt === undefined;
   }
 
   /**
    * Whether a renewal that could not be stored may be acknowledged: either nobody's lease runs out, since all know that this
-   * node keeps what it hears to itself, or there is nobody else who could let one run out.
+   * node keeps what it hears to itself, or there is nobody else who could let one run out. A membership that names it from
+   * before it last had leases may be over already.
    */
   get mayKeepRenewals(): boolean {
-    const { members, withoutLeases } = this.#membership;
-    if (members.length === 1 && members[0] === this.id) return !this.#steppedDown;
-    return withoutLeases.includes(this.id) && this.isHeard;
+    const { members, withoutLeases, term } = this.#membership;
+    if (members.length === 1 && members[0] === this.id) return this.#stoppedAt === undefined;
+    return withoutLeases.includes(this.id) && term > this.#hadLeasesIn && this.isHeard;
   }
 
   owns(group: string): boolean {
@@ -137,16 +143,17 @@ export class Member implements Claims {
     if (holds === this.#told) return;
     const stood = this.#told.endsWith('true');
     this.#told = holds;
-    if (stood && !this.stands && !this.#steppedDown)
+    if (stood && !this.stands && this.#stoppedAt === undefined)
       this.#deps.log.warn('this node was not heard by the others and stops deciding');
     this.#deps.onClaims();
   }
 
   /** Its share goes to the others; it goes on to be heard of. Rejects as the store does. */
   async stepDown(): Promise<void> {
-    if (this.#steppedDown) return;
+    if (this.#stoppedAt !== undefined) return;
     await this.#beating?.catch(() => undefined);
-    this.#steppedDown = true;
+    // What is due after this millisecond is for the others.
+    this.#stoppedAt = this.sharedNow + 1;
     this.tick();
     await this.beat();
   }
@@ -161,29 +168,44 @@ export class Member implements Claims {
     const { nodes, me, describe, now, onRoll, log } = this.#deps;
     const asked = now();
     const said = describe();
-    const roll = await nodes.beat({ ...me, state: { ...said, takesPart: said.takesPart && !this.#steppedDown } });
+    const hasLeases = said.leases !== 'away';
+    if (hasLeases) this.#hadLeasesIn = this.#membership.term;
+    const stopped = this.#stoppedAt === undefined ? {} : { takesPart: false, stoppedAt: this.#stoppedAt };
+    const roll = await nodes.beat({ ...me, state: { ...said, ...stopped } });
     const wasSet = this.#clock.observe(roll.clock, asked, now());
     if (wasSet) log.warn('the clock of the database was set; the checks begin their rounds anew');
     const isFirst = this.#roll === undefined;
     if (!isFirst && asked - this.#heardAt > this.#limits.timeoutMs) this.#steadySince = asked;
+    const mayJudge = asked - this.#steadySince >= this.#limits.timeoutMs;
+    await this.#adopt(roll, mayJudge, hasLeases);
     this.#heardAt = asked;
     this.#roll = roll;
-    const mayJudge = asked - this.#steadySince >= this.#limits.timeoutMs;
-    await this.#adopt(roll, mayJudge);
     if (wasSet) this.#told = '';
     onRoll(roll);
     this.tick();
   }
 
-  async #adopt(roll: Roll, mayJudge: boolean): Promise<void> {
-    const { nodes, onMembershipChange, log } = this.#deps;
-    const next = nextMembership(roll.membership, candidatesOf(roll, mayJudge), roll.clock, this.#limits);
+  async #adopt(roll: Roll, mayJudge: boolean, hasLeases: boolean): Promise<void> {
+    const { nodes, onMembershipChange, catchUp, log } = this.#deps;
+    const next = this.#nextOf(roll, mayJudge, hasLeases);
     const isChanged = next !== undefined && (await nodes.change(next));
     // Who was overtaken by another node hears of it with the next heartbeat.
     const membership = isChanged ? next : roll.membership;
     if (membership.term === this.#membership.term) return;
     if (isChanged) log.info(`the work is shared by ${next.members.length} node(s) from term ${next.term} on`);
+    // What comes to this node is taken over as it is now, not as it was here. A run that was under way may have begun before.
+    await catchUp();
+    await catchUp();
     this.#membership = membership;
     onMembershipChange();
+  }
+
+  #nextOf(roll: Roll, mayJudge: boolean, hasLeases: boolean): Membership | undefined {
+    const { membership: is, clock } = roll;
+    const next = nextMembership(is, candidatesOf(roll, mayJudge), clock, this.#limits);
+    if (next !== undefined || hasLeases || !is.withoutLeases.includes(this.id) || is.term > this.#hadLeasesIn)
+      return next;
+    // It had leases in between, and another node may be about to say so: only a newer term is certain to name it.
+    return { ...is, term: is.term + 1 };
   }
 }

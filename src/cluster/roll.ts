@@ -6,6 +6,8 @@ export interface Said {
   /** Whether it wants a share of the work. */
   readonly takesPart: boolean;
   readonly leases: 'here' | 'away' | 'none';
+  /** When it stopped to act on what it owned, by the database's clock. */
+  readonly stoppedAt?: number;
   readonly [more: string]: unknown;
 }
 
@@ -20,6 +22,7 @@ export function candidatesOf({ clock, membership, nodes }: Roll, mayJudge: boole
   return nodes.map(({ id, heardAt, state }: NodeRow) => ({
     id,
     heardAt: !mayJudge && membership.members.includes(id) ? clock : heardAt,
+    ...(typeof state['stoppedAt'] === 'number' && { stoppedAt: state['stoppedAt'] }),
     takesPart: wantsShare(state),
     hasLeases: hasLeases(state),
   }));

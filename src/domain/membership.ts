@@ -33,6 +33,8 @@ export interface Candidate {
   readonly id: string;
   /** When it was last heard of. */
   readonly heardAt: number;
+  /** It has stopped by itself, in order: until then it has done what was its own. */
+  readonly stoppedAt?: number;
   /** Whether it wants to share the work. */
   readonly takesPart: boolean;
   readonly hasLeases: boolean;
@@ -72,7 +74,7 @@ export function nextMembership(
   const gaps = [
     since,
     ...(isHandingOver ? [is.gapFrom] : []),
-    ...lost.map((id) => candidates.find((candidate) => candidate.id === id)?.heardAt ?? now - timeoutMs),
+    ...lost.map((id) => didUntil(candidates.find((candidate) => candidate.id === id)) ?? now - timeoutMs),
   ];
   return {
     term: is.term + 1,
@@ -84,6 +86,10 @@ export function nextMembership(
     withoutLeases,
   };
 }
+
+/** Until then it has certainly done what was its own. */
+const didUntil = (lost: Candidate | undefined): number | undefined =>
+  lost && Math.min(lost.heardAt, lost.stoppedAt ?? Number.POSITIVE_INFINITY);
 
 const idsOf = (candidates: readonly Candidate[]): string[] => candidates.map(({ id }) => id).toSorted();
 

@@ -64,7 +64,9 @@ describe('the membership', () => {
     const at = T + 60_000;
     const one = next(two, [node('a', at - 400), node('b', at, { takesPart: false })], at);
     expect(one).toMatchObject({ members: ['a'], since: at });
-    expect(at - one.gapFrom).toBeLessThanOrEqual(0);
+    expect(one.gapFrom).toBe(at);
+    const told = next(two, [node('a', at - 400), node('b', at, { takesPart: false, stoppedAt: at - 30 })], at);
+    expect(told.gapFrom).toBe(at - 30);
   });
 
   test('a death during a handover: those who are left share what there was, and the one that joins still waits', () => {
