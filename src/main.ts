@@ -18,7 +18,6 @@ import { banner, originOf } from './banner.ts';
 import { InProcessNetwork } from './bus/in-process.ts';
 import { openRedisBus } from './bus/redis.ts';
 import type { Bus } from './bus/port.ts';
-import type { Conditions } from './cluster/conditions.ts';
 import { loadConfig, type Config } from './config.ts';
 import { buildApp } from './edge/app.ts';
 import { registrationTokenRoutes } from './edge/http/registration-tokens.ts';
@@ -33,7 +32,6 @@ import { Hub } from './feed/hub.ts';
 import { HEARTBEAT_SLICES } from './feed/roster.ts';
 import { Tail } from './feed/tail.ts';
 import { createEgress } from './health/egress.ts';
-import type { Monitor } from './health/monitor.ts';
 import { createProber } from './health/prober.ts';
 import type { Leases } from './leases/port.ts';
 import { openRedisLeases } from './leases/redis.ts';
@@ -41,6 +39,7 @@ import { LagMeter } from './lag-meter.ts';
 import { projectLimitsOf, rateLimitsOf } from './limits.ts';
 import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
+import { reportOutages } from './outages.ts';
 import {
   validateInstanceOverride,
   validateRegionOverride,
@@ -280,8 +279,8 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   // It answers from here on, and says that it is not ready until the view is loaded (PUSH7).
   await tail.open(async () => {
     await hub.start(WARM_UP);
-    sharing.digest.begin();
-    tail.listen(sharing.digest);
+    sharing.digest?.begin();
+    if (sharing.digest !== undefined) tail.listen(sharing.digest);
     if (tracing !== undefined) tail.listen(tracing.deliveries);
     tail.listen(hub);
     // After the feed: what it decides is news of its own.
@@ -380,34 +379,6 @@ function openBus({ redisUrl: url, redisPrefix: prefix }: Config, log: Logger): B
 function openLeases({ databaseUrl, redisUrl: url, redisPrefix: prefix }: Config, store: Store): Leases | undefined {
   if (databaseUrl === undefined) return undefined;
   return url === undefined ? store.leases(now) : openRedisLeases({ url, prefix, now });
-}
-
-/** Says once that the database is away, and once that it is back; the leases stand still in between (INS3). */
-function reportOutages(
-  isStopping: () => boolean,
-  log: Logger,
-  errors: { inc(): void },
-  monitor: Pick<Monitor, 'storeAway' | 'storeBack'>,
-  conditions: Conditions,
-): { failed: (error: unknown) => void; worked: () => void } {
-  let out = false;
-  return {
-    failed: (error) => {
-      // What still asks when the connections are closed is answered by nobody.
-      if (isStopping()) return;
-      errors.inc();
-      if (!out) log.error({ err: error }, 'the database is away: reads and watches go on, writes answer 503');
-      out = true;
-      conditions.set('database-away', true);
-      monitor.storeAway();
-    },
-    worked: () => {
-      if (out) log.info('the database is back');
-      out = false;
-      conditions.set('database-away', false);
-      monitor.storeBack();
-    },
-  };
 }
 
 function packageVersion(): string {

@@ -47,7 +47,8 @@ export interface Sharing {
   readonly monitor: Monitor;
   /** What takes renewals. */
   readonly monitoring: Monitoring;
-  readonly digest: ViewDigest;
+  /** What other nodes compare their views with; `undefined` where there are none. */
+  readonly digest: ViewDigest | undefined;
   /** What the death of a node may add to the time until the death of an instance is told (INS1), in milliseconds. */
   readonly takeoverMs: number;
   readonly jobs: readonly Job[];
@@ -141,7 +142,7 @@ export function composeSharing(deps: SharingDeps): Sharing {
     cluster,
     monitor,
     monitoring: keeper ?? monitor,
-    digest,
+    digest: leases && digest,
     takeoverMs: leases === undefined ? 0 : config.nodeTimeout + config.nodeHeartbeat + CATCH_UP_MS,
     jobs: [
       {

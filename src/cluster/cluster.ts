@@ -78,12 +78,10 @@ export function joinCluster(deps: ClusterDeps): Cluster {
     }),
     onClaims,
     onRoll: (roll) => {
-      if (state.ready)
-        selfCheck
-          .look(roll)
-          .catch((error: unknown) =>
-            log.warn({ err: error }, 'the view could not be held against the database; the next heartbeat tries again'),
-          );
+      if (!state.ready && !selfCheck.isMending) return;
+      selfCheck.look(roll).catch((error: unknown) => {
+        log.warn({ err: error }, 'the view could not be held against the database; the next heartbeat tries again');
+      });
     },
     onMembershipChange,
     catchUp: deps.selfCheck.catchUp,

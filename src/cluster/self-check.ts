@@ -49,9 +49,15 @@ export class SelfCheck {
   readonly #deps: SelfCheckDeps;
   #trustedUntil = Number.NEGATIVE_INFINITY;
   #verifying: Promise<void> | undefined;
+  #isMending = false;
 
   constructor(deps: SelfCheckDeps) {
     this.#deps = deps;
+  }
+
+  /** The view was found to be wrong, and the truth is not in its place yet. */
+  get isMending(): boolean {
+    return this.#isMending;
   }
 
   /** What to say in the next heartbeat. */
@@ -62,6 +68,7 @@ export class SelfCheck {
 
   /** Compares with what the others have said. Resolves when nothing is left to be done about it. */
   look({ nodes }: Pick<Roll, 'nodes'>): Promise<void> {
+    if (this.#isMending) return this.#once(async () => this.#mend(await this.#deps.load()));
     for (const { id, state } of nodes) {
       const said = state['view'];
       if (id === this.#deps.self || !isViewSaid(said) || said.epoch !== this.#deps.head().epoch) continue;
@@ -77,13 +84,24 @@ export class SelfCheck {
     const { now, log } = this.#deps;
     if (this.#verifying !== undefined || now() < this.#trustedUntil) return;
     log.warn({ node: other, revision }, 'another node holds something else at the same revision; the database decides');
-    this.#verifying = this.#verify().finally(() => {
+    void this.#once(() => this.#verify());
+  }
+
+  #once(run: () => Promise<void>): Promise<void> {
+    this.#verifying ??= run().finally(() => {
       this.#verifying = undefined;
     });
+    return this.#verifying;
+  }
+
+  /** What fails is tried again with the next heartbeat. */
+  async #mend(truth: Loaded): Promise<void> {
+    await this.#deps.mend(truth);
+    this.#isMending = false;
   }
 
   async #verify(): Promise<void> {
-    const { load, head, catchUp, digest, fence, mend, metrics, log, now } = this.#deps;
+    const { load, head, catchUp, digest, fence, metrics, log, now } = this.#deps;
     const truth = await load();
     if (truth.head.epoch !== head().epoch) return catchUp();
     if (head().revision < truth.head.revision) await catchUp();
@@ -100,7 +118,8 @@ export class SelfCheck {
     );
     metrics.reloads.inc();
     fence();
-    await mend(truth);
+    this.#isMending = true;
+    await this.#mend(truth);
   }
 }
 

@@ -6,7 +6,7 @@ import { decodeChanges, encodeChanges } from '../../src/domain/codec.ts';
 import { makeItem, type Change, type Entry } from '../../src/domain/item.ts';
 import type { Value } from '../../src/domain/resources.ts';
 import { Tail } from '../../src/feed/tail.ts';
-import type { NodeRow } from '../../src/store/port.ts';
+import { StoreUnavailable, type NodeRow } from '../../src/store/port.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 
 const region = (id: string, title: string, revision: number): Change => ({
@@ -116,6 +116,24 @@ describe('the self-check', () => {
     await tell();
     expect(b.results.at(-1)).toBe('same');
     expect(b.reloads).toBe(1);
+  });
+
+  test('the database goes away half way: nothing is answered from what is wrong, until the truth could be loaded', async () => {
+    const { store, a, b, tell } = await two();
+    const truth = entry(1, region('eu', 'Europe', 1));
+    store.commitNow({ epoch: 'e1', base: 0, entries: [truth] });
+    a.tail.advance([truth]);
+    b.tail.advance([entry(1, region('eu', 'Erewhon', 1))]);
+    const head = store.head.bind(store);
+    // The load works, and what comes after it does not.
+    store.head = () => Promise.reject(new StoreUnavailable('away'));
+    await expect(tell()).rejects.toThrow('away');
+    expect([b.tail.ready, b.fenced]).toEqual([false, 1]);
+    await expect(tell()).rejects.toThrow('away');
+    store.head = head;
+    await tell();
+    expect([b.tail.ready, b.fenced, b.reloads]).toEqual([true, 1, 1]);
+    expect(b.tail.view.get('regions/eu')?.json).toBe(a.tail.view.get('regions/eu')?.json);
   });
 
   test('a node that is behind is not wrong, and is compared once it is there', async () => {

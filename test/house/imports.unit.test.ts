@@ -48,6 +48,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'registry',
     'store/port.ts',
   ],
+  'outages.ts': ['cluster/conditions.ts', 'health/monitor.ts'],
   'shutdown.ts': [],
   'log.ts': ['config.ts'],
   'lag-meter.ts': [],

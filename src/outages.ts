@@ -1,0 +1,31 @@
+import type { Logger } from 'pino';
+import type { Conditions } from './cluster/conditions.ts';
+import type { Monitor } from './health/monitor.ts';
+
+/** Says once that the database is away, and once that it is back; the leases stand still in between (INS3). */
+export function reportOutages(
+  isStopping: () => boolean,
+  log: Logger,
+  errors: { inc(): void },
+  monitor: Pick<Monitor, 'storeAway' | 'storeBack'>,
+  conditions: Conditions,
+): { failed: (error: unknown) => void; worked: () => void } {
+  let out = false;
+  return {
+    failed: (error) => {
+      // What still asks when the connections are closed is answered by nobody.
+      if (isStopping()) return;
+      errors.inc();
+      if (!out) log.error({ err: error }, 'the database is away: reads and watches go on, writes answer 503');
+      out = true;
+      conditions.set('database-away', true);
+      monitor.storeAway();
+    },
+    worked: () => {
+      if (out) log.info('the database is back');
+      out = false;
+      conditions.set('database-away', false);
+      monitor.storeBack();
+    },
+  };
+}
