@@ -283,6 +283,10 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     if (sharing.digest !== undefined) tail.listen(sharing.digest);
     if (tracing !== undefined) tail.listen(tracing.deliveries);
     tail.listen(hub);
+    tail.listen({
+      onAdvance: () => undefined,
+      onReload: (reason) => log.warn({ reason }, 'the view was loaded anew, and watchers start over'),
+    });
     // After the feed: what it decides is news of its own.
     tail.listen(monitor);
     monitor.start();

@@ -174,9 +174,10 @@ export class Tail {
   async #readLog(): Promise<void> {
     let fruitless = 0;
     for (;;) {
+      const { revision } = this.#head;
       const head = await this.#store.head();
-      if (head.epoch !== this.#head.epoch || head.trimmed > this.#head.revision) {
-        const reason = head.epoch === this.#head.epoch ? 'trimmed' : 'epoch';
+      const reason = this.#whyReload(head, revision);
+      if (reason !== undefined) {
         await this.#load(reason);
         continue;
       }
@@ -188,6 +189,13 @@ export class Tail {
       // A trim may pass between the two reads, and the next head says so; anything more is a damaged log.
       if (fruitless > 2) throw new Error(`the log has no revision ${before + 1}, though its head is ${head.revision}`);
     }
+  }
+
+  /** `had`: where the view stood before the head was asked for. Further than the database it was told something that never was. */
+  #whyReload(head: Head, had: number): ReloadReason | undefined {
+    if (head.epoch !== this.#head.epoch) return 'epoch';
+    if (head.revision < had) return 'differs';
+    return head.trimmed > this.#head.revision ? 'trimmed' : undefined;
   }
 
   #wake(): void {

@@ -22,7 +22,7 @@ function needed(rootDir: string, patterns: string[]): boolean {
   const selected = patterns.map((pattern) => new RegExp(pattern, 'i'));
   return files.some(
     (file) =>
-      /\.(pg|acceptance)\.test\.ts$/.test(file) &&
+      /\.(pg|acceptance|cluster)\.test\.ts$/.test(file) &&
       (selected.length === 0 || selected.some((pattern) => pattern.test(file))),
   );
 }
