@@ -45,7 +45,7 @@ describe('a node that was told something wrong', () => {
     (await call(url, 'GET', '/v1/state')).body as { epoch: string; revision: number };
   const metric = async ({ url }: Signalbox, name: string): Promise<number> => {
     const text = (await call(url, 'GET', '/metrics')).body as unknown as string;
-    return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(String(text))?.[1] ?? Number.NaN);
+    return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
   };
   const put = (node: Signalbox, id: string, title: string) =>
     call(node.url, 'PUT', `/v1/regions/${id}`, { name: `regions/${id}`, title });
