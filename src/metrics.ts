@@ -37,6 +37,12 @@ export interface Metrics {
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
+/** A series that begins with its first event is no growth to Prometheus. */
+function from0<L extends string>(of: Counter<L>, label: L, values: readonly string[]): Counter<L> {
+  for (const value of values) of.inc({ [label]: value } as Record<L, string>, 0);
+  return of;
+}
+
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -56,6 +62,7 @@ export function createMetrics(): Metrics {
     'fenced_commits_total',
     'Decisions about instances that were not committed, since another node owned them by then',
   );
+  from0(news, 'kind', ['applied', 'behind', 'gap', 'unreadable']);
   const turnedAway = counter(
     'requests_turned_away_total',
     'Requests and frames beyond what the caller may ask, or while the node was late',
@@ -103,10 +110,20 @@ export function createMetrics(): Metrics {
         'Times a client disagreed with the digest of its subscription',
       ),
       badFrames: counter('watch_bad_frames_total', 'Client frames that the protocol does not know'),
-      resets: counter('watch_resets_total', 'Subscriptions that had to start over', ['reason']),
-      resumes: counter('watch_resumed_total', 'Subscriptions that came with a position, by what they go on from', [
-        'from',
+      resets: from0(counter('watch_resets_total', 'Subscriptions that had to start over', ['reason']), 'reason', [
+        'epoch',
+        'future',
+        'trimmed',
+        'resync',
+        'unavailable',
+        'access',
+        'fenced',
       ]),
+      resumes: from0(
+        counter('watch_resumed_total', 'Subscriptions that came with a position, by what they go on from', ['from']),
+        'from',
+        ['memory', 'log', 'snapshot'],
+      ),
       logReads: counter('log_reads_total', 'Reads of the log in the database for those who resume, poll or read it'),
       flushDelay: new Histogram({
         name: 'signalbox_watch_lag_seconds',
@@ -144,9 +161,11 @@ export function createMetrics(): Metrics {
       ]),
     },
     leases: {
-      renewals: counter('lease_renewals_total', 'Renewals of leases that nodes share, by what became of them', [
+      renewals: from0(
+        counter('lease_renewals_total', 'Renewals of leases that nodes share, by what became of them', ['result']),
         'result',
-      ]),
+        ['stored', 'memory', 'refused'],
+      ),
       storing: new Histogram({
         name: 'signalbox_lease_store_seconds',
         help: 'Seconds that storing a batch of renewals took',
@@ -156,9 +175,13 @@ export function createMetrics(): Metrics {
     },
     storeErrors: counter('store_errors_total', 'Failed looks at the log because the database was away'),
     selfCheck: {
-      compared: counter('self_check_total', 'Digests of views compared with those of other nodes, by what came out', [
+      compared: from0(
+        counter('self_check_total', 'Digests of views compared with those of other nodes, by what came out', [
+          'result',
+        ]),
         'result',
-      ]),
+        ['same', 'differs', 'unknown'],
+      ),
       reloads: counter(
         'self_check_reloads_total',
         'Times the view was not what the database holds and was loaded anew',

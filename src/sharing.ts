@@ -208,7 +208,8 @@ export function composeSharing(deps: SharingDeps): Sharing {
         },
         mend: async (truth) => {
           await tail.replace(truth);
-          await hub.start(deps.warmUp);
+          // Without it, those who come read the log.
+          await hub.start(deps.warmUp).catch(() => undefined);
           hub.unfence();
           joined.conditions.set('reloading', false);
         },

@@ -71,7 +71,8 @@ export function joinCluster(deps: ClusterDeps): Cluster {
     me,
     timeoutMs,
     describe: () => ({
-      takesPart,
+      // What answers nothing decides nothing either.
+      takesPart: takesPart && status.ready,
       leases: leases(),
       ...(state.ready && { view: selfCheck.said }),
       ...status.facts(levels()),

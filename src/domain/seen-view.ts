@@ -15,6 +15,7 @@ interface Kept {
 export class SeenView implements Catalog {
   readonly #view: View;
   readonly #sight: Sight;
+  #counted = { folds: -1, size: 0 };
   readonly #kept = new WeakMap<readonly AnyItem[], Kept>();
 
   constructor(view: View, sight: Sight) {
@@ -22,10 +23,15 @@ export class SeenView implements Catalog {
     this.#sight = sight;
   }
 
+  /** Counted once for each state of the view: probes ask for it all the time. */
   get size(): number {
-    let size = 0;
-    for (const _ of this.all()) size++;
-    return size;
+    const { folds } = this.#view;
+    if (this.#counted.folds !== folds) {
+      let size = 0;
+      for (const _ of this.all()) size++;
+      this.#counted = { folds, size };
+    }
+    return this.#counted.size;
   }
 
   get(name: string): AnyItem | undefined {

@@ -48,6 +48,7 @@ export class View implements Catalog {
   #generation = 0;
   readonly #tally = new Tally();
   #accounts: object = {};
+  #folds = 0;
 
   get size(): number {
     return this.#items.size;
@@ -56,6 +57,11 @@ export class View implements Catalog {
   /** Another one whenever a service is seen by others than before. */
   get generation(): number {
     return this.#generation;
+  }
+
+  /** Grows whenever something changes. */
+  get folds(): number {
+    return this.#folds;
   }
 
   /** Another object whenever a service account is, and in every view. */
@@ -98,6 +104,7 @@ export class View implements Catalog {
   }
 
   fold(changes: readonly Change[]): Folded[] {
+    this.#folds += 1;
     return changes.map((change) => {
       const name = changeName(change);
       const before = this.#items.get(name);

@@ -208,13 +208,17 @@ export class Hub implements TailListener {
   async start(warmUp: ReadLimit): Promise<void> {
     this.#takePlace();
     const { epoch, revision, trimmed } = this.head;
-    const from = Math.max(trimmed, revision - warmUp.entries);
-    if (from >= revision) return;
-    const recent = await this.#history.read({ epoch, revision: from }, warmUp);
-    if (recent.kind !== 'changes' || recent.entries.at(-1)?.revision !== this.#flushed) return;
-    const ring = new Ring(this.limits.ringBytes, from);
-    for (const entry of recent.entries) ring.push(entry);
-    this.#ring = ring;
+    // Of large entries fewer fit, and what does not reach the head is of no use.
+    for (let { entries } = warmUp; entries >= 1; entries = Math.floor(entries / 8)) {
+      const from = Math.max(trimmed, revision - entries);
+      if (from >= revision) return;
+      const recent = await this.#history.read({ epoch, revision: from }, warmUp);
+      if (recent.kind !== 'changes' || recent.entries.at(-1)?.revision !== this.#flushed) continue;
+      const ring = new Ring(this.limits.ringBytes, from);
+      for (const entry of recent.entries) ring.push(entry);
+      this.#ring = ring;
+      return;
+    }
   }
 
   onReload(why: ReloadReason): void {

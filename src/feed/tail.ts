@@ -40,6 +40,8 @@ export class Tail {
   #view = new View();
   #head: Head = { epoch: '', revision: 0, trimmed: 0 };
   #ready = false;
+  /** A fold has failed half way: nothing is answered from the view until it is loaded anew. */
+  #isDamaged = false;
   #catchingUp: Promise<void> | undefined;
 
   constructor(store: Pick<Store, 'load' | 'head' | 'changesSince'>) {
@@ -48,7 +50,7 @@ export class Tail {
 
   /** False until the view is loaded; nothing may be answered from it before (PUSH7). */
   get ready(): boolean {
-    return this.#ready;
+    return this.#ready && !this.#isDamaged;
   }
 
   get view(): View {
@@ -92,6 +94,7 @@ export class Tail {
     const view = new View();
     view.fold(items.map((item) => ({ op: 'put', item })));
     this.#view = view;
+    this.#isDamaged = false;
     this.#head = head;
     if (reason !== undefined) for (const listener of this.#listeners) listener.onReload(reason);
     this.#wake();
@@ -104,7 +107,7 @@ export class Tail {
     for (const entry of entries) {
       if (entry.revision <= revision) continue;
       if (entry.revision !== revision + 1) break;
-      news.push({ entry, folded: this.#view.fold(entry.changes) });
+      news.push({ entry, folded: this.#fold(entry) });
       revision = entry.revision;
     }
     if (news.length > 0) {
@@ -137,8 +140,14 @@ export class Tail {
       onAnnouncement: ({ epoch, entries, to }) => {
         const isOurs = epoch === this.#head.epoch;
         const isBehind = isOurs && to <= this.#head.revision;
-        const isApplied = !isBehind && isOurs && entries !== undefined && this.advance(entries);
-        count?.(isBehind ? 'behind' : isApplied ? 'applied' : 'gap');
+        let isApplied = false;
+        try {
+          isApplied = !isBehind && isOurs && entries !== undefined && this.advance(entries);
+          count?.(isBehind ? 'behind' : isApplied ? 'applied' : 'gap');
+        } catch {
+          // It has the form of news and is none: what it has left behind is put right from the database.
+          count?.('unreadable');
+        }
         if (!isBehind && !isApplied) read(to);
       },
       onUnreadable: () => count?.('unreadable'),
@@ -191,8 +200,18 @@ export class Tail {
     }
   }
 
+  #fold({ changes }: Entry): readonly Folded[] {
+    try {
+      return this.#view.fold(changes);
+    } catch (error) {
+      this.#isDamaged = true;
+      throw error;
+    }
+  }
+
   /** `had`: where the view stood before the head was asked for. Further than the database it was told something that never was. */
   #whyReload(head: Head, had: number): ReloadReason | undefined {
+    if (this.#isDamaged) return 'differs';
     if (head.epoch !== this.#head.epoch) return 'epoch';
     if (head.revision < had) return 'differs';
     return head.trimmed > this.#head.revision ? 'trimmed' : undefined;

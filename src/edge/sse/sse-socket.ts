@@ -92,7 +92,7 @@ const PING = chunkOf(':\n\n');
  * The id of a reset. A client comes back with the last id that it saw, and after a reset it has nothing to go on from; nor
  * is it to fall back on the position in its parameters, as it would with an id that is empty.
  */
-export const RESET_ID = 'reset';
+export const RESET_ID = 'reset:0';
 
 /** An id of a position only where everything up to it has been written. */
 function eventOf(frame: Frame, epoch: string): string {
