@@ -298,14 +298,19 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   if (tracing !== undefined) bus.subscribe(tracing.deliveries);
   tail.follow(bus, away.failed, metrics.news);
   const failed = (error: unknown): void => log.error({ err: error }, 'a background job failed; it will run again');
+  // That it cannot be tidied up now does not say that the database is away.
+  const untidy = (error: unknown): void => {
+    if (!stopping)
+      log.warn({ err: error }, 'what is old could not be removed from the database; it will be tried again');
+  };
   const trim = (): Promise<void> =>
     trimHistory({ store, maxAgeMs: config.historyMaxAge, maxBytes: config.historyMaxBytes, clock: Date.now }).then(
       (head) => tail.trimmed(head),
-      away.failed,
+      untidy,
     );
-  const tidyTokens = (): Promise<void> => tokenDesk.tidy().catch(away.failed);
+  const tidyTokens = (): Promise<void> => tokenDesk.tidy().catch(untidy);
   const trimAudit = (): Promise<void> =>
-    store.trimAudit(Date.now() - config.auditRetention).then(() => undefined, away.failed);
+    store.trimAudit(Date.now() - config.auditRetention).then(() => undefined, untidy);
   // At once too: a node that is restarted often would otherwise never come to it.
   void trim().then(trimAudit).catch(failed);
   void tidyTokens().catch(failed);

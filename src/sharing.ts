@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Bus } from './bus/port.ts';
@@ -71,10 +72,14 @@ const GATHER_MS = 2;
 /** Puts together what nodes share. */
 export function composeSharing(deps: SharingDeps): Sharing {
   const { config, me, tail, hub, bus, leases, registry, prober, metrics, log, now } = deps;
+  let hasReached = false;
   const digest = new ViewDigest(() => ({ items: tail.view.all(), revision: tail.head.revision }));
   const cluster = composeCluster(deps, digest, {
     onClaims: () => monitor.claimsChanged(),
-    leases: () => (keeper === undefined ? 'none' : keeper.hasLeases ? 'here' : 'away'),
+    // With leases that it has never reached it is of no use to others, and would keep theirs from running out.
+    takesPart: () => config.healthChecks === 'on' && (hasReached || cluster.size.live <= 1),
+    leases: () =>
+      keeper === undefined || !(hasReached || cluster.size.live <= 1) ? 'none' : keeper.hasLeases ? 'here' : 'away',
     instances: () => monitor.tracked,
   });
   const monitor: Monitor = new Monitor({
@@ -115,7 +120,7 @@ export function composeSharing(deps: SharingDeps): Sharing {
     });
   const say = (): void => {
     // The others have to know at once: nobody's lease may run out while this node keeps renewals to itself.
-    cluster.beat().catch((error: unknown) => log.debug({ err: error }, 'the other nodes could not be told'));
+    cluster.announce().catch((error: unknown) => log.debug({ err: error }, 'the other nodes could not be told'));
   };
   leases?.listen({
     onAway: (error) => {
@@ -127,6 +132,7 @@ export function composeSharing(deps: SharingDeps): Sharing {
     },
     onBack: () => {
       log.info('the leases can be reached again: every one has its full length');
+      hasReached = true;
       cluster.conditions.set('leases-away', false);
       keeper?.leasesBack();
       monitor.leasesBack();
@@ -137,6 +143,12 @@ export function composeSharing(deps: SharingDeps): Sharing {
       monitor.leasesLost();
     },
   });
+  leases?.read(['reached']).then(
+    () => {
+      hasReached = true;
+    },
+    () => undefined,
+  );
   const beats = outspoken(log);
   return {
     cluster,
@@ -182,7 +194,12 @@ export function composeSharing(deps: SharingDeps): Sharing {
   function composeCluster(
     { store }: SharingDeps,
     view: ViewDigest,
-    own: { onClaims: () => void; leases: () => 'here' | 'away' | 'none'; instances: () => number },
+    own: {
+      onClaims: () => void;
+      takesPart: () => boolean;
+      leases: () => 'here' | 'away' | 'none';
+      instances: () => number;
+    },
   ): Cluster {
     const base = {
       me,
@@ -196,8 +213,9 @@ export function composeSharing(deps: SharingDeps): Sharing {
       ...base,
       store,
       timeoutMs: config.nodeTimeout,
-      takesPart: config.healthChecks === 'on',
+      takesPart: own.takesPart,
       leases: own.leases,
+      leaseStore: leaseStoreOf(config),
       selfCheck: {
         digest: view,
         catchUp: () => tail.catchUp(),
@@ -221,6 +239,13 @@ export function composeSharing(deps: SharingDeps): Sharing {
     });
     return joined;
   }
+}
+
+/** Two that are spelt differently may be the same; that costs nothing but leases that do not run out meanwhile. */
+function leaseStoreOf({ redisUrl, redisPrefix }: Config): string {
+  if (redisUrl === undefined) return 'database';
+  const servers = redisUrl.replace(/^[^/]*\/\/(?:[^@/]*@)?/, '');
+  return `redis ${createHash('sha256').update(`${redisPrefix} ${servers}`).digest('hex').slice(0, 16)}`;
 }
 
 /** Says once that heartbeats fail, and once that they are heard again. */

@@ -25,9 +25,11 @@ export interface ClusterDeps extends Base {
   readonly store: Pick<Store, 'nodes' | 'load'>;
   readonly timeoutMs: number;
   /** Whether it takes a share of the leases and checks. */
-  readonly takesPart: boolean;
+  readonly takesPart: () => boolean;
   readonly leases: () => Said['leases'];
-  readonly selfCheck: Omit<SelfCheckDeps, 'self' | 'head' | 'load' | 'log' | 'now'>;
+  /** Which leases these are: nodes that have others cannot share. */
+  readonly leaseStore: string;
+  readonly selfCheck: Omit<SelfCheckDeps, 'self' | 'timeoutMs' | 'head' | 'load' | 'log' | 'now'>;
   /** What it may decide about is another than before. */
   readonly onClaims: () => void;
   readonly onMembershipChange: () => void;
@@ -45,6 +47,8 @@ export interface Cluster {
   readonly mayKeepRenewals: boolean;
   /** Rejects as the store does. */
   beat(): Promise<void>;
+  /** Tells the others how it is now. Rejects as the store does. */
+  announce(): Promise<void>;
   /** To be called often: time alone changes what is whose. */
   tick(): void;
   /** It is no longer ready, and its share goes to the others. Rejects as the store does. */
@@ -61,6 +65,7 @@ export function joinCluster(deps: ClusterDeps): Cluster {
   const selfCheck = new SelfCheck({
     ...deps.selfCheck,
     self: me.id,
+    timeoutMs,
     head: () => state.head,
     load: () => store.load(),
     log,
@@ -71,9 +76,10 @@ export function joinCluster(deps: ClusterDeps): Cluster {
     me,
     timeoutMs,
     describe: () => ({
-      // What answers nothing decides nothing either.
-      takesPart: takesPart && status.ready,
+      // What cannot decide has no share: nobody else would do what is its own.
+      takesPart: takesPart() && status.ready && !conditions.has('database-away'),
       leases: leases(),
+      leaseStore: deps.leaseStore,
       ...(state.ready && { view: selfCheck.said }),
       ...status.facts(levels()),
     }),
@@ -100,6 +106,7 @@ export function joinCluster(deps: ClusterDeps): Cluster {
       return member.mayKeepRenewals;
     },
     beat: () => member.beat(),
+    announce: () => member.announce(),
     tick: () => {
       member.tick();
       conditions.set('fenced', member.roll !== undefined && !member.isHeard);
@@ -129,6 +136,7 @@ export function alone(deps: Base): Cluster {
     size: { live: 1, members: 1, term: 0 },
     mayKeepRenewals: true,
     beat: () => Promise.resolve(),
+    announce: () => Promise.resolve(),
     tick: () => undefined,
     drain: () => {
       conditions.set('draining', true);

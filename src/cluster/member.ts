@@ -25,6 +25,8 @@ export interface MemberDeps {
 
 /** So much of the timeout a node that is not heard acts on, before it stops by itself (decisions/0018). */
 const CLAIM_SHARE = 2 / 3;
+/** Answers that are kept; of more groups they are made out anew. */
+const MAX_OWNED = 50_000;
 
 /** This node among the others: says that it lives, hears of them, and knows what it may decide about. */
 export class Member implements Claims {
@@ -119,6 +121,7 @@ export class Member implements Claims {
       this.#owned.clear();
       this.#ownedFor = holds;
     }
+    if (this.#owned.size > MAX_OWNED) this.#owned.clear();
     let owned = this.#owned.get(group);
     if (owned === undefined) this.#owned.set(group, (owned = ownerOf(this.#membership, group, at) === this.id));
     return owned;
@@ -134,6 +137,12 @@ export class Member implements Claims {
       this.#beating = undefined;
     });
     return this.#beating;
+  }
+
+  /** A heartbeat that says how it is now: one that is under way may say how it was. */
+  async announce(): Promise<void> {
+    await this.#beating?.catch(() => undefined);
+    await this.beat();
   }
 
   /** Tells when time alone has changed what this node may decide about; to be called often. */
@@ -155,7 +164,7 @@ export class Member implements Claims {
     // What is due after this millisecond is for the others.
     this.#stoppedAt = this.sharedNow + 1;
     this.tick();
-    await this.beat();
+    await this.announce();
   }
 
   /** It is in nobody's roll any more. To be called when nothing else calls `beat`. */
@@ -172,6 +181,8 @@ export class Member implements Claims {
     if (hasLeases) this.#hadLeasesIn = this.#membership.term;
     const stopped = this.#stoppedAt === undefined ? {} : { takesPart: false, stoppedAt: this.#stoppedAt };
     const roll = await nodes.beat({ ...me, state: { ...said, ...stopped } });
+    // Whatever stands then may be from while it still had them.
+    if (hasLeases) this.#hadLeasesIn = Math.max(this.#hadLeasesIn, roll.membership.term);
     const wasSet = this.#clock.observe(roll.clock, asked, now());
     if (wasSet) log.warn('the clock of the database was set; the checks begin their rounds anew');
     const isFirst = this.#roll === undefined;
@@ -202,7 +213,7 @@ export class Member implements Claims {
 
   #nextOf(roll: Roll, mayJudge: boolean, hasLeases: boolean): Membership | undefined {
     const { membership: is, clock } = roll;
-    const next = nextMembership(is, candidatesOf(roll, mayJudge), clock, this.#limits);
+    const next = nextMembership(is, candidatesOf(roll, mayJudge, this.#limits.timeoutMs), clock, this.#limits);
     if (next !== undefined || hasLeases || !is.withoutLeases.includes(this.id) || is.term > this.#hadLeasesIn)
       return next;
     // It had leases in between, and another node may be about to say so: only a newer term is certain to name it.

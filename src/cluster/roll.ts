@@ -5,7 +5,9 @@ import type { NodeRow, NodeState, Roll } from '../store/port.ts';
 export interface Said {
   /** Whether it wants a share of the work. */
   readonly takesPart: boolean;
+  /** `none`: it has never reached them, or there are none to share. */
   readonly leases: 'here' | 'away' | 'none';
+  readonly leaseStore?: string;
   /** When it stopped to act on what it owned, by the database's clock. */
   readonly stoppedAt?: number;
   readonly [more: string]: unknown;
@@ -16,14 +18,17 @@ const hasLeases = (state: NodeState): boolean => state['leases'] !== 'away';
 
 /**
  * Everyone who may share the work. `mayJudge` false: this node was itself cut off until a moment ago, and so may the others have
- * been; whoever was a member counts as there until it can be told.
+ * been; whoever was a member counts as there until it can be told. While nodes have different leases, as when Redis is being
+ * introduced node by node, none of them has those of all: nobody's lease runs out meanwhile.
  */
-export function candidatesOf({ clock, membership, nodes }: Roll, mayJudge: boolean): Candidate[] {
+export function candidatesOf({ clock, membership, nodes }: Roll, mayJudge: boolean, timeoutMs: number): Candidate[] {
+  const live = nodes.filter(({ heardAt }) => Math.abs(clock - heardAt) < timeoutMs);
+  const stores = new Set(live.map(({ state }) => state['leaseStore']).filter((store) => typeof store === 'string'));
   return nodes.map(({ id, heardAt, state }: NodeRow) => ({
     id,
     heardAt: !mayJudge && membership.members.includes(id) ? clock : heardAt,
     ...(typeof state['stoppedAt'] === 'number' && { stoppedAt: state['stoppedAt'] }),
     takesPart: wantsShare(state),
-    hasLeases: hasLeases(state),
+    hasLeases: hasLeases(state) && stores.size <= 1,
   }));
 }

@@ -12,6 +12,8 @@ interface Loaded {
 
 export interface SelfCheckDeps {
   readonly self: string;
+  /** What a node said that was not heard of for so long is over. */
+  readonly timeoutMs: number;
   readonly digest: Pick<ViewDigest, 'at' | 'latest'>;
   readonly head: () => Head;
   /** The truth. */
@@ -33,11 +35,14 @@ export interface SelfCheckDeps {
 
 /** What a node says of its view, in its row. */
 export interface ViewSaid {
+  /** Of the way in which the digest is made. */
+  readonly version: number;
   readonly epoch: string;
   readonly revision: number;
   readonly digest: string;
 }
 
+const DIGEST_VERSION = 1;
 /** After it has looked at the database and found itself right, it does not look again for so long, whatever another one says. */
 const TRUST_MS = 30_000;
 
@@ -63,15 +68,17 @@ export class SelfCheck {
   /** What to say in the next heartbeat. */
   get said(): ViewSaid | undefined {
     const latest = this.#deps.digest.latest;
-    return latest && { epoch: this.#deps.head().epoch, ...latest };
+    return latest && { version: DIGEST_VERSION, epoch: this.#deps.head().epoch, ...latest };
   }
 
   /** Compares with what the others have said. Resolves when nothing is left to be done about it. */
-  look({ nodes }: Pick<Roll, 'nodes'>): Promise<void> {
+  look({ clock, nodes }: Pick<Roll, 'clock' | 'nodes'>): Promise<void> {
     if (this.#isMending) return this.#once(async () => this.#mend(await this.#deps.load()));
-    for (const { id, state } of nodes) {
+    for (const { id, heardAt, state } of nodes) {
+      if (Math.abs(clock - heardAt) >= this.#deps.timeoutMs) continue;
       const said = state['view'];
       if (id === this.#deps.self || !isViewSaid(said) || said.epoch !== this.#deps.head().epoch) continue;
+      if (said.version !== DIGEST_VERSION) continue;
       const own = this.#deps.digest.at(said.revision);
       const result = own === undefined ? 'unknown' : own === said.digest ? 'same' : 'differs';
       this.#deps.metrics.compared.inc({ result });

@@ -12,7 +12,7 @@ export interface Membership {
   readonly since: number;
   /** A member was lost that was last heard of then: what was due from then on until `since` may not have been done. */
   readonly gapFrom: number;
-  /** From then on there was always a member that had been one before. What ran out earlier may have had nobody to tell (INS3). */
+  /** From then on somebody who had the work before was always there to hand it over. What ran out earlier may have had nobody to tell (INS3). */
   readonly awakeSince: number;
   /** Nodes that cannot reach the leases, sorted. They keep in memory what they hear, so nobody's lease runs out meanwhile (INS3). */
   readonly withoutLeases: readonly string[];
@@ -82,7 +82,7 @@ export function nextMembership(
     before,
     since,
     gapFrom: Math.min(...gaps),
-    awakeSince: lost.length < is.members.length ? Math.min(is.awakeSince, now) : now,
+    awakeSince: before.length > 0 ? Math.min(is.awakeSince, now) : now,
     withoutLeases,
   };
 }

@@ -45,7 +45,9 @@ export class ClaimsWatch {
   look(now: number): { readonly gap: Gap; readonly resumes: boolean } {
     const { claims } = this.#deps;
     const { stands, leasesRun, fence, sharedNow } = claims;
-    const resumes = leasesRun && !this.#leasesRan;
+    // Of a membership in between, in which they may not have run, nobody here has heard.
+    const skipped = fence !== undefined && this.#fence !== undefined && fence > this.#fence + 1;
+    const resumes = leasesRun && (!this.#leasesRan || skipped);
     const gap = this.#gap(now, sharedNow);
     if (this.#stood && !stands) this.#actedUntil = sharedNow - this.#lookedAt < SOON_MS ? sharedNow : -Infinity;
     if (this.#stood && !stands) this.#stoppedAt = Math.min(this.#lookedAt, sharedNow);

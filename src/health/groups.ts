@@ -159,20 +159,19 @@ export class Groups {
   /**
    * Takes over from the guards of the process, or the node, that had these groups before. Where one held, whoever is critical
    * counts as lost just now, so that a restart in the middle of a mass failure does not let go as many again. Its advisory ends
-   * at `graceEndsAt`, unless the guard trips again until then.
+   * at `graceEndsAt`, unless the guard trips again until then. `came`: those that come from another node, which was there.
    */
-  takeOver(
-    tracked: Iterable<Tracked>,
-    now: number,
-    graceEndsAt: number,
-    isMeant: (group: Group) => boolean = ({ ours }) => ours,
-  ): void {
+  takeOver(tracked: Iterable<Tracked>, now: number, graceEndsAt: number, came?: (group: Group) => boolean): void {
+    const { clock, limits } = this.#deps;
     const held = new Set<Group>();
     for (const item of this.#deps.view().bucket(byKind('advisory'))) {
       if (item.kind !== 'advisory' || !isGuardAdvisory(item.value)) continue;
       const group = this.#get(item.value.service, item.value.region ?? NO_REGION);
-      if (group.guard.until !== undefined || !isMeant(group)) continue;
+      if (group.guard.until !== undefined || !(came?.(group) ?? group.ours)) continue;
       group.advice ??= { body: undefined, notBefore: graceEndsAt };
+      const left = Date.parse(item.value.until ?? '') - clock();
+      // However often it changes hands, a hold ends when it was to end. One that is long over had nobody to end it.
+      if (came !== undefined && left > -limits.windowMs) group.guard.inherit(now + Math.min(left, limits.holdMs), now);
       held.add(group);
       this.#active.add(group);
     }

@@ -89,6 +89,7 @@ export class LeaseKeeper implements Monitoring {
   /** Renews what was heard on its socket since; to be called every `PULSE_MS`. */
   pulse(): void {
     for (const [id, attached] of this.#attached) this.#write(id, attached);
+    this.#renewals.retry();
     const { leases, now } = this.#deps;
     if (!this.#renewals.isAway || now() - this.#triedAt < TRY_MS) return;
     this.#triedAt = now();
@@ -119,7 +120,8 @@ export class LeaseKeeper implements Monitoring {
     const item = instanceIn(this.#deps.view(), id);
     if (item === undefined || leaseKey(id, item.value.generation) !== attached.key) return;
     this.#renewals.put(attached.key, heardAt, (error) => {
-      if (error !== undefined) attached.writtenAt = Number.NEGATIVE_INFINITY;
+      // One that took long is there all the same.
+      if (error !== undefined && this.#renewals.isAway) attached.writtenAt = Number.NEGATIVE_INFINITY;
     });
   }
 }

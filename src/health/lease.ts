@@ -51,7 +51,7 @@ export class Lease {
     this.#readAt = askedAt;
     this.inheritedAt = undefined;
     const ranOutAt = this.runsUntil(grantedAt);
-    const isUnknown = ranOutAt === Number.NEGATIVE_INFINITY;
+    const isUnknown = Math.max(this.heardAt, this.grantedAt) === Number.NEGATIVE_INFINITY;
     if (isUnknown || (inheritedAt !== undefined && ranOutAt + TELLING_MS + SLACK_MS < inheritedAt))
       this.grantedAt = now;
   }

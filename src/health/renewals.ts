@@ -1,5 +1,6 @@
 import type { Leases } from '../leases/port.ts';
 import { RegistryUnavailable } from '../registry/errors.ts';
+import { SLACK_MS } from './lease.ts';
 import type { LeaseMetrics } from './metrics.ts';
 
 export interface RenewalsDeps {
@@ -83,6 +84,11 @@ export class Renewals {
     for (const [key, renewal] of pending) this.#keep(key, renewal, false);
   }
 
+  /** What is kept and could not be written, though the leases are there, is tried again. To be called at times. */
+  retry(): void {
+    if (this.#kept.size > 0) this.#pump();
+  }
+
   back(): void {
     this.#isAway = false;
     this.#pump();
@@ -137,9 +143,14 @@ export class Renewals {
     if (wasKept) this.#keptUnderWay -= 1;
     for (const [key, renewal] of batch) {
       if (!stored) this.#keep(key, renewal, wasKept);
-      else for (const answer of renewal.answers) answer(undefined);
+      else for (const answer of renewal.answers) answer(this.#isLate(renewal) ? unavailable() : undefined);
     }
     if (stored || !wasKept) this.#pump();
+  }
+
+  /** Whoever owns the instance may have given it up before the renewal was there to be found. */
+  #isLate({ heardAt }: Renewal): boolean {
+    return this.#deps.now() - heardAt > SLACK_MS;
   }
 
   /** What was acknowledged before is kept in any case. */

@@ -16,7 +16,8 @@ WITH renewed AS (
   SELECT r.key, statement_timestamp() - r.age * interval '1 ms', statement_timestamp()
     FROM unnest($1::text[], $2::bigint[]) AS r (key, age)
   ON CONFLICT (key) DO UPDATE
-     SET heard_at = greatest(excluded.heard_at, least(l.heard_at, statement_timestamp())), touched = excluded.touched
+     SET heard_at = greatest(excluded.heard_at,
+                             CASE WHEN l.heard_at > statement_timestamp() THEN statement_timestamp() ELSE l.heard_at END), touched = excluded.touched
 )
 SELECT ${witness}`;
 

@@ -167,6 +167,20 @@ describe('a node among others', () => {
     expect(a.leasesRun).toBe(true);
   });
 
+  test('INS3 while nodes have different leases nobody’s runs out', async () => {
+    const world = new World();
+    const a = world.add('a');
+    world.add('b');
+    world.say('a', { leaseStore: 'database' });
+    world.say('b', { leaseStore: 'redis x' });
+    await world.run(5000, 'a', 'b');
+    expect(a.leasesRun).toBe(false);
+    expect(a.membership).toMatchObject({ members: ['a', 'b'], withoutLeases: ['a', 'b'] });
+    world.say('a', { leaseStore: 'redis x' });
+    await world.run(1000, 'a', 'b');
+    expect(a.leasesRun).toBe(true);
+  });
+
   test('a share of the work is for those who take part', async () => {
     const world = new World();
     world.add('a');

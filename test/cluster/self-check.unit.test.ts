@@ -33,6 +33,7 @@ class Node {
     this.digest = new ViewDigest(() => ({ items: this.tail.view.all(), revision: this.tail.head.revision }));
     this.check = new SelfCheck({
       self: id,
+      timeoutMs: 3000,
       digest: this.digest,
       head: () => this.tail.head,
       load: () => store.load(),
@@ -75,7 +76,7 @@ async function two(): Promise<{
   await Promise.all([a.open(), b.open()]);
   const tell = async (): Promise<void> => {
     const nodes = [a.row('a'), b.row('b')];
-    await Promise.all([a.check.look({ nodes }), b.check.look({ nodes })]);
+    await Promise.all([a.check.look({ clock: 0, nodes }), b.check.look({ clock: 0, nodes })]);
   };
   return { store, a, b, tell, pass: (ms) => (time += ms) };
 }
@@ -165,21 +166,27 @@ describe('the self-check', () => {
       version: '9',
       startedAt: 0,
       heardAt: 0,
-      state: { view: { epoch: 'e1', revision: 1, digest: '0'.repeat(16) } },
+      state: { view: { version: 1, epoch: 'e1', revision: 1, digest: '0'.repeat(16) } },
     };
     for (let n = 0; n < 50; n++) {
-      await a.check.look({ nodes: [liar] });
+      await a.check.look({ clock: 0, nodes: [liar] });
       pass(500);
     }
     expect(loads).toBe(1);
     expect(a.fenced).toBe(0);
     for (let n = 0; n < 20; n++) {
-      await a.check.look({ nodes: [liar] });
+      await a.check.look({ clock: 0, nodes: [liar] });
       pass(500);
     }
     expect(loads).toBe(2);
+    pass(60_000);
+    // What it said before it died, and what is made in another way, says nothing.
+    await a.check.look({ clock: 3000, nodes: [liar] });
+    const later = { view: { ...(liar.state['view'] as object), version: 2 } };
+    await a.check.look({ clock: 0, nodes: [{ ...liar, state: later }] });
+    expect(loads).toBe(2);
     const nonsense = [{}, { view: 5 }, { view: null }, { view: { epoch: 'e1', revision: 1.5, digest: 'x' } }];
-    await a.check.look({ nodes: nonsense.map((state, n) => ({ ...liar, id: `n${n}`, state })) });
+    await a.check.look({ clock: 0, nodes: nonsense.map((state, n) => ({ ...liar, id: `n${n}`, state })) });
     expect(loads).toBe(2);
   });
 });

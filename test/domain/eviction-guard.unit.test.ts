@@ -47,6 +47,33 @@ class Group {
 }
 
 describe('the eviction guard', () => {
+  test('INS4: however often it changes hands, a hold ends when it was to end', () => {
+    const group = new Group(10);
+    group.fail(10);
+    expect(group.at(0)).toBe(5);
+    let until = group.guard.until ?? 0;
+    for (const now of [100_000, 200_000, 290_000]) {
+      group.guard.standDown();
+      for (const id of group.critical) group.guard.lost(id, now);
+      group.guard.inherit(until, now);
+      expect(group.at(now)).toBe(0);
+      until = group.guard.until ?? 0;
+      expect(until).toBe(300_000);
+    }
+    group.guard.standDown();
+    group.guard.inherit(until, 310_000);
+    expect(group.at(310_000)).toBe(5);
+    expect(group.guard.until).toBeUndefined();
+  });
+
+  test('INS4: what another guard has held long ago says nothing about a mass failure of now', () => {
+    const group = new Group(10);
+    group.guard.inherit(50_000, 10_000);
+    group.fail(10);
+    expect(group.at(70_001)).toBe(5);
+    expect(group.guard.until).toBe(70_001 + LIMITS.holdMs);
+  });
+
   test('INS4: half of a group may go, the others are held for five minutes and then go at once', () => {
     const group = new Group(10);
     group.fail(8);

@@ -45,6 +45,8 @@ export class EvictionGuard {
   /** Who became critical within the window and is so still, or is gone since; the oldest first. */
   readonly #lost = new Map<string, number>();
   #phase: Phase = ARMED;
+  /** When the hold of the guard before this one ends, and how long that counts. */
+  #inherited: { readonly until: number; readonly countsUntil: number } | undefined;
 
   constructor(limits: GuardLimits) {
     this.#limits = limits;
@@ -80,6 +82,11 @@ export class EvictionGuard {
     this.#lost.delete(id);
   }
 
+  /** Another guard has held until now, and would have let go then: whoever takes over does not hold for longer. */
+  inherit(until: number, now: number): void {
+    this.#inherited = { until, countsUntil: Math.max(until, now + this.#limits.windowMs) };
+  }
+
   /** It holds no longer: another guard does its work. What has been lost is known to that one, too. */
   standDown(): void {
     this.#phase = ARMED;
@@ -108,7 +115,14 @@ export class EvictionGuard {
     // A share of 0.29 of 100 is 29, whatever floating point makes of it.
     const budget = Math.floor(baseline * share + 1e-9) - lost - pending;
     if (failing <= budget) return failing;
-    this.#phase = { name: 'tripped', until: now + holdMs, failedAt: now };
+    const inherited = this.#inherited !== undefined && now <= this.#inherited.countsUntil ? this.#inherited : undefined;
+    this.#inherited = undefined;
+    if (inherited !== undefined && now >= inherited.until) {
+      this.#phase = { name: 'spent', failedAt: now };
+      return failing;
+    }
+    const until = Math.min(now + holdMs, inherited?.until ?? Number.POSITIVE_INFINITY);
+    this.#phase = { name: 'tripped', until, failedAt: now };
     return Math.max(0, budget);
   }
 }
