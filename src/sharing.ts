@@ -73,13 +73,13 @@ const GATHER_MS = 2;
 export function composeSharing(deps: SharingDeps): Sharing {
   const { config, me, tail, hub, bus, leases, registry, prober, metrics, log, now } = deps;
   let hasReached = false;
+  // With leases that it has never reached, though others do, it would only keep theirs from running out.
+  const isOfUse = (): boolean => hasReached || !cluster.othersHaveLeases;
   const digest = new ViewDigest(() => ({ items: tail.view.all(), revision: tail.head.revision }));
   const cluster = composeCluster(deps, digest, {
     onClaims: () => monitor.claimsChanged(),
-    // With leases that it has never reached it is of no use to others, and would keep theirs from running out.
-    takesPart: () => config.healthChecks === 'on' && (hasReached || cluster.size.live <= 1),
-    leases: () =>
-      keeper === undefined || !(hasReached || cluster.size.live <= 1) ? 'none' : keeper.hasLeases ? 'here' : 'away',
+    takesPart: () => config.healthChecks === 'on' && isOfUse(),
+    leases: () => (keeper === undefined || !isOfUse() ? 'none' : keeper.hasLeases ? 'here' : 'away'),
     instances: () => monitor.tracked,
   });
   const monitor: Monitor = new Monitor({

@@ -43,6 +43,8 @@ export interface Cluster {
   readonly status: ClusterStatus;
   /** Nodes that were heard of lately, and those of them that share the work. */
   readonly size: { readonly live: number; readonly members: number; readonly term: number };
+  /** Whether another node reaches the leases. */
+  readonly othersHaveLeases: boolean;
   /** Whether a renewal that could not be stored may be acknowledged. */
   readonly mayKeepRenewals: boolean;
   /** Rejects as the store does. */
@@ -56,11 +58,16 @@ export interface Cluster {
   leave(): Promise<void>;
 }
 
+/** So many are no outage that has just ended. */
+const MAX_BLIND = 6;
+
 /** The nodes on a database that several can share. */
 export function joinCluster(deps: ClusterDeps): Cluster {
   const { store, me, state, levels, takesPart, leases, timeoutMs, onClaims, onMembershipChange, log, now, clock } =
     deps;
   const conditions = new Conditions(clock);
+  /** Heartbeats that were answered in a row although the log cannot be read. */
+  let blind = 0;
   const status = new Status(deps, conditions, () => member.roll && reportOf(member.roll, me.id, timeoutMs));
   const selfCheck = new SelfCheck({
     ...deps.selfCheck,
@@ -77,7 +84,7 @@ export function joinCluster(deps: ClusterDeps): Cluster {
     timeoutMs,
     describe: () => ({
       // What cannot decide has no share: nobody else would do what is its own.
-      takesPart: takesPart() && status.ready && !conditions.has('database-away'),
+      takesPart: takesPart() && status.ready && blind < MAX_BLIND,
       leases: leases(),
       leaseStore: deps.leaseStore,
       ...(state.ready && { view: selfCheck.said }),
@@ -85,6 +92,7 @@ export function joinCluster(deps: ClusterDeps): Cluster {
     }),
     onClaims,
     onRoll: (roll) => {
+      blind = conditions.has('database-away') ? blind + 1 : 0;
       if (!state.ready && !selfCheck.isMending) return;
       selfCheck.look(roll).catch((error: unknown) => {
         log.warn({ err: error }, 'the view could not be held against the database; the next heartbeat tries again');
@@ -101,6 +109,11 @@ export function joinCluster(deps: ClusterDeps): Cluster {
     status,
     get size() {
       return sizeOf(member.roll, timeoutMs);
+    },
+    get othersHaveLeases() {
+      const { roll } = member;
+      const isLive = ({ heardAt }: NodeRow): boolean => Math.abs((roll?.clock ?? 0) - heardAt) < timeoutMs;
+      return roll?.nodes.some((row) => row.id !== me.id && isLive(row) && row.state['leases'] === 'here') === true;
     },
     get mayKeepRenewals() {
       return member.mayKeepRenewals;
@@ -134,6 +147,7 @@ export function alone(deps: Base): Cluster {
     conditions,
     status,
     size: { live: 1, members: 1, term: 0 },
+    othersHaveLeases: false,
     mayKeepRenewals: true,
     beat: () => Promise.resolve(),
     announce: () => Promise.resolve(),
