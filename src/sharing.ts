@@ -199,6 +199,7 @@ export function composeSharing(deps: SharingDeps): Sharing {
       leases: own.leases,
       selfCheck: {
         digest: view,
+        isAhead: () => tail.isAhead,
         catchUp: () => tail.catchUp(),
         fence: () => {
           joined.conditions.set('reloading', true);
