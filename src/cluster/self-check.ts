@@ -28,7 +28,7 @@ export interface SelfCheckDeps {
     readonly compared: { inc(labels: { result: 'same' | 'differs' | 'unknown' }): void };
     readonly reloads: { inc(): void };
   };
-  readonly log: Pick<Logger, 'warn' | 'error'>;
+  readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -117,6 +117,7 @@ export class SelfCheck {
     metrics.reloads.inc();
     fence();
     await mend(truth);
+    log.info({ revision: head().revision }, 'the view is what the database holds: this node answers again');
   }
 }
 

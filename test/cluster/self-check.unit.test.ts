@@ -47,7 +47,7 @@ class Node {
         compared: { inc: ({ result }) => this.results.push(result) },
         reloads: { inc: () => (this.reloads += 1) },
       },
-      log: { warn: () => undefined, error: () => undefined },
+      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       now,
     });
   }
