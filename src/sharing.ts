@@ -199,7 +199,6 @@ export function composeSharing(deps: SharingDeps): Sharing {
       leases: own.leases,
       selfCheck: {
         digest: view,
-        isAhead: () => tail.isAhead,
         catchUp: () => tail.catchUp(),
         fence: () => {
           joined.conditions.set('reloading', true);

@@ -14,8 +14,6 @@ export interface SelfCheckDeps {
   readonly self: string;
   readonly digest: Pick<ViewDigest, 'at' | 'latest'>;
   readonly head: () => Head;
-  /** The log was found to end before this view does. */
-  readonly isAhead: () => boolean;
   /** The truth. */
   readonly load: () => Promise<Loaded>;
   readonly catchUp: () => Promise<void>;
@@ -28,7 +26,7 @@ export interface SelfCheckDeps {
     readonly compared: { inc(labels: { result: 'same' | 'differs' | 'unknown' }): void };
     readonly reloads: { inc(): void };
   };
-  readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
+  readonly log: Pick<Logger, 'warn' | 'error'>;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -45,8 +43,7 @@ const TRUST_MS = 30_000;
 
 /**
  * Nodes fold the same log, so at the same revision they hold the same. Where the digests of two differ, each looks whether it
- * is what the database holds; the one that is not fences itself, loads the truth, and goes on. So does one that holds revisions
- * which the log does not have: nobody else can compare those, and everything that it decides is refused.
+ * is what the database holds; the one that is not fences itself, loads the truth, and goes on.
  */
 export class SelfCheck {
   readonly #deps: SelfCheckDeps;
@@ -65,11 +62,6 @@ export class SelfCheck {
 
   /** Compares with what the others have said. Resolves when nothing is left to be done about it. */
   look({ nodes }: Pick<Roll, 'nodes'>): Promise<void> {
-    const { isAhead, head, log } = this.#deps;
-    if (isAhead() && this.#verifying === undefined) {
-      log.warn({ revision: head().revision }, 'the log ends before the view does; the database decides');
-      this.#begin();
-    }
     for (const { id, state } of nodes) {
       const said = state['view'];
       if (id === this.#deps.self || !isViewSaid(said) || said.epoch !== this.#deps.head().epoch) continue;
@@ -85,10 +77,6 @@ export class SelfCheck {
     const { now, log } = this.#deps;
     if (this.#verifying !== undefined || now() < this.#trustedUntil) return;
     log.warn({ node: other, revision }, 'another node holds something else at the same revision; the database decides');
-    this.#begin();
-  }
-
-  #begin(): void {
     this.#verifying = this.#verify().finally(() => {
       this.#verifying = undefined;
     });
@@ -96,19 +84,15 @@ export class SelfCheck {
 
   async #verify(): Promise<void> {
     const { load, head, catchUp, digest, fence, mend, metrics, log, now } = this.#deps;
-    const stood = head().revision;
     const truth = await load();
     if (truth.head.epoch !== head().epoch) return catchUp();
-    // Otherwise the view holds what was never committed, whatever it holds of what was.
-    if (truth.head.revision >= stood) {
-      if (head().revision < truth.head.revision) await catchUp();
-      const own = digest.at(truth.head.revision);
-      // Too much has happened meanwhile to tell: the next heartbeat leads here again.
-      if (own === undefined) return;
-      if (own === digestHex(digestOfAll(truth.items))) {
-        this.#trustedUntil = now() + TRUST_MS;
-        return;
-      }
+    if (head().revision < truth.head.revision) await catchUp();
+    const own = digest.at(truth.head.revision);
+    // Too much has happened meanwhile to tell: the next heartbeat leads here again.
+    if (own === undefined) return;
+    if (own === digestHex(digestOfAll(truth.items))) {
+      this.#trustedUntil = now() + TRUST_MS;
+      return;
     }
     log.error(
       { revision: truth.head.revision },
@@ -117,7 +101,6 @@ export class SelfCheck {
     metrics.reloads.inc();
     fence();
     await mend(truth);
-    log.info({ revision: head().revision }, 'the view is what the database holds: this node answers again');
   }
 }
 

@@ -40,7 +40,6 @@ export class Tail {
   #view = new View();
   #head: Head = { epoch: '', revision: 0, trimmed: 0 };
   #ready = false;
-  #isAhead = false;
   #catchingUp: Promise<void> | undefined;
 
   constructor(store: Pick<Store, 'load' | 'head' | 'changesSince'>) {
@@ -58,11 +57,6 @@ export class Tail {
 
   get head(): Head {
     return this.#head;
-  }
-
-  /** When the log was last asked it had not come as far as this view already was: the view holds what was never committed. */
-  get isAhead(): boolean {
-    return this.#isAhead;
   }
 
   listen(listener: TailListener): void {
@@ -99,7 +93,6 @@ export class Tail {
     view.fold(items.map((item) => ({ op: 'put', item })));
     this.#view = view;
     this.#head = head;
-    this.#isAhead = false;
     if (reason !== undefined) for (const listener of this.#listeners) listener.onReload(reason);
     this.#wake();
   }
@@ -181,7 +174,6 @@ export class Tail {
   async #readLog(): Promise<void> {
     let fruitless = 0;
     for (;;) {
-      const stood = this.#head.revision;
       const head = await this.#store.head();
       if (head.epoch !== this.#head.epoch || head.trimmed > this.#head.revision) {
         const reason = head.epoch === this.#head.epoch ? 'trimmed' : 'epoch';
@@ -189,7 +181,6 @@ export class Tail {
         continue;
       }
       this.trimmed(head);
-      this.#isAhead = head.revision < stood;
       if (head.revision <= this.#head.revision) return;
       const before = this.#head.revision;
       this.advance(await this.#store.changesSince(before, READ));

@@ -35,7 +35,6 @@ class Node {
       self: id,
       digest: this.digest,
       head: () => this.tail.head,
-      isAhead: () => this.tail.isAhead,
       load: () => store.load(),
       catchUp: () => this.tail.catchUp(),
       fence: () => {
@@ -47,7 +46,7 @@ class Node {
         compared: { inc: ({ result }) => this.results.push(result) },
         reloads: { inc: () => (this.reloads += 1) },
       },
-      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+      log: { warn: () => undefined, error: () => undefined },
       now,
     });
   }
@@ -130,37 +129,6 @@ describe('the self-check', () => {
     await tell();
     expect(b.results.at(-1)).toBe('same');
     expect([a.fenced, b.fenced]).toEqual([0, 0]);
-  });
-
-  test('REV2 a node that holds a revision which the log does not have finds it out without the others', async () => {
-    const { store, a, b, tell } = await two();
-    const truth = entry(1, region('eu', 'Europe', 1));
-    store.commitNow({ epoch: 'e1', base: 0, entries: [truth] });
-    for (const { tail } of [a, b]) tail.advance([truth]);
-    b.tail.advance([entry(2, region('us', 'Utopia', 2))]);
-    await tell();
-    expect(b).toMatchObject({ fenced: 0, results: ['same'] });
-    await b.tail.catchUp();
-    await tell();
-    expect(a).toMatchObject({ fenced: 0, reloads: 0 });
-    expect(b).toMatchObject({ fenced: 1, reloads: 1 });
-    expect(b.tail).toMatchObject({ ready: true, isAhead: false, head: { revision: 1 } });
-    expect(b.tail.view.get('regions/us')).toBeUndefined();
-  });
-
-  test('who hears of a commit while the log is asked is not ahead of it', async () => {
-    const { store, a, tell } = await two();
-    const answer = await store.head();
-    const truth = entry(1, region('eu', 'Europe', 1));
-    store.commitNow({ epoch: 'e1', base: 0, entries: [truth] });
-    store.head = () => {
-      a.tail.advance([truth]);
-      return Promise.resolve(answer);
-    };
-    await a.tail.catchUp();
-    expect(a.tail.isAhead).toBe(false);
-    await tell();
-    expect(a.fenced).toBe(0);
   });
 
   test('who is right does not read the database again for every word of one who is wrong', async () => {
