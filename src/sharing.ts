@@ -106,8 +106,9 @@ export function composeSharing(deps: SharingDeps): Sharing {
       monitor,
       view: () => tail.view,
       mayKeep: () => cluster.mayKeepRenewals,
-      // Nodes of the first release keep leases and tell nobody: beside them nobody here would look at a renewal.
-      isAnybodysWork: () => cluster.size.members > 0,
+      // Nodes of the first release keep leases and tell nobody: beside them nobody here would look at a renewal. Who takes part
+      // finds it as soon as it is a member, and who is the last to go leaves it to be found.
+      isAnybodysWork: () => config.healthChecks === 'on' || cluster.size.members > 0,
       soon: (run) => void setTimeout(run, GATHER_MS),
       metrics: metrics.leases,
       now,

@@ -273,4 +273,25 @@ describe('two nodes on one database, of which one takes no share of leases and c
     const told = await watching.untilOut(registered.name);
     expect(told.at - readyAt).toBeLessThanOrEqual(boundOf(registered) + OTHER_NODE_MS);
   }, 60_000);
+
+  test('INS3 the one that has all of them stops in order: it takes renewals for as long as it is there, and they are found afterwards', async () => {
+    const service = 'stopping.example.com';
+    await keeps.stop();
+    keeps = await startNode({ ...home.env, ...SETTINGS, DRAIN_DELAY: '1500ms' });
+    const ttlMs = 2000;
+    const registered = await register(keeps.url, instance(service, 8084, { check: ttlCheck(`${ttlMs}ms`) }));
+    const renewal = `/v1/instances/${registered.id}/renew`;
+    const watching = await witness(other, [service]);
+    const stopped = keeps.stop();
+    await until('all know that it stops', async () => (await membersAt(keeps)) === 0);
+    expect((await call(keeps.url, 'POST', renewal)).status).toBe(204);
+    expect(await stopped).toBe(0);
+    keeps = await startNode({ ...home.env, ...SETTINGS });
+    // From the first moment on.
+    expect((await call(keeps.url, 'POST', renewal)).status).toBe(204);
+    const renewedAt = performance.now();
+    const told = await watching.untilOut(registered.name);
+    expect(told.at - renewedAt).toBeGreaterThan(ttlMs - 100);
+    expect(told.at - renewedAt).toBeLessThanOrEqual(boundOf(registered) + OTHER_NODE_MS);
+  });
 });
