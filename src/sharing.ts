@@ -53,7 +53,7 @@ export interface Sharing {
   readonly jobs: readonly Job[];
   /** It is no longer ready, and its share goes to the others. */
   drain(): Promise<void>;
-  /** The others hear that it is gone. Rejects as the store does. */
+  /** The others hear that it is gone; where the database is away they find out by themselves. */
   leave(): Promise<void>;
 }
 
@@ -169,7 +169,8 @@ export function composeSharing(deps: SharingDeps): Sharing {
       monitor.stop();
       prober.close();
     },
-    leave: () => cluster.leave(),
+    leave: () =>
+      cluster.leave().catch((error: unknown) => log.debug({ err: error }, 'the other nodes could not be told')),
   };
 
   async function lastChecks(): Promise<void> {
