@@ -290,9 +290,9 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     // After the feed: what it decides is news of its own.
     tail.listen(monitor);
     monitor.start();
+    // Who is ready knows who shares the work, and with it whether anybody looks at a renewal.
+    await cluster.beat().catch(() => undefined);
   });
-  // At once: until the others have heard of it, nothing here is decided about instances.
-  await cluster.beat().catch(() => undefined);
   let stopping = false;
   const away = reportOutages(() => stopping, log, metrics.storeErrors, monitor, cluster.conditions);
   if (tracing !== undefined) bus.subscribe(tracing.deliveries);

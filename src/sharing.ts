@@ -55,7 +55,7 @@ export interface Sharing {
   readonly jobs: readonly Job[];
   /** It is no longer ready, and its share goes to the others. */
   drain(): Promise<void>;
-  /** The others hear that it is gone. Rejects as the store does. */
+  /** The others hear that it is gone; where the database is away they find out by themselves. */
   leave(): Promise<void>;
 }
 
@@ -112,8 +112,9 @@ export function composeSharing(deps: SharingDeps): Sharing {
       monitor,
       view: () => tail.view,
       mayKeep: () => cluster.mayKeepRenewals,
-      // Nodes of the first release keep leases and tell nobody: beside them nobody here would look at a renewal.
-      isAnybodysWork: () => cluster.size.members > 0,
+      // Nodes of the first release keep leases and tell nobody: beside them nobody here would look at a renewal. Who takes part
+      // finds it as soon as it is a member, and who is the last to go leaves it to be found.
+      isAnybodysWork: () => config.healthChecks === 'on' || cluster.size.members > 0,
       soon: (run) => void setTimeout(run, GATHER_MS),
       metrics: metrics.leases,
       now,
@@ -181,7 +182,8 @@ export function composeSharing(deps: SharingDeps): Sharing {
       monitor.stop();
       prober.close();
     },
-    leave: () => cluster.leave(),
+    leave: () =>
+      cluster.leave().catch((error: unknown) => log.debug({ err: error }, 'the other nodes could not be told')),
   };
 
   async function lastChecks(): Promise<void> {

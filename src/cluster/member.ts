@@ -190,7 +190,8 @@ export class Member implements Claims {
     const mayJudge = asked - this.#steadySince >= this.#limits.timeoutMs;
     await this.#adopt(roll, mayJudge, hasLeases);
     this.#heardAt = asked;
-    this.#roll = roll;
+    // What was just written stands in no roll yet.
+    this.#roll = { ...roll, membership: this.#membership };
     if (wasSet) this.#told = '';
     onRoll(roll);
     this.tick();

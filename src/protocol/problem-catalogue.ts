@@ -197,7 +197,7 @@ export const PROBLEMS = {
     status: 503,
     title: 'This node keeps no leases',
     meaning:
-      'The node runs with HEALTH_CHECKS=off, so it does not renew leases. Nothing was renewed: send renewals to the node that has it on.',
+      'The node runs with HEALTH_CHECKS=off, and no node that shares the leases with it has it on, so nobody would look at a renewal. Nothing was renewed: send renewals to a node that has it on.',
   },
   fenced: {
     status: 503,

@@ -62,7 +62,7 @@ describe('instances that register over a watch socket', () => {
     const { id, name, lease, detectionBound, generation, revision } = await registerOver(client, bodyOf(service));
     expect({ lease, detectionBound, generation }).toEqual({
       lease: '1500ms',
-      detectionBound: '2500ms',
+      detectionBound: '7500ms',
       generation: revision,
     });
     await sleep(3 * TTL_MS);

@@ -41,14 +41,17 @@ async function endOf(options: StartOptions): Promise<{ code: number | null; outp
   return { code, output: node.output(), ms: performance.now() - began };
 }
 
+const WATCHERS_MOVE = 'watchers are told to move';
 const PHASES = [
-  'checks stop, and leases stand still',
-  'watchers are told to move',
+  'the other nodes take over the checks',
+  'load balancers notice',
+  WATCHERS_MOVE,
   'no new connections, requests under way are answered',
   'writes that wait are committed',
   'background jobs stop',
   'the audit is written',
-  'bus and database are closed',
+  'the other nodes forget this one',
+  'Redis and the database are closed',
 ];
 
 const phasesOf = (node: Signalbox): string[] =>
@@ -154,7 +157,7 @@ describe('an end that somebody holds up', () => {
     await until('both have been read', async () => (await call(node.url, 'GET', '/livez')).status === 200);
     const began = performance.now();
     const ended = node.stop('SIGTERM');
-    await until('the server takes no more', () => phasesOf(node).includes(PHASES[1] ?? ''));
+    await until('the server takes no more', () => phasesOf(node).includes(WATCHERS_MOVE));
     late.socket.write(
       'Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: signalbox.v1\r\n\r\n',
     );

@@ -243,6 +243,7 @@ describe('the database goes away while a node runs', () => {
       ...ENV,
       DATABASE_URL: server.url,
       SHUTDOWN_TIMEOUT: '3s',
+      DRAIN_SPREAD: '0s',
       WRITE_MAX_PENDING: '10',
     });
     const thaw = await freeze(server.url);

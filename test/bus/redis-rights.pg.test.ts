@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import type { Bus } from '../../src/bus/port.ts';
 import { openRedisBus } from '../../src/bus/redis.ts';
+import { openRedisLeases } from '../../src/leases/redis.ts';
 import { startRedis, type PrivateRedis } from '../support/redis.ts';
 import { news, Recorder, until, untilJoined } from './contract.ts';
 
@@ -33,6 +34,25 @@ test('the rights in docs/operations.md are enough for the bus', async () => {
     expect(warnings).toEqual([]);
   } finally {
     await Promise.all(buses.map((bus) => bus.close()));
+  }
+});
+
+test('and for the leases', async () => {
+  const leases = openRedisLeases({ url, prefix: 'signalbox', now: () => performance.now() });
+  const lost: unknown[] = [];
+  leases.listen({ onAway: (error) => lost.push(error), onBack: () => {}, onLost: () => {} });
+  try {
+    await leases.renew([{ key: 'a', age: 0 }]);
+    await leases.note([{ key: 'a', note: 'failed' }]);
+    expect(await leases.read(['a', 'b'])).toEqual([
+      { age: expect.any(Number), note: 'failed' },
+      { age: undefined, note: undefined },
+    ]);
+    await leases.forget(['a']);
+    await leases.sweep(60_000);
+    expect(lost).toEqual([]);
+  } finally {
+    await leases.close();
   }
 });
 

@@ -68,7 +68,9 @@ describe('a node among others', () => {
     const world = new World();
     world.add('a');
     expect(world.owned('a')).toBe(0);
-    await world.run(1000, 'a');
+    await world.run(500, 'a');
+    expect(world.members.get('a')?.member.roll?.membership.members).toEqual(['a']);
+    await world.run(500, 'a');
     expect(world.owned('a')).toBe(GROUPS.length);
     world.add('b');
     await world.run(1000, 'a', 'b');

@@ -11,7 +11,7 @@ import { makeGround, Place, type Ground } from './side-by-side.ts';
 
 const SERVICE = 'beating.example.com';
 const LEASE_MS = 2000;
-/** Of nodes of both releases, one keeps the leases: those of 0.1.0 cannot share them. */
+/** Nodes of this release share the leases. Beside those of 0.1.0, which cannot, only one node keeps them. */
 const KEEPS = { HEALTH_CHECKS: 'on' };
 const KEEPS_NOT = { HEALTH_CHECKS: 'off' };
 const SELECTORS: readonly Select[] = [{ kind: '*' }, { kind: 'region' }, { kind: 'instance', services: [SERVICE] }];
@@ -68,12 +68,14 @@ describe(`an upgrade from ${RELEASE.version}, node by node, while everything goe
     );
   }
 
-  test('REV1 REV2 PUSH3 PUSH5 INS3 old, new beside old, new alone, and back by one version: nothing is lost, nobody is given up', async () => {
+  test('REV1 REV2 PUSH3 PUSH5 INS3 old, new beside old, new ones that share the leases, and back by one version: nothing is lost, nobody is given up', async () => {
     await b.put('new', KEEPS_NOT);
     await goOn();
     await a.put('new', KEEPS);
+    await b.put('new', KEEPS);
     await goOn();
-    // The way back.
+    // The way back. Beside the old one that keeps them nobody else may.
+    await b.put('new', KEEPS_NOT);
     await a.put('old', KEEPS);
     await goOn();
     await b.put('old', KEEPS_NOT);

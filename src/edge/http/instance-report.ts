@@ -43,7 +43,7 @@ export const REPORT = Type.Object(
   },
   {
     description:
-      'Why it is as it is, and what will become of it; changes without a revision (REV3). Only a node with HEALTH_CHECKS=on has it.',
+      'Why it is as it is, and what will become of it; changes without a revision (REV3). Only the node that does its checks has it.',
   },
 );
 
