@@ -84,7 +84,8 @@ export function joinCluster(deps: ClusterDeps): Cluster {
     timeoutMs,
     describe: () => ({
       // What cannot decide has no share: nobody else would do what is its own.
-      takesPart: takesPart() && status.ready && blind < MAX_BLIND,
+      // The first heartbeat is a moment before it is ready.
+      takesPart: takesPart() && (status.ready || member.roll === undefined) && blind < MAX_BLIND,
       leases: leases(),
       leaseStore: deps.leaseStore,
       ...(state.ready && { view: selfCheck.said }),

@@ -28,7 +28,10 @@ export interface TestDatabase {
 }
 
 export async function createDatabase(server = serverUrl()): Promise<TestDatabase> {
-  if (!server) throw new Error('no PostgreSQL in this run: name the test file *.pg.test.ts, *.acceptance.test.ts or *.cluster.test.ts');
+  if (!server)
+    throw new Error(
+      'no PostgreSQL in this run: name the test file *.pg.test.ts, *.acceptance.test.ts or *.cluster.test.ts',
+    );
   const name = `signalbox_test_${randomBytes(6).toString('hex')}`;
   await adminQuery(server, `CREATE DATABASE ${name} TEMPLATE template0`);
   const url = new URL(server);
