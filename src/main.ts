@@ -296,7 +296,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
   tail.follow(bus, away.failed, metrics.news);
   const failed = (error: unknown): void => log.error({ err: error }, 'a background job failed; it will run again');
   const trim = (): Promise<void> =>
-    trimHistory({ store, maxAgeMs: config.historyMaxAge, maxBytes: config.historyMaxBytes, clock: Date.now }).then(
+    trimHistory({ store, maxAgeMs: config.historyMaxAge, maxBytes: config.historyMaxBytes }).then(
       (head) => tail.trimmed(head),
       away.failed,
     );
