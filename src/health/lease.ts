@@ -18,6 +18,8 @@ export class Lease {
   inheritedAt: number | undefined;
   /** When they were asked what they have answered last. */
   #readAt: number | undefined;
+  /** The last answer took so long that renewals may have waited with the question, and been taken up after it. */
+  #wasLate = false;
   #renewedAt = Number.NEGATIVE_INFINITY;
   #connection: SignsOfLife | undefined;
 
@@ -48,7 +50,9 @@ export class Lease {
   learn(heardAt: number | undefined, askedAt: number, { now, grantedAt }: Pick<Moment, 'now' | 'grantedAt'>): void {
     if (heardAt !== undefined && heardAt > this.#renewedAt) this.#renewedAt = heardAt;
     const { inheritedAt } = this;
-    this.#readAt = askedAt;
+    // Whatever waited is there for the next question.
+    this.#wasLate = now - askedAt > SLACK_MS && !this.#wasLate;
+    this.#readAt = this.#wasLate ? undefined : askedAt;
     this.inheritedAt = undefined;
     const ranOutAt = this.runsUntil(grantedAt);
     const isUnknown = ranOutAt === Number.NEGATIVE_INFINITY;
