@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { NO_MEMBERSHIP, nextMembership, ownerOf, type Membership } from '../domain/membership.ts';
+import { CLAIM_SHARE, NO_MEMBERSHIP, nextMembership, ownerOf, type Membership } from '../domain/membership.ts';
 import type { Claims } from '../health/claims.ts';
 import type { NodeRow, Nodes, Roll } from '../store/port.ts';
 import { candidatesOf, type Said } from './roll.ts';
@@ -22,9 +22,6 @@ export interface MemberDeps {
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
-
-/** So much of the timeout a node that is not heard acts on, before it stops by itself (decisions/0018). */
-const CLAIM_SHARE = 2 / 3;
 
 /** This node among the others: says that it lives, hears of them, and knows what it may decide about. */
 export class Member implements Claims {

@@ -229,6 +229,25 @@ test('INS1 INS3 leases that answer late are asked once more: a renewal may have 
   expect(b.now).toBeLessThan(109_000 + 10_000 + 5000);
 });
 
+test('INS1 INS3 what runs out while it is about to go is given up by its next owner, and what ran out long before is not', async () => {
+  const takenAfter = async (ms: number): Promise<number> => {
+    const b = new Bench();
+    const id = b.register(1, TTL);
+    await b.run(1000);
+    b.change(false);
+    await b.renewElsewhere(id);
+    await b.run(10_000 + ms);
+    b.change(true);
+    const from = b.now;
+    while (b.get(id)?.status !== 'critical') await b.run(TICK_MS);
+    return b.now - from;
+  };
+  // From two thirds of the timeout before a node takes over, nobody decides about what it takes over.
+  expect(await takenAfter(1400)).toBeLessThan(1500);
+  expect(await takenAfter(SLACK_MS + 1000 + (TIMEOUT_MS * 2) / 3 - TICK_MS)).toBeLessThan(1500);
+  expect(await takenAfter(SLACK_MS + 1000 + (TIMEOUT_MS * 2) / 3 + 2 * TICK_MS)).toBeGreaterThanOrEqual(10_000);
+});
+
 test('INS3 nothing runs out while the leases are away, or a member keeps to itself what it hears; then for a full length', async () => {
   const b = new Bench();
   const id = b.register(1, TTL);
