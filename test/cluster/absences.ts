@@ -11,9 +11,8 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'stampede',
   'redis-kill-subscribers',
 ]);
-const SLOW = 'slow-postgres';
 /** A node notices these as late as a statement is given up, if at all; it has heard every renewal meanwhile. */
-const HARDLY_NOTICED: ReadonlySet<string> = new Set([SLOW, 'postgres-terminate', 'half-open-postgres']);
+const HARDLY_NOTICED: ReadonlySet<string> = new Set(['slow-postgres', 'postgres-terminate', 'half-open-postgres']);
 const OF_REDIS: ReadonlySet<string> = new Set(['refuse-redis', 'half-open-redis']);
 /** Where no answer comes, an operation is given up after three seconds; before that nothing is known to be wrong. */
 const SILENT: ReadonlySet<string> = new Set(['half-open-redis', 'redis-pause']);
@@ -22,9 +21,8 @@ const NO_ANSWER_MS = 3000;
 /**
  * When leases and checks were not looked after as they should be, through faults of the run itself; the bound (INS1) does not run
  * then. Signalbox is there while one node is, with PostgreSQL, and for leases with Redis: the fault of a single node is no
- * absence where nodes share the work. A node that cannot reach Redis keeps everybody's leases from running out, so
- * that is one. The second that the bound has for one commit is not enough where each statement takes a tenth of one and loses
- * against the commits of quicker nodes: while a database is slow the bound does not run either, but that extends no lease.
+ * absence where nodes share the work. A node that cannot reach Redis keeps everybody's leases from running out, so that is one for
+ * leases, and for checks it is none.
  */
 export function absencesOf(
   faults: readonly FaultRecord[],
@@ -37,6 +35,7 @@ export function absencesOf(
     from: fault.from,
     until: fault[end],
     why: `${fault.kind} ${fault.target}`,
+    ofLeasesOnly: isOfRedis(fault),
   });
   const whole = harmful.filter((fault) => isWhole(fault)).map(stretch);
   const ofNodes = harmful.filter(({ target }) => target.startsWith('node-'));
@@ -48,9 +47,11 @@ const isHardlyNoticed = ({ kind, from, healed }: FaultRecord): boolean =>
   HARDLY_NOTICED.has(kind) || (SILENT.has(kind) && healed - from < NO_ANSWER_MS);
 
 function isWhole({ kind, target }: FaultRecord): boolean {
-  if (target === 'postgres') return kind !== 'postgres-terminate';
-  return target === 'redis' || kind === SLOW || OF_REDIS.has(kind);
+  return target === 'postgres' ? kind !== 'postgres-terminate' : isOfRedis({ kind, target });
 }
+
+const isOfRedis = ({ kind, target }: Pick<FaultRecord, 'kind' | 'target'>): boolean =>
+  target === 'redis' || OF_REDIS.has(kind);
 
 /** Faults during which no node was left that none of them is about. */
 function allAtOnce(faults: readonly FaultRecord[], nodes: number): FaultRecord[] {

@@ -111,6 +111,8 @@ export interface FaultRecord {
 /** What was away, as far as detection and leases go. */
 export interface Absence extends Stretch {
   readonly why: string;
+  /** Checks went on. */
+  readonly ofLeasesOnly?: boolean;
 }
 
 /** An instance that is out of service: critical, or gone. */
