@@ -6,7 +6,6 @@ import { parseArgs } from 'node:util';
 import type { FaultKind } from '../test/cluster/faults.ts';
 import { linesOf } from '../test/cluster/report.ts';
 import { run } from '../test/cluster/run.ts';
-import { WORK } from '../test/cluster/work.ts';
 
 const { values } = parseArgs({
   options: {
@@ -26,7 +25,6 @@ const report = await run({
   forMs: Number(minutes) * 60_000,
   nodes: Number(nodes),
   subscribers: Number(subscribers),
-  work: WORK,
   quietMs: 3000,
   ...(kinds !== undefined && { kinds: kinds.split(',') as FaultKind[] }),
   onProgress: (line) => console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(7)} s  ${line}`),

@@ -304,7 +304,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
       log.warn({ err: error }, 'what is old could not be removed from the database; it will be tried again');
   };
   const trim = (): Promise<void> =>
-    trimHistory({ store, maxAgeMs: config.historyMaxAge, maxBytes: config.historyMaxBytes, clock: Date.now }).then(
+    trimHistory({ store, maxAgeMs: config.historyMaxAge, maxBytes: config.historyMaxBytes }).then(
       (head) => tail.trimmed(head),
       untidy,
     );

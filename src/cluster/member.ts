@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { NO_MEMBERSHIP, nextMembership, ownerOf, type Membership } from '../domain/membership.ts';
+import { CLAIM_SHARE, NO_MEMBERSHIP, nextMembership, ownerOf, type Membership } from '../domain/membership.ts';
 import type { Claims } from '../health/claims.ts';
 import type { NodeRow, Nodes, Roll } from '../store/port.ts';
 import { candidatesOf, type Said } from './roll.ts';
@@ -23,8 +23,6 @@ export interface MemberDeps {
   readonly now: () => number;
 }
 
-/** So much of the timeout a node that is not heard acts on, before it stops by itself (decisions/0018). */
-const CLAIM_SHARE = 2 / 3;
 /** Answers that are kept; of more groups they are made out anew. */
 const MAX_OWNED = 50_000;
 

@@ -28,6 +28,12 @@ export const NO_MEMBERSHIP: Membership = {
   withoutLeases: [],
 };
 
+/**
+ * So much of the timeout a node that is not heard acts on, before it stops by itself; and so long after it was written, a membership
+ * that somebody joins begins (decisions/0018).
+ */
+export const CLAIM_SHARE = 2 / 3;
+
 /** What is known of a node. */
 export interface Candidate {
   readonly id: string;

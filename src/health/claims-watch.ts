@@ -1,3 +1,4 @@
+import { CLAIM_SHARE } from '../domain/membership.ts';
 import type { Claims } from './claims.ts';
 
 /** From when on what comes to this node may have been left out by whoever had it before. */
@@ -6,8 +7,8 @@ export interface Gap {
   readonly from: number;
   /** A node died: checks that it had under way then have come to nothing. */
   readonly isDeath: boolean;
-  /** Until when somebody had it; monotonic milliseconds. */
-  readonly handedOverAt: number;
+  /** Until when somebody certainly decided about it; monotonic milliseconds. */
+  readonly decidedUntil: number;
 }
 
 export interface ClaimsWatchDeps {
@@ -81,6 +82,7 @@ export class ClaimsWatch {
     // What was due while nobody was there is not made up for: that was an absence, after which everything begins anew.
     const from = Math.max(awakeSince, Math.min(lostAt, this.#stoppedAt));
     const isDeath = !isSame && lostAt > awakeSince && sharedNow - lostAt >= timeoutMs;
-    return { from, isDeath, handedOverAt: now - (sharedNow - lostAt) };
+    // Who hears of somebody that joins decides no more about what is to go, until it goes.
+    return { from, isDeath, decidedUntil: now - (sharedNow - lostAt) - timeoutMs * CLAIM_SHARE };
   }
 }

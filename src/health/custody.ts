@@ -52,10 +52,10 @@ export class Custody {
   }
 
   /** It comes from another node, or from a process before this one. */
-  #take(tracked: Tracked, { from, isDeath, handedOverAt }: Gap): void {
+  #take(tracked: Tracked, { from, isDeath, decidedUntil }: Gap): void {
     this.#hold(tracked);
     const { lease, poll, item, group } = tracked;
-    if (lease !== undefined) lease.inheritedAt = handedOverAt;
+    if (lease !== undefined) lease.decidedUntil = decidedUntil;
     if (poll !== undefined) {
       const { claims, clocks, onFresh } = this.#deps;
       const { timeout, unhealthyAfter } = item.value.check as ActiveCheck;

@@ -14,10 +14,12 @@ export class Lease {
   grantedAt: number;
   /** When the leases that all nodes share were last asked about it. */
   askedAt = Number.NEGATIVE_INFINITY;
-  /** Whoever owned it before did so until then. */
-  inheritedAt: number | undefined;
+  /** It came here: whoever had it before decided about it until then. */
+  decidedUntil: number | undefined;
   /** When they were asked what they have answered last. */
   #readAt: number | undefined;
+  /** The last answer took so long that renewals may have waited with the question, and been taken up after it. */
+  #wasLate = false;
   #renewedAt = Number.NEGATIVE_INFINITY;
   #connection: SignsOfLife | undefined;
 
@@ -47,12 +49,14 @@ export class Lease {
    */
   learn(heardAt: number | undefined, askedAt: number, { now, grantedAt }: Pick<Moment, 'now' | 'grantedAt'>): void {
     if (heardAt !== undefined && heardAt > this.#renewedAt) this.#renewedAt = heardAt;
-    const { inheritedAt } = this;
-    this.#readAt = askedAt;
-    this.inheritedAt = undefined;
+    const { decidedUntil } = this;
+    // Whatever waited is there for the next question.
+    this.#wasLate = now - askedAt > SLACK_MS && !this.#wasLate;
+    this.#readAt = this.#wasLate ? undefined : askedAt;
+    this.decidedUntil = undefined;
     const ranOutAt = this.runsUntil(grantedAt);
     const isUnknown = Math.max(this.heardAt, this.grantedAt) === Number.NEGATIVE_INFINITY;
-    if (isUnknown || (inheritedAt !== undefined && ranOutAt + TELLING_MS + SLACK_MS < inheritedAt))
+    if (isUnknown || (decidedUntil !== undefined && ranOutAt + TELLING_MS + SLACK_MS < decidedUntil))
       this.grantedAt = now;
   }
 

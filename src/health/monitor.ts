@@ -21,7 +21,7 @@ import { Retry, RETRY_MS } from './retry.ts';
 import { Roster } from './roster.ts';
 import { Spread } from './spread.ts';
 import type { Tracked } from './tracked.ts';
-import { reasonOf, wishOf } from './wish.ts';
+import { reasonOf, stillFails, wishOf } from './wish.ts';
 
 /** How long to pause between two calls of `tick`; after a longer gap, by the next, this process was itself away (INS3). */
 export const TICK_MS = 100;
@@ -109,6 +109,7 @@ export class Monitor implements Monitoring, TailListener {
       registry,
       fence: () => claims.fence,
       clock,
+      stillFails: (tracked) => stillFails(tracked, this.#moment(now(), this.#lastTick)),
       onAnswer: (tracked, before) => this.#answered(tracked, before),
       onWorked: () => this.#retry.worked(),
       onFailed: (error) => this.#retry.failed(error, now()),
@@ -351,11 +352,10 @@ export class Monitor implements Monitoring, TailListener {
     if (probe.discarded) {
       if (finding?.status === 'critical') this.#heritage?.leave(tracked, probe, slot);
     } else if (finding !== undefined) {
-      const { status, reason } = finding;
-      metrics.checks.inc({ status });
-      tracked.remember({ at: clock(), status, reason, durationMs: Math.round(time - probe.startedAt) });
-      poll.health = observe(poll.health, status, tracked.status, tracked.item.value.check as ActiveCheck);
-      poll.hasProof = status !== 'critical' && probe.canProve;
+      metrics.checks.inc({ status: finding.status });
+      tracked.remember({ at: clock(), ...finding, durationMs: Math.round(time - probe.startedAt) });
+      poll.health = observe(poll.health, finding.status, tracked.status, tracked.item.value.check as ActiveCheck);
+      poll.hasProof = finding.status !== 'critical' && probe.canProve;
       this.#heritage?.checked(tracked, poll, slot);
     }
     if (!probe.discarded) poll.scheduleNext(clocks);

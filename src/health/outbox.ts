@@ -14,6 +14,8 @@ export interface OutboxDeps {
   readonly fence: () => number | undefined;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
+  /** Whether it fails still. */
+  readonly stillFails: (tracked: Tracked) => boolean;
   /** No command about the instance is under way any more. `before`: the item that it was decided on. */
   readonly onAnswer: (tracked: Tracked, before: Item<'instance'>) => void;
   readonly onWorked: () => void;
@@ -47,6 +49,8 @@ export class Outbox {
       reason,
       proven,
       seen: revision,
+      // It waits for the commits before it, and for the database, and may be heard in that time.
+      ...(status === 'critical' && { stands: () => this.#deps.stillFails(tracked) }),
     });
   }
 

@@ -38,6 +38,9 @@ export function wishOf(tracked: Tracked, moment: Moment): Wish {
   return displacedBy !== undefined && proven ? { is: 'status', status: holds, proven } : NOTHING;
 }
 
+/** Whether the decision that it fails, which has not been committed, would be made again by what is known now. */
+export const stillFails = (tracked: Tracked, moment: Moment): boolean => tracked.verdict(moment) === 'critical';
+
 /** Why it is to be so: what its check found last, or what became of its lease. */
 export function reasonOf({ lease, results, item }: Tracked, status: HealthStatus): string {
   const { check, statusReason } = item.value;

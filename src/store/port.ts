@@ -57,8 +57,11 @@ export interface AuditPage {
 }
 
 export interface TrimPolicy {
-  /** Entries written before this time (milliseconds since 1970) go. */
-  readonly before: number;
+  /**
+   * Entries that are older go: by the clock of the database, whichever node trims. What an entry says of its time is by the clock of
+   * the node that wrote it; it goes no earlier than all before it, so one that was written ahead of time keeps those after it.
+   */
+  readonly maxAgeMs: number;
   /** The newest entries that together hold at most so many bytes stay. */
   readonly maxBytes: number;
 }

@@ -18,18 +18,20 @@ export async function trim(db: Database, policy: TrimPolicy): Promise<void> {
 
 /**
  * What goes is a prefix: the entries before the first one that is young enough, and as many as it takes until the rest
- * fits into `maxBytes`. The newest entry always stays. Both are looked for from the oldest entry on, so the work is in
+ * fits into `maxBytes`. The newest entry always stays. How old is old says the server's clock: those of nodes may be off. Both are looked for from the oldest entry on, so the work is in
  * proportion to what goes, but for one sum.
  */
-async function lastToGo({ prisma }: Database, { before, maxBytes }: TrimPolicy): Promise<bigint | undefined> {
+async function lastToGo({ prisma }: Database, { maxAgeMs, maxBytes }: TrimPolicy): Promise<bigint | undefined> {
   const rows = await prisma.$queryRaw<{ last: bigint | null }[]>`
     SELECT least(newest - 1, greatest(
-             coalesce((SELECT revision FROM change_log WHERE at >= ${new Date(before)} ORDER BY revision LIMIT 1) - 1, newest),
+             coalesce((SELECT revision FROM change_log WHERE at >= oldest ORDER BY revision LIMIT 1) - 1, newest),
              (SELECT revision
                 FROM (SELECT revision, sum(bytes) OVER (ORDER BY revision ROWS UNBOUNDED PRECEDING) AS upto
                         FROM change_log) AS measured
                WHERE excess > 0 AND upto >= excess ORDER BY revision LIMIT 1))) AS last
-      FROM (SELECT max(revision) AS newest, sum(bytes) - ${wholeNumber(maxBytes)} AS excess FROM change_log) AS log`;
+      FROM (SELECT max(revision) AS newest, sum(bytes) - ${wholeNumber(maxBytes)} AS excess,
+                   to_timestamp(greatest(0, extract(epoch FROM clock_timestamp())::float8 - ${maxAgeMs}::float8 / 1000)) AS oldest
+              FROM change_log) AS log`;
   return rows[0]?.last ?? undefined;
 }
 

@@ -1,5 +1,4 @@
 import type { Absence, FaultRecord } from './record.ts';
-import type { Work } from './work.ts';
 
 /** What ends nothing and holds up nothing that leases and checks need. */
 const HARMLESS: ReadonlySet<string> = new Set([
@@ -12,41 +11,47 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'stampede',
   'redis-kill-subscribers',
 ]);
-const SLOW = 'slow-postgres';
 /** A node notices these as late as a statement is given up, if at all; it has heard every renewal meanwhile. */
-const HARDLY_NOTICED: ReadonlySet<string> = new Set([SLOW, 'postgres-terminate', 'half-open-postgres']);
+const HARDLY_NOTICED: ReadonlySet<string> = new Set(['slow-postgres', 'postgres-terminate', 'half-open-postgres']);
 const OF_REDIS: ReadonlySet<string> = new Set(['refuse-redis', 'half-open-redis']);
+/** Where no answer comes, an operation is given up after three seconds; before that nothing is known to be wrong. */
+const SILENT: ReadonlySet<string> = new Set(['half-open-redis', 'redis-pause']);
+const NO_ANSWER_MS = 3000;
 
 /**
  * When leases and checks were not looked after as they should be, through faults of the run itself; the bound (INS1) does not run
  * then. Signalbox is there while one node is, with PostgreSQL, and for leases with Redis: the fault of a single node is no
- * absence where nodes share the work. A node that cannot reach Redis keeps everybody's leases from running out, so
- * that is one. The second that the bound has for one commit is not enough where each statement takes a tenth of one and loses
- * against the commits of quicker nodes: while a database is slow the bound does not run either, but that extends no lease.
+ * absence where nodes share the work. A node that cannot reach Redis keeps everybody's leases from running out, so that is one for
+ * leases, and for checks it is none.
  */
 export function absencesOf(
   faults: readonly FaultRecord[],
-  { work, nodes, end }: { readonly work: Work; readonly nodes: number; readonly end: 'healed' | 'recovered' },
+  { nodes, end }: { readonly nodes: number; readonly end: 'healed' | 'recovered' },
 ): Absence[] {
   const harmful = faults.filter(
-    ({ kind }) => !HARMLESS.has(kind) && (end === 'recovered' || !HARDLY_NOTICED.has(kind)),
+    (fault) => !HARMLESS.has(fault.kind) && (end === 'recovered' || !isHardlyNoticed(fault)),
   );
   const stretch = (fault: FaultRecord): Absence => ({
     from: fault.from,
     until: fault[end],
     why: `${fault.kind} ${fault.target}`,
+    ofLeasesOnly: isOfRedis(fault),
   });
-  const whole = harmful.filter((fault) => isWhole(fault, work)).map(stretch);
-  if (work === 'first') return whole.toSorted(byTime);
+  const whole = harmful.filter((fault) => isWhole(fault)).map(stretch);
   const ofNodes = harmful.filter(({ target }) => target.startsWith('node-'));
   return [...whole, ...allAtOnce(ofNodes, nodes).map(stretch)].toSorted(byTime);
 }
 
-function isWhole({ kind, target }: FaultRecord, work: Work): boolean {
-  if (target === 'postgres') return kind !== 'postgres-terminate' || work === 'first';
-  if (work === 'first') return target === 'node-0' && !OF_REDIS.has(kind);
-  return target === 'redis' || kind === SLOW || OF_REDIS.has(kind);
+/** What was not noticed extends no lease, and nothing that was acknowledged is lost. */
+const isHardlyNoticed = ({ kind, from, healed }: FaultRecord): boolean =>
+  HARDLY_NOTICED.has(kind) || (SILENT.has(kind) && healed - from < NO_ANSWER_MS);
+
+function isWhole({ kind, target }: FaultRecord): boolean {
+  return target === 'postgres' ? kind !== 'postgres-terminate' : isOfRedis({ kind, target });
 }
+
+const isOfRedis = ({ kind, target }: Pick<FaultRecord, 'kind' | 'target'>): boolean =>
+  target === 'redis' || OF_REDIS.has(kind);
 
 /** Faults during which no node was left that none of them is about. */
 function allAtOnce(faults: readonly FaultRecord[], nodes: number): FaultRecord[] {

@@ -7,11 +7,9 @@ import { startRedis, type PrivateRedis } from '../support/redis.ts';
 import { temporaryDirectory } from '../support/signalbox.ts';
 import { ClusterNode } from './cluster-node.ts';
 import { READER_NAME } from './log-reader.ts';
-import type { Work } from './work.ts';
 
 export interface ClusterOptions {
   readonly nodes: number;
-  readonly work: Work;
   readonly seed: number;
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -33,24 +31,21 @@ export class Cluster {
   readonly nodes: readonly ClusterNode[];
   readonly postgres: PrivatePostgres;
   readonly redis: PrivateRedis;
-  readonly work: Work;
   readonly #remove: () => void;
 
   private constructor(
     nodes: readonly ClusterNode[],
     servers: { readonly postgres: PrivatePostgres; readonly redis: PrivateRedis },
-    work: Work,
     remove: () => void,
   ) {
     this.nodes = nodes;
     this.postgres = servers.postgres;
     this.redis = servers.redis;
-    this.work = work;
     this.#remove = remove;
   }
 
   /** Servers and all nodes, ready. */
-  static async start({ nodes: count, work, seed, env = {} }: ClusterOptions): Promise<Cluster> {
+  static async start({ nodes: count, seed, env = {} }: ClusterOptions): Promise<Cluster> {
     const directory = temporaryDirectory();
     const [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
     const random = new Random(seed);
@@ -60,13 +55,13 @@ export class Cluster {
           name: `node-${i}`,
           postgres: postgres.url,
           redis: redis.url,
-          env: { ...QUICK, ...(work === 'first' && i > 0 && { HEALTH_CHECKS: 'off' }), ...env },
+          env: { ...QUICK, ...env },
           skewFile: join(directory.path, `skew-${i}`),
           random,
         }),
       ),
     );
-    const cluster = new Cluster(nodes, { postgres, redis }, work, () => directory.remove());
+    const cluster = new Cluster(nodes, { postgres, redis }, () => directory.remove());
     try {
       for (const node of nodes) await node.start();
     } catch (error) {
@@ -74,11 +69,6 @@ export class Cluster {
       throw error;
     }
     return cluster;
-  }
-
-  /** The nodes at which leases can be renewed. */
-  get keepers(): readonly ClusterNode[] {
-    return this.work === 'shared' ? this.nodes : this.nodes.slice(0, 1);
   }
 
   /** Ends connections of nodes to the database; answers how many. */

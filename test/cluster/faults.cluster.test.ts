@@ -5,7 +5,6 @@
 import { expect, test } from '@jest/globals';
 import { linesOf } from './report.ts';
 import { run } from './run.ts';
-import { WORK } from './work.ts';
 
 const RUN_MS = 20_000;
 /** Failing seeds become tests of their own: name them here, with what went wrong. */
@@ -20,7 +19,6 @@ test.each(SEEDS)(
       forMs: RUN_MS,
       nodes: 3,
       subscribers: 64,
-      work: WORK,
       quietMs: 500,
       onProgress: (line) => schedule.push(line),
     });

@@ -2,14 +2,15 @@ import type { Answer } from '../support/signalbox.ts';
 import { absencesOf } from './absences.ts';
 import type { Crowd } from './crowd.ts';
 import type { LogReader } from './log-reader.ts';
-import type { FaultRecord, Stretch, Violation, Write } from './record.ts';
+import type { FaultRecord, Sighting, Stretch, Violation, Write } from './record.ts';
+import { checks } from './validators/checks.ts';
 import { cov2OfAll } from './validators/cov2.ts';
 import { gone } from './validators/gone.ts';
 import { ins1 } from './validators/ins1.ts';
 import { ins3 } from './validators/ins3.ts';
 import { ins4, type Guard } from './validators/ins4.ts';
+import { modes } from './validators/modes.ts';
 import { rev2 } from './validators/rev.ts';
-import type { Work } from './work.ts';
 import type { Fleet } from './workers/fleet.ts';
 
 export interface Evidence {
@@ -23,17 +24,20 @@ export interface Evidence {
   readonly faults: readonly FaultRecord[];
   readonly stalls: readonly Stretch[];
   readonly guard: Guard;
-  readonly work: Work;
-  readonly nodes: number;
+  /** Their names. */
+  readonly nodes: readonly string[];
+  readonly sightings: readonly Sighting[];
+  readonly checkedFrom: number;
+  readonly checkedUntil: number;
 }
 
 /** All validators over what a run has left. */
 export function judge(run: Evidence): { violations: Violation[]; detections: readonly number[] } {
-  const { reader, crowd, fleet, faults, stalls, work, nodes } = run;
+  const { reader, crowd, fleet, faults, stalls, nodes } = run;
   const { lives, herd } = fleet;
   const events = reader.instances;
-  const healed = absencesOf(faults, { work, nodes, end: 'healed' });
-  const recovered = absencesOf(faults, { work, nodes, end: 'recovered' });
+  const healed = absencesOf(faults, { nodes: nodes.length, end: 'healed' });
+  const recovered = absencesOf(faults, { nodes: nodes.length, end: 'recovered' });
   const detected = ins1({
     lives,
     events,
@@ -63,6 +67,8 @@ export function judge(run: Evidence): { violations: Violation[]; detections: rea
     ...ins3(lives, events, healed),
     ...ins4(events, run.guard),
     ...detected.violations,
+    ...modes(faults, run.sightings, nodes, stalls),
+    ...checks({ lives, events, absences: recovered, faults, stalls, from: run.checkedFrom, until: run.checkedUntil }),
   ];
   return { violations, detections: detected.detections };
 }

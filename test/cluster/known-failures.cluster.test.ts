@@ -8,7 +8,6 @@ import { call } from '../support/signalbox.ts';
 import { ask } from './ask.ts';
 import type { ClusterNode } from './cluster-node.ts';
 import { Scene } from './scene.ts';
-import { WORK } from './work.ts';
 
 const REGIONS = { kind: 'region' } as const;
 /** One look at the log (TAIL_INTERVAL, 200 ms), one read, one frame, on a busy machine. */
@@ -26,7 +25,7 @@ const ENV = {
 describe('the known failures of others', () => {
   let scene: Scene;
   beforeAll(async () => {
-    scene = await Scene.open({ nodes: 2, work: WORK, seed: 7, env: ENV }, [REGIONS, { kind: '*' }]);
+    scene = await Scene.open({ nodes: 2, seed: 7, env: ENV }, [REGIONS, { kind: '*' }]);
   }, 180_000);
   afterEach(async () => {
     await scene.clear();

@@ -9,7 +9,6 @@ import { Scene } from './scene.ts';
 import { gone } from './validators/gone.ts';
 import { Heartbeats } from './workers/heartbeats.ts';
 import { Living } from './workers/living.ts';
-import { WORK } from './work.ts';
 
 const LEASE_MS = 2000;
 const SERVICE = 'evicted.example.com';
@@ -25,7 +24,7 @@ describe('mass eviction after a botched failover', () => {
   let beating = true;
   let work: Promise<void>;
   beforeAll(async () => {
-    scene = await Scene.open({ nodes: 3, work: WORK, seed: 11 }, [SELECT]);
+    scene = await Scene.open({ nodes: 3, seed: 11 }, [SELECT]);
     const [door] = scene.cluster.nodes;
     if (door === undefined) throw new Error('a cluster has a node');
     living = [];
@@ -34,8 +33,8 @@ describe('mass eviction after a botched failover', () => {
       const body = { service: SERVICE, protocol: 'http', address: '127.0.0.1', port: 9000 + i, region: 'eu', check };
       living.push(await Living.register(door, body));
     }
-    const { nodes, keepers } = scene.cluster;
-    const beats = new Heartbeats(living, { doors: nodes, keepers, everyMs: 300, random: new Random(3) });
+    const { nodes } = scene.cluster;
+    const beats = new Heartbeats(living, { doors: nodes, everyMs: 300, random: new Random(3) });
     work = beats.work(() => beating);
   }, 180_000);
   afterEach(async () => {

@@ -1,6 +1,7 @@
 /**
  * What a run leaves for the validators: plain data. All times are `performance.now()` of the harness, which nobody skews.
  */
+import type { Mode } from '../../src/cluster/conditions.ts';
 import type { AnyItem } from '../../src/domain/item.ts';
 
 /** A promise that was not kept, and what shows it. */
@@ -68,6 +69,15 @@ export interface Life {
   readonly deaths: Death[];
   /** Asked to be removed, each from the moment it was asked. */
   readonly leavings: number[];
+  /** When it was checked, by whichever node; of those that are checked. */
+  readonly asked?: readonly number[];
+}
+
+/** What was seen in `GET /v1/nodes`: how a node says that it is degraded, or that another one does not hear it. */
+export interface Sighting {
+  readonly at: number;
+  readonly node: string;
+  readonly saw: Mode | 'lost';
 }
 
 /** `isLoose`: a renewal to which no answer came may still have been on its way. */
@@ -101,6 +111,8 @@ export interface FaultRecord {
 /** What was away, as far as detection and leases go. */
 export interface Absence extends Stretch {
   readonly why: string;
+  /** Checks went on. */
+  readonly ofLeasesOnly?: boolean;
 }
 
 /** An instance that is out of service: critical, or gone. */

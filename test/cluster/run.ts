@@ -11,12 +11,12 @@ import { schedule, targetOf, type Fault } from './faults.ts';
 import { Injector } from './injector.ts';
 import { judge } from './judge.ts';
 import { LogReader } from './log-reader.ts';
+import { RollWatch } from './roll-watch.ts';
 import { isOut, type FaultRecord, type Violation } from './record.ts';
 import { Stalls } from './stalls.ts';
 import type { Report } from './report.ts';
 import { sameState } from './validators/state.ts';
 import type { Guard } from './validators/ins4.ts';
-import type { Work } from './work.ts';
 import { Fleet, FLEET_SERVICES, LEASE_MS, REGION } from './workers/fleet.ts';
 import { ImportWriter } from './workers/import-writer.ts';
 import { MarkWriter } from './workers/mark-writer.ts';
@@ -26,7 +26,6 @@ export interface RunOptions {
   readonly forMs: number;
   readonly nodes: number;
   readonly subscribers: number;
-  readonly work: Work;
   /** Between one fault's recovery and the next fault, at most. */
   readonly quietMs: number;
   /** Only these kinds, where given. */
@@ -59,8 +58,8 @@ const CATALOG_PAUSE_MS = 100;
 
 /** One run: a cluster, everybody who works on it, and what goes wrong; then what the validators say. Nothing stays behind. */
 export async function run(options: RunOptions): Promise<Report> {
-  const { seed, nodes, work } = options;
-  const cluster = await Cluster.start({ nodes, work, seed, env: { ...GUARD_ENV, ...HISTORY_ENV } });
+  const { seed, nodes } = options;
+  const cluster = await Cluster.start({ nodes, seed, env: { ...GUARD_ENV, ...HISTORY_ENV } });
   const one = new Run(cluster, options);
   try {
     return await one.go();
@@ -76,6 +75,7 @@ class Run {
   readonly #random: Random;
   readonly #reader: LogReader;
   readonly #stalls = new Stalls();
+  readonly #rolls: RollWatch;
   readonly #faults: FaultRecord[] = [];
   readonly #violations: Violation[] = [];
   readonly #endings: (() => Promise<void>)[] = [];
@@ -89,11 +89,12 @@ class Run {
     this.#options = options;
     this.#random = new Random(options.seed);
     this.#reader = new LogReader(cluster.postgres.url, SELECTS);
+    this.#rolls = new RollWatch(cluster.nodes);
   }
 
   async go(): Promise<Report> {
     const { seed, subscribers, forMs } = this.#options;
-    const { nodes, keepers } = this.#cluster;
+    const { nodes } = this.#cluster;
     const first = nodes[0];
     if (first === undefined) throw new Error('a cluster has a node');
     await applyWorld(first.url);
@@ -105,7 +106,6 @@ class Run {
     reader.onAdvance(() => noteOut(reader, lastOut));
     const fleet = await Fleet.start({
       doors: nodes,
-      keepers,
       seed,
       isOut: (name, since) => (lastOut.get(name) ?? -1) >= since,
     });
@@ -124,6 +124,7 @@ class Run {
     const began = performance.now();
     await this.#breakThings(crowd, injector, began + forMs);
     await fleet.stop();
+    const ended = performance.now();
     this.#goesOn = false;
     await working;
     await this.#settle(crowd);
@@ -142,9 +143,11 @@ class Run {
       fleet,
       faults: this.#faults,
       stalls: this.#stalls.all,
+      sightings: this.#rolls.sightings,
+      nodes: nodes.map(({ name }) => name),
+      checkedFrom: began,
+      checkedUntil: ended,
       guard: GUARD,
-      work: this.#options.work,
-      nodes: nodes.length,
       catalog,
     });
     return {
@@ -177,6 +180,7 @@ class Run {
   async end(): Promise<void> {
     this.#goesOn = false;
     this.#stalls.stop();
+    await this.#rolls.stop();
     for (const end of this.#endings.splice(0)) await end();
     await this.#reader.stop();
   }
@@ -201,7 +205,10 @@ class Run {
       const healed = await Promise.all(
         faults.map(async (fault) => {
           await injector
-            .inject(fault)
+            .inject(
+              fault,
+              faults.filter((other) => other !== fault),
+            )
             .catch((error: unknown) => this.#complain('faults', `${fault.kind}: ${String(error)}`, fault));
           return performance.now();
         }),
@@ -220,7 +227,10 @@ class Run {
     }
   }
 
-  /** Writes work at every node, and then everybody stands at least there. Answers when that was. */
+  /**
+   * Writes work at every node, everybody stands at least there, and each node says that it is well and hears the others. Answers
+   * when that was.
+   */
   async #untilWell(crowd: Crowd): Promise<number> {
     const deadline = performance.now() + RECOVERY_MS;
     const revisions = await Promise.all(this.#cluster.nodes.map(({ url }) => this.#probe(url, deadline)));
@@ -234,7 +244,20 @@ class Run {
       }
       await sleep(LOOK_MS);
     }
+    if (!this.#isLost) await this.#untilNodesAreWell(deadline);
     return performance.now();
+  }
+
+  async #untilNodesAreWell(deadline: number): Promise<void> {
+    for (;;) {
+      const complaint = await this.#rolls.complaint();
+      if (complaint === undefined) return;
+      if (performance.now() > deadline) {
+        this.#isLost = true;
+        return this.#complain('recovery', complaint, this.#rolls.sightings.slice(-10));
+      }
+      await sleep(LOOK_MS);
+    }
   }
 
   async #probe(url: string, deadline: number): Promise<number> {

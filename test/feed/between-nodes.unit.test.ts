@@ -236,7 +236,7 @@ describe('a watch on a future revision is not answered with old data', () => {
   });
 
   test('nor when the view is loaded anew meanwhile: what was loaded has it', async () => {
-    await store.trim({ before: Number.POSITIVE_INFINITY, maxBytes: 1 });
+    await store.trim({ maxAgeMs: Number.NEGATIVE_INFINITY, maxBytes: 1 });
     const one = subscribe(at(3));
     await synced([one]);
     expect(typesOf(one)).toEqual(['welcome', 'subscribed', 'synced']);

@@ -28,7 +28,7 @@ class SlowStore extends MemoryStore {
   readonly #random: Random;
 
   constructor(random: Random) {
-    super();
+    super(() => 0);
     this.#random = random;
   }
 
@@ -281,7 +281,7 @@ class ManyNodesSimulation implements World {
   async #trim(): Promise<void> {
     if (this.store.failing !== false) return;
     const { revision } = await this.store.head();
-    const head = await this.store.trim({ before: Math.max(0, revision - this.random.below(40)), maxBytes: 1e9 });
+    const head = await this.store.trim({ maxAgeMs: -Math.max(0, revision - this.random.below(40)), maxBytes: 1e9 });
     this.node().tail.trimmed(head);
   }
 

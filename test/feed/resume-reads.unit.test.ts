@@ -61,7 +61,7 @@ test('PUSH5 five hundred who resume from recent positions cost the database noth
 
 test('PUSH5 those who were away for longer share a read, and those whom the log cannot help get the state', async () => {
   for (let i = 1; i <= 30; i++) await writer.put(`regions/r${i}`);
-  await store.trim({ before: Number.POSITIVE_INFINITY, maxBytes: 2000 });
+  await store.trim({ maxAgeMs: Number.NEGATIVE_INFINITY, maxBytes: 2000 });
   const node = await bare();
   const { trimmed } = node.tail.head;
   expect(trimmed).toBeGreaterThan(5);

@@ -75,7 +75,7 @@ class SimPoll {
 
 class Simulation implements World {
   readonly random: Random;
-  readonly store = new MemoryStore();
+  readonly store = new MemoryStore(() => 0);
   readonly tail = new Tail(this.store);
   readonly model = new Model();
   hub!: Hub;
@@ -154,7 +154,7 @@ class Simulation implements World {
     } else if (roll < 94) {
       this.store.failing = false;
       tail.trimmed(
-        await this.store.trim({ before: Math.max(0, tail.head.revision - random.below(60)), maxBytes: 1e9 }),
+        await this.store.trim({ maxAgeMs: -Math.max(0, tail.head.revision - random.below(60)), maxBytes: 1e9 }),
       );
     } else if (roll < 95 && random.chance(0.1)) {
       this.store.failing = false;

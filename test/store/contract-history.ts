@@ -1,7 +1,15 @@
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { StoreUnavailable } from '../../src/store/port.ts';
 import type { Opened } from './contract.ts';
 import { append, entry, everything, isGapless, put } from './fixtures.ts';
+
+/** Of the entries whose age counts: no two clocks of this machine differ by as much as half of it. */
+const APART_MS = 10_000;
+/** Nothing is so old. */
+const FOREVER_MS = Number.MAX_SAFE_INTEGER;
+
+/** By the clock of this machine, which is the database's too. */
+const ageOf = (time: number): number => Date.now() - time;
 
 /** How the log is read, trimmed and begun anew (REV4). */
 export function historyContract(db: Opened): void {
@@ -56,22 +64,42 @@ export function historyContract(db: Opened): void {
   test('REV4 trimming by age drops the oldest entries, and the head tells', async () => {
     const from = (await db.store.head()).revision;
     const time = Date.now() + 1_000_000;
-    await append(db.store, ...[1, 2, 3, 4].map((n) => (r: number) => entry(r, [put('aged', r)], { at: time + n })));
+    const at = (n: number) => time + n * APART_MS;
+    await append(db.store, ...[1, 2, 3, 4].map((n) => (r: number) => entry(r, [put('aged', r)], { at: at(n) })));
     const before = await db.store.load();
-    expect(await db.store.trim({ before: time + 3, maxBytes: 1e9 })).toEqual({ ...before.head, trimmed: from + 2 });
+    expect(await db.store.trim({ maxAgeMs: ageOf(at(2.5)), maxBytes: 1e9 })).toEqual({
+      ...before.head,
+      trimmed: from + 2,
+    });
     expect(await db.peer.head()).toEqual({ ...before.head, trimmed: from + 2 });
     expect(isGapless(await db.store.changesSince(0, everything), from + 2)).toBe(true);
     expect((await db.store.load()).items).toEqual(before.items);
     // Everything is too old now, and the newest entry stays all the same.
-    expect((await db.store.trim({ before: time + 99, maxBytes: 1e9 })).trimmed).toBe(from + 3);
-    expect((await db.store.trim({ before: time + 99, maxBytes: 1e9 })).trimmed).toBe(from + 3);
+    expect((await db.store.trim({ maxAgeMs: ageOf(at(99)), maxBytes: 1e9 })).trimmed).toBe(from + 3);
+    expect((await db.store.trim({ maxAgeMs: ageOf(at(99)), maxBytes: 1e9 })).trimmed).toBe(from + 3);
   });
 
   test('REV4 trimming by age stops at the first entry that is young enough, whatever comes after it', async () => {
     const from = (await db.store.head()).revision;
-    const time = Date.now() + 2_000_000;
-    await append(db.store, ...[1, 2, 4, 3, 5].map((n) => (r: number) => entry(r, [put('aged', r)], { at: time + n })));
-    expect((await db.store.trim({ before: time + 4, maxBytes: Infinity })).trimmed).toBe(from + 2);
+    const time = Date.now() + 20_000_000;
+    const at = (n: number) => time + n * APART_MS;
+    await append(db.store, ...[1, 2, 4, 3, 5].map((n) => (r: number) => entry(r, [put('aged', r)], { at: at(n) })));
+    expect((await db.store.trim({ maxAgeMs: ageOf(at(3.5)), maxBytes: Infinity })).trimmed).toBe(from + 2);
+  });
+
+  test('REV4 whose clock is ahead trims no more than anybody else: ages are by the clock of the database', async () => {
+    const [first] = await append(
+      db.store,
+      ...Array.from({ length: 3 }, () => (r: number) => entry(r, [put('young', r)], { at: Date.now() })),
+    );
+    const { trimmed } = await db.store.trim({ maxAgeMs: FOREVER_MS, maxBytes: 1e9 });
+    const skewed = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 365 * 24 * 3_600_000);
+    try {
+      expect((await db.store.trim({ maxAgeMs: 3_600_000, maxBytes: 1e9 })).trimmed).toBe(trimmed);
+    } finally {
+      skewed.mockRestore();
+    }
+    expect(trimmed).toBeLessThan(first?.revision ?? 0);
   });
 
   test('REV4 trimming by size keeps the newest entries that fit, and always the newest', async () => {
@@ -80,7 +108,7 @@ export function historyContract(db: Opened): void {
       ...Array.from({ length: 4 }, () => (r: number) => entry(r, [put('sized', r, 'x'.repeat(1000))])),
     );
     const newest = last?.revision ?? 0;
-    const trimTo = async (maxBytes: number) => (await db.store.trim({ before: 0, maxBytes })).trimmed;
+    const trimTo = async (maxBytes: number) => (await db.store.trim({ maxAgeMs: FOREVER_MS, maxBytes })).trimmed;
     expect(await trimTo(2500)).toBe(newest - 2);
     expect(await trimTo(2500)).toBe(newest - 2);
     expect(await trimTo(0)).toBe(newest - 1);
@@ -92,7 +120,7 @@ export function historyContract(db: Opened): void {
     await append(db.store, ...Array.from({ length: 5000 }, () => (r: number) => entry(r, [put('many', r)])));
     const done = new AbortController();
     const trimming = (async () => {
-      for (let step = 4; step >= 0; step--) await db.peer.trim({ before: 0, maxBytes: step * 200_000 });
+      for (let step = 4; step >= 0; step--) await db.peer.trim({ maxAgeMs: FOREVER_MS, maxBytes: step * 200_000 });
       done.abort();
     })();
     const writing = (async () => {

@@ -31,7 +31,7 @@ describe('a PostgreSQL server that goes away', () => {
       () => store.head(),
       () => store.load(),
       () => store.changesSince(0, everything),
-      () => store.trim({ before: 0, maxBytes: 0 }),
+      () => store.trim({ maxAgeMs: 0, maxBytes: 0 }),
       () => store.newEpoch(),
     ];
     for (const call of calls) {

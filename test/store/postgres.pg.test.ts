@@ -52,7 +52,7 @@ describe('the PostgreSQL store where the server is set up in another way', () =>
     for (const hoursAgo of [3, 2, 1]) {
       await append(store, (r) => ({ ...entry(r, [put('there', r)]), at: now - hoursAgo * 3_600_000 }));
     }
-    expect(await store.trim({ before: now - 2.5 * 3_600_000, maxBytes: Infinity })).toMatchObject({ trimmed: 1 });
+    expect(await store.trim({ maxAgeMs: 2.5 * 3_600_000, maxBytes: Infinity })).toMatchObject({ trimmed: 1 });
     await store.close();
   });
 

@@ -26,6 +26,12 @@ export class MemoryStore implements Store {
   #head: Head = { epoch: 'e1', revision: 0, trimmed: 0 };
   #epochs = 1;
   #audit: AuditEntry[] = [];
+  readonly #clock: () => number;
+
+  /** `clock`: of the database itself, in milliseconds since 1970. */
+  constructor(clock: () => number = Date.now) {
+    this.#clock = clock;
+  }
 
   async head(): Promise<Head> {
     await this.#turn();
@@ -76,12 +82,13 @@ export class MemoryStore implements Store {
     return true;
   }
 
-  async trim({ before, maxBytes }: TrimPolicy): Promise<Head> {
+  async trim({ maxAgeMs, maxBytes }: TrimPolicy): Promise<Head> {
     await this.#turn();
+    const oldest = this.#clock() - maxAgeMs;
     let bytes = 0;
     const keep = this.#log.findLastIndex((entry, index) => {
       bytes += entry.changes.length;
-      return index < this.#log.length - 1 && (entry.at < before || bytes > maxBytes);
+      return index < this.#log.length - 1 && (entry.at < oldest || bytes > maxBytes);
     });
     this.#log = this.#log.slice(keep + 1);
     this.#head = { ...this.#head, trimmed: (this.#log[0]?.revision ?? this.#head.revision + 1) - 1 };

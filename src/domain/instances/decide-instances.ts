@@ -133,9 +133,9 @@ class InstanceDecision {
     return permit(this.#before, [wish]) === undefined;
   }
 
-  #setStatus({ id, generation, status, reason, proven, seen }: EditOf<'status'>): void {
+  #setStatus({ id, generation, status, reason, proven, seen, stands }: EditOf<'status'>): void {
     const item = this.#instance(id);
-    if (item === undefined || item.value.generation !== generation) return;
+    if (item === undefined || item.value.generation !== generation || stands?.() === false) return;
     // Somebody may have registered at its address after it was last seen there.
     const isThere = proven && status !== 'critical' && (seen === undefined || seen === item.revision);
     const displacedBy = isThere ? undefined : item.value.displacedBy;

@@ -25,6 +25,7 @@ export type InstanceEdit =
   /**
    * What checks have found out about the instance of this generation. `proven`: it was the instance itself that showed it,
    * and nobody who has its address now (INS6); not if the instance has changed since `seen`, the revision it was at then.
+   * `stands` is asked each time that this is decided: what was found may be over by then, which changes no revision.
    */
   | {
       readonly op: 'status';
@@ -34,6 +35,7 @@ export type InstanceEdit =
       readonly reason: string;
       readonly proven: boolean;
       readonly seen?: number;
+      readonly stands?: () => boolean;
     }
   | { readonly op: 'override'; readonly target: OverrideTarget; readonly override: OverrideBody | undefined }
   /** An advisory begins or changes; without one, it ends. */

@@ -78,10 +78,11 @@ export function ins1(run: Deaths): Ins1Result {
 }
 
 /** Who looks late hears late. */
-function deadlineOf(death: Death, { boundMs }: Life, { absences, stalls }: Deaths): number {
+function deadlineOf(death: Death, { boundMs, check }: Life, { absences, stalls }: Deaths): number {
   let deadline = death.from + boundMs;
-  for (const { from, until } of absences)
-    if (from < deadline && until > death.from) deadline = Math.max(deadline, until + boundMs);
+  for (const { from, until, ofLeasesOnly } of absences)
+    if (!(ofLeasesOnly === true && check === 'http') && from < deadline && until > death.from)
+      deadline = Math.max(deadline, until + boundMs);
   const lost = stalls.filter(({ from, until }) => from < deadline && until > death.from);
   return lost.reduce((sum, { from, until }) => sum + until - from, deadline);
 }

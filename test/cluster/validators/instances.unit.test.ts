@@ -121,6 +121,10 @@ describe('INS1 the validator', () => {
     });
     expect(ins1(run(at(24_000)))).toEqual({ violations: [], detections: [] });
     expect(ins1(run(at(24_001))).violations).toHaveLength(1);
+    const leasesOnly = absences.map((absence) => ({ ...absence, ofLeasesOnly: true }));
+    const late = { ...run(at(24_000)), absences: leasesOnly };
+    expect(ins1(late).violations).toEqual([]);
+    expect(ins1({ ...late, lives: [life({ check: 'http', deaths: [death()] })] }).violations).toHaveLength(1);
     const early: Absence[] = [{ from: 1000, until: 9000, why: 'redis' }];
     expect(ins1(run({ ...at(14_001), absences: early })).violations).toHaveLength(1);
   });

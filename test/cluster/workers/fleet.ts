@@ -24,7 +24,6 @@ export const FLEET_SERVICES: readonly string[] = [...GROUPS, ...CHECKED, HERD, M
 
 export interface FleetOptions {
   readonly doors: readonly Door[];
-  readonly keepers: readonly Door[];
   readonly seed: number;
   /** Whether the log has had it out of service since the moment. */
   readonly isOut: (name: string, since: number) => boolean;
@@ -127,8 +126,8 @@ export class Fleet {
   }
 
   #heartbeats(living: readonly Living[]): Heartbeats {
-    const { doors, keepers } = this.#options;
-    return new Heartbeats(living, { doors, keepers, everyMs: RENEW_MS, random: this.#random });
+    const { doors } = this.#options;
+    return new Heartbeats(living, { doors, everyMs: RENEW_MS, random: this.#random });
   }
 
   async #leased(service: string, count: number): Promise<Living[]> {
@@ -139,12 +138,12 @@ export class Fleet {
 
   async #listening(service: string): Promise<{ living: Living; listener: Listener }> {
     const listener = await Listener.open();
-    return { listener, living: await this.#register(service, listener.port, HTTP) };
+    return { listener, living: await this.#register(service, listener.port, HTTP, listener.asked) };
   }
 
-  #register(service: string, port: number, check: object): Promise<Living> {
+  #register(service: string, port: number, check: object, asked?: readonly number[]): Promise<Living> {
     const body = { service, protocol: 'http', address: '127.0.0.1', port, region: REGION, check };
-    return Living.register(this.#random.pick(this.#options.doors), body);
+    return Living.register(this.#random.pick(this.#options.doors), body, asked);
   }
 
   async #die(group: Heartbeats): Promise<void> {
@@ -174,7 +173,7 @@ export class Fleet {
 
   /** Deregisters, comes back, renews a little, and again. */
   async #move(one: Living): Promise<void> {
-    const { doors, keepers } = this.#options;
+    const { doors } = this.#options;
     const mover = this.#heartbeats([one]);
     while (this.#goesOn) {
       const until = performance.now() + 1000 + this.#random.below(3000);
@@ -184,7 +183,7 @@ export class Fleet {
       await sleep(this.#random.below(300));
       one.revive();
       const door = this.#random.pick(doors);
-      while (!(await one.registerAgain(door, keepers.includes(door)))) await sleep(100);
+      while (!(await one.registerAgain(door))) await sleep(100);
       this.moves += 1;
     }
   }
@@ -198,8 +197,7 @@ export class Fleet {
 
   async #comeBack(one: Living): Promise<void> {
     one.revive();
-    const door = this.#random.pick(this.#options.doors);
-    await one.registerAgain(door, this.#options.keepers.includes(door));
+    await one.registerAgain(this.#random.pick(this.#options.doors));
   }
 
   async #pause(ms: number): Promise<void> {

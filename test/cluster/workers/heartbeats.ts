@@ -10,10 +10,8 @@ const PATIENCE_MS = 800;
 const AGAIN_MS = 60;
 
 export interface HeartbeatsOptions {
-  /** Where instances register. */
+  /** Where instances register and renew. */
   readonly doors: readonly Door[];
-  /** Where leases can be renewed. */
-  readonly keepers: readonly Door[];
   readonly everyMs: number;
   readonly random: Random;
 }
@@ -49,11 +47,11 @@ export class Heartbeats {
 
   /** At any of them; when one does not answer, at another. */
   async #again(goOn: () => boolean, renew: (door: Door) => Promise<boolean>): Promise<void> {
-    const { everyMs, random, keepers } = this.#options;
+    const { everyMs, random, doors } = this.#options;
     let silent: Door | undefined;
     while (goOn()) {
-      const others = keepers.filter((one) => one !== silent);
-      const door = random.pick(others.length > 0 ? others : keepers);
+      const others = doors.filter((one) => one !== silent);
+      const door = random.pick(others.length > 0 ? others : doors);
       const done = await renew(door);
       silent = done ? undefined : door;
       await sleep(done ? everyMs * (0.7 + random.next() * 0.6) : AGAIN_MS);
@@ -84,8 +82,7 @@ export class Heartbeats {
   }
 
   async #register(one: Living): Promise<void> {
-    const door = this.#options.random.pick(this.#options.doors);
-    await one.registerAgain(door, this.#options.keepers.includes(door));
+    await one.registerAgain(this.#options.random.pick(this.#options.doors));
   }
 
   #count(those: readonly Living[], by: number): void {

@@ -4,7 +4,8 @@ import type { AddressInfo, Socket } from 'node:net';
 /** Something to check, in this process: it answers 200 until it dies, and again on the same port when it comes back. */
 export class Listener {
   readonly port: number;
-  asked = 0;
+  /** When it was asked, each time. */
+  readonly asked: number[] = [];
   #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -34,7 +35,7 @@ export class Listener {
 
   #serve(server: Server): void {
     server.on('request', (_request, response) => {
-      this.asked += 1;
+      this.asked.push(performance.now());
       response.writeHead(200).end();
     });
     server.on('connection', (socket: Socket) => {

@@ -25,6 +25,7 @@ export class Living {
   static async register(
     door: Door,
     body: { readonly service: string; readonly region: string; readonly check: object },
+    asked?: readonly number[],
   ): Promise<Living> {
     const sentAt = performance.now();
     const answer = await ask(door.url, 'POST', '/v1/instances', body);
@@ -40,6 +41,7 @@ export class Living {
       renewals: [{ sentAt, answeredAt: performance.now() }],
       deaths: [],
       leavings: [],
+      ...(asked !== undefined && { asked }),
     };
     return new Living(id, life, body);
   }
@@ -74,13 +76,13 @@ export class Living {
     this.#death = undefined;
   }
 
-  /** Again, because it was gone or comes back. True when it is there. `keeps`: this node takes it as a sign of life. */
-  async registerAgain(door: Door, keeps: boolean): Promise<boolean> {
+  /** Again, because it was gone or comes back. True when it is there. */
+  async registerAgain(door: Door): Promise<boolean> {
     const sentAt = performance.now();
     const answer: Answer | undefined = await ask(door.url, 'POST', '/v1/instances', this.#body);
     const done = answer?.status === 200 || answer?.status === 201;
     if (answer === undefined) this.unanswered();
-    if (done && (keeps || answer.status === 201)) this.renewed(sentAt);
+    if (done) this.renewed(sentAt);
     return done;
   }
 

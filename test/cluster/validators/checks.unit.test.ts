@@ -1,0 +1,79 @@
+import { expect, test } from '@jest/globals';
+import type { FaultRecord, InstanceEvent, Life } from '../record.ts';
+import { checks, type Checks } from './checks.ts';
+
+const EVERY_MS = 1000;
+
+const life = (asked: number[], rest: Partial<Life> = {}): Life => ({
+  name: 'instances/a',
+  group: 's/eu',
+  check: 'http',
+  everyMs: EVERY_MS,
+  boundMs: 9000,
+  renewals: [],
+  deaths: [],
+  leavings: [],
+  asked,
+  ...rest,
+});
+const DECIDED: InstanceEvent = {
+  name: 'instances/a',
+  revision: 2,
+  op: 'put',
+  status: 'passing',
+  passing: true,
+  group: 's/eu',
+  isOwn: true,
+  after: 0,
+  before: 10,
+};
+const each = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i * EVERY_MS);
+const run = (one: Life, rest: Partial<Checks> = {}): string[] =>
+  checks({
+    lives: [one],
+    events: [DECIDED],
+    absences: [],
+    faults: [],
+    stalls: [],
+    from: 0,
+    until: Infinity,
+    ...rest,
+  }).map(({ promise }) => promise);
+const fault = (kind: string, from: number, recovered: number): FaultRecord => ({
+  kind,
+  target: 'node-0',
+  from,
+  healed: recovered,
+  recovered,
+});
+
+test('takes checks that come at their turn, a little early or late', () => {
+  expect(run(life([10_000, 11_120, 11_990, 13_000, 14_900]))).toEqual([]);
+});
+
+test('complains of two within an interval, unless nodes were lost or came just then, or this process stood still', () => {
+  const twice = life([...each(10_000, 5), 14_100, ...each(15_000, 3)]);
+  expect(run(twice)).toEqual(['checks']);
+  expect(run(twice, { faults: [fault('slow-redis', 13_000, 15_000)] })).toEqual(['checks']);
+  expect(run(twice, { faults: [fault('kill', 1000, 3000)] })).toEqual(['checks']);
+  expect(run(twice, { faults: [fault('kill', 13_000, 15_000)] })).toEqual([]);
+  expect(run(twice, { faults: [fault('kill', 8000, 10_000)] })).toEqual([]);
+  expect(run(twice, { stalls: [{ from: 14_020, until: 14_200 }] })).toEqual([]);
+});
+
+test('complains of somebody who is left out, and for longer than a takeover takes when a node was lost', () => {
+  const left = (forMs: number): Life => life([...each(10_000, 3), 12_000 + forMs]);
+  expect(run(left(2000))).toEqual([]);
+  expect(run(left(2100))).toEqual(['checks']);
+  expect(run(left(7000), { faults: [fault('kill', 12_500, 16_000)] })).toEqual([]);
+  expect(run(left(7100), { faults: [fault('kill', 12_500, 16_000)] })).toEqual(['checks']);
+  expect(run(left(9000), { absences: [{ from: 13_000, until: 20_000, why: 'postgres' }] })).toEqual([]);
+  expect(run({ ...left(9000), deaths: [{ from: 13_000, until: 20_000, isLoose: false }] })).toEqual([]);
+});
+
+test('before and after, nothing is looked at', () => {
+  const twice = life([10_000, 10_100, 20_000, 21_000, 31_000]);
+  expect(run(twice, { from: 10_050, until: 25_000 })).toEqual(['checks']);
+  expect(run(twice, { from: 20_000, until: 25_000 })).toEqual([]);
+  expect(run(twice, { from: 10_050, until: 25_000, events: [{ ...DECIDED, before: 19_000 }] })).toEqual([]);
+});

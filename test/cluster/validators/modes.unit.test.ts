@@ -1,0 +1,38 @@
+import { expect, test } from '@jest/globals';
+import type { FaultRecord, Sighting } from '../record.ts';
+import { modes } from './modes.ts';
+
+const NODES = ['node-0', 'node-1'];
+const fault = (kind: string, target: string, forMs: number): FaultRecord => ({
+  kind,
+  target,
+  from: 10_000,
+  healed: 10_000 + forMs,
+  recovered: 11_000 + forMs,
+});
+const saw = (node: string, mode: Sighting['saw'], at = 12_000): Sighting => ({ at, node, saw: mode });
+const missing = (faults: FaultRecord[], sightings: Sighting[]): string[] =>
+  modes(faults, sightings, NODES).map(({ what }) => what.replace(' was not seen to be', '').replace(/ during .*/, ''));
+
+test('a fault of a server is to be seen at every node, one of a node at that one', () => {
+  expect(missing([fault('postgres-crash', 'postgres', 2000)], [saw('node-0', 'database-away')])).toEqual([
+    'node-1 database-away',
+  ]);
+  const redis = fault('refuse-redis', 'node-1', 2000);
+  expect(missing([redis], [saw('node-1', 'bus-away'), saw('node-1', 'leases-away')])).toEqual([]);
+  expect(missing([redis], [saw('node-1', 'bus-away'), saw('node-0', 'leases-away')])).toEqual(['node-1 leases-away']);
+});
+
+test('only what lasts long enough is, and while it lasts', () => {
+  expect(missing([fault('refuse-redis', 'node-1', 1000)], [])).toEqual([]);
+  expect(missing([fault('partition', 'node-1', 3000)], [])).toHaveLength(3);
+  expect(missing([fault('partition', 'node-1', 5000)], [])).toHaveLength(5);
+  expect(missing([fault('pause', 'node-1', 5000)], [saw('node-1', 'lost', 9000)])).toEqual(['node-1 lost']);
+  const stalls = [{ from: 11_000, until: 13_000 }];
+  expect(modes([fault('pause', 'node-1', 5000)], [], NODES, stalls)).toEqual([]);
+});
+
+test('a node that does not run says nothing of itself', () => {
+  const crash = fault('postgres-crash', 'postgres', 2000);
+  expect(missing([crash, fault('kill', 'node-1', 2000)], [saw('node-0', 'database-away')])).toEqual([]);
+});
