@@ -18,8 +18,8 @@ export async function trim(db: Database, policy: TrimPolicy): Promise<void> {
 
 /**
  * What goes is a prefix: the entries before the first one that is young enough, and as many as it takes until the rest
- * fits into `maxBytes`. The newest entry always stays. How old is old says the server's clock: those of nodes may be off. Both are looked for from the oldest entry on, so the work is in
- * proportion to what goes, but for one sum.
+ * fits into `maxBytes`. The newest entry always stays. How old is old says the clock of the server: those of nodes may be off. Both
+ * are looked for from the oldest entry on, so the work is in proportion to what goes, but for one sum.
  */
 async function lastToGo({ prisma }: Database, { maxAgeMs, maxBytes }: TrimPolicy): Promise<bigint | undefined> {
   const rows = await prisma.$queryRaw<{ last: bigint | null }[]>`
