@@ -108,7 +108,8 @@ describe('a node that speaks TLS', () => {
     const before = await serial();
     useCertificate();
     await until('the new one is shown', async () => (await serial()) !== before);
-    expect(node.output()).toContain('the files of TLS have changed');
+    // It takes the new one on a moment before it says so.
+    await until('it is said', () => node.output().includes('the files of TLS have changed'));
     expect(node.output()).not.toContain('tokens arrive here unencrypted');
     expect(node.output()).toContain(`https://0.0.0.0:${node.port}`);
   }, 60_000);

@@ -153,7 +153,7 @@ describe('a node that does not trust its view', () => {
       { topic: 'service', epoch: 'e1', reason: 'fenced' },
     ]);
     await until('the stream ended', () => events.ended);
-    expect(events.events.slice(-2)).toMatchObject([{ event: 'reset', id: 'reset' }, { event: 'close' }]);
+    expect(events.events.slice(-2)).toMatchObject([{ event: 'reset', id: 'reset:0' }, { event: 'close' }]);
     expect(await asked).toMatchObject({ status: 410, body: { reason: 'fenced' } });
     expect(metrics.resets).toEqual(['fenced', 'fenced', 'fenced', 'fenced']);
 
@@ -180,15 +180,15 @@ describe('a node that does not trust its view', () => {
     await node.put('regions/eu');
     const begun = ['welcome', 'subscribed', 'snapshot', 'synced'];
     for (const [query, headers] of [
-      ['?since=1', { 'last-event-id': 'reset' }],
-      ['?lastEventId=e1:1', { 'last-event-id': 'reset' }],
-      ['?lastEventId=reset', {}],
+      ['?since=1', { 'last-event-id': 'reset:0' }],
+      ['?lastEventId=e1:1', { 'last-event-id': 'reset:0' }],
+      ['?lastEventId=reset:0', {}],
     ] as const) {
       const back = await stream(node, query, headers);
       await back.next('synced');
       expect(back.events.map(({ event }) => event)).toEqual(begun);
     }
-    const first = await stream(node, '?lastEventId=reset', { 'last-event-id': 'e1:1' });
+    const first = await stream(node, '?lastEventId=reset:0', { 'last-event-id': 'e1:1' });
     await first.next('synced');
     expect(first.events.map(({ event }) => event)).toEqual(['welcome', 'subscribed', 'change', 'synced']);
   });
