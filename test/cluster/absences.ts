@@ -14,7 +14,10 @@ const HARMLESS: ReadonlySet<string> = new Set([
 /** A node notices these as late as a statement is given up, if at all; it has heard every renewal meanwhile. */
 const HARDLY_NOTICED: ReadonlySet<string> = new Set(['slow-postgres', 'postgres-terminate', 'half-open-postgres']);
 const OF_REDIS: ReadonlySet<string> = new Set(['refuse-redis', 'half-open-redis']);
-/** Where no answer comes, an operation is given up after three seconds; before that nothing is known to be wrong. */
+/**
+ * Where no answer comes, an operation is given up after three seconds; before that nothing is known to be wrong, and leases run out
+ * at the nodes that look after them.
+ */
 const SILENT: ReadonlySet<string> = new Set(['half-open-redis', 'redis-pause']);
 const NO_ANSWER_MS = 3000;
 
@@ -32,15 +35,25 @@ export function absencesOf(
     (fault) => !HARMLESS.has(fault.kind) && (end === 'recovered' || !isHardlyNoticed(fault)),
   );
   const stretch = (fault: FaultRecord): Absence => ({
-    from: fault.from,
+    from: end === 'healed' && SILENT.has(fault.kind) ? fault.from + NO_ANSWER_MS : fault.from,
     until: fault[end],
     why: `${fault.kind} ${fault.target}`,
-    ofLeasesOnly: isOfRedis(fault),
+    ofLeasesOnly: isOfRedis(fault) || isAwayOnReturn(fault),
   });
-  const whole = harmful.filter((fault) => isWhole(fault)).map(stretch);
+  const whole = harmful
+    .filter((fault) => isWhole(fault) || (end === 'recovered' && isAwayOnReturn(fault)))
+    .map(stretch);
   const ofNodes = harmful.filter(({ target }) => target.startsWith('node-'));
-  return [...whole, ...allAtOnce(ofNodes, nodes).map(stretch)].toSorted(byTime);
+  return [...whole, ...allAtOnce(ofNodes, nodes).map((fault) => ({ ...stretch(fault), ofLeasesOnly: false }))].toSorted(
+    byTime,
+  );
 }
+
+/**
+ * A node that was cut off from everything says, when it is heard again, that it has not reached Redis yet: until it has, nobody's lease
+ * runs out (decisions/0018).
+ */
+const isAwayOnReturn = ({ kind }: FaultRecord): boolean => kind === 'partition';
 
 /** What was not noticed extends no lease, and nothing that was acknowledged is lost. */
 const isHardlyNoticed = ({ kind, from, healed }: FaultRecord): boolean =>

@@ -47,7 +47,7 @@ describe('when Signalbox was away', () => {
   test('one node is not enough, and all of them at once are', () => {
     const two = [fault('kill', 'node-0', 1000), fault('pause', 'node-1', 1500)];
     expect(absencesOf(two, shared)).toEqual([]);
-    expect(absencesOf([...two, fault('partition', 'node-2', 2500)], shared)).not.toEqual([]);
+    expect(absencesOf([...two, fault('kill', 'node-2', 2500)], shared)).not.toEqual([]);
   });
 
   test('with PostgreSQL or Redis, until what was asked for', () => {
@@ -65,6 +65,16 @@ describe('when Signalbox was away', () => {
         shared,
       ),
     ).toEqual([]);
+  });
+
+  test('a node that does not reach Redis is one for leases, once it is noticed, and one that was cut off when it is back', () => {
+    const silent: FaultRecord = { ...fault('half-open-redis', 'node-1', 1000), healed: 6000, recovered: 7000 };
+    expect(absencesOf([silent], shared)).toMatchObject([{ from: 1000, until: 7000, ofLeasesOnly: true }]);
+    expect(absencesOf([silent], { ...shared, end: 'healed' })).toMatchObject([{ from: 4000, until: 6000 }]);
+    expect(absencesOf([fault('half-open-redis', 'node-1', 1000)], { ...shared, end: 'healed' })).toEqual([]);
+    const cut = [fault('partition', 'node-1', 1000)];
+    expect(absencesOf(cut, shared)).toMatchObject([{ from: 1000, until: 3000, ofLeasesOnly: true }]);
+    expect(absencesOf(cut, { ...shared, end: 'healed' })).toEqual([]);
   });
 
   test('not while the database was slow for a node', () => {

@@ -134,7 +134,7 @@ class Run {
       for (const output of node.crashes) this.#complain('crash', `${node.name} ended by itself`, output);
     }
     const writes = marks.flatMap((one) => one.writes);
-    const odd: Answer[] = [...marks, ...imports, fleet].flatMap((one) => one.odd);
+    const odd: Pick<Answer, 'status' | 'body'>[] = [...marks, ...imports, fleet].flatMap((one) => one.odd);
     const judged = judge({
       writes,
       odd,

@@ -61,7 +61,10 @@ export class Fleet {
       for (let i = 0; i < GROUP_SIZE; i++) fleet.#checked.push(await fleet.#listening(service));
     const isBeating = (): boolean => fleet.#isBeating;
     fleet.#beats = Promise.all(
-      fleet.#all.map((one, i) => (i % 2 === 0 ? one.work(isBeating) : one.workInBulk(isBeating))),
+      fleet.#all.map((one, i) => {
+        if (i % 3 === 0) return one.work(isBeating);
+        return i % 3 === 1 ? one.workInBulk(isBeating) : one.workOnSockets(isBeating);
+      }),
     );
     fleet.#work = Promise.all([
       ...fleet.#groups.map((one) => fleet.#die(one)),
@@ -89,7 +92,7 @@ export class Fleet {
     return this.#all.reduce((sum, one) => sum + one.failed, 0);
   }
 
-  get odd(): Answer[] {
+  get odd(): Pick<Answer, 'status' | 'body'>[] {
     return this.#all.flatMap(({ odd }) => odd);
   }
 

@@ -4,6 +4,7 @@ import type { Answer } from '../../support/signalbox.ts';
 import { ask } from '../ask.ts';
 import type { Door } from '../subscriber.ts';
 import type { Living } from './living.ts';
+import { RenewalSockets } from './renewal-sockets.ts';
 
 /** A renewal that is not answered by now is sent again, to somebody else. */
 const PATIENCE_MS = 800;
@@ -16,12 +17,15 @@ export interface HeartbeatsOptions {
   readonly random: Random;
 }
 
+/** How renewals are asked for; answers nothing when no answer came. */
+type Ask = (url: string, ids: readonly string[]) => Promise<Pick<Answer, 'status' | 'body'> | undefined>;
+
 /** An agent that keeps the leases of some instances, one by one or all at once, at any node; and at another one when that does not answer. */
 export class Heartbeats {
   readonly living: readonly Living[];
   acknowledged = 0;
   failed = 0;
-  readonly odd: Answer[] = [];
+  readonly odd: Pick<Answer, 'status' | 'body'>[] = [];
   readonly #options: HeartbeatsOptions;
   readonly #underWay = new Map<Living, number>();
 
@@ -32,11 +36,21 @@ export class Heartbeats {
 
   /** One by one. */
   async work(goOn: () => boolean): Promise<void> {
-    await Promise.all(this.living.map((one) => this.#again(goOn, (door) => this.#renew([one], false, door))));
+    const post: Ask = (url, [id]) => ask(url, 'POST', `/v1/instances/${id}/renew`, undefined, PATIENCE_MS);
+    await Promise.all(this.living.map((one) => this.#again(goOn, (door) => this.#renew([one], post, door))));
   }
 
   async workInBulk(goOn: () => boolean): Promise<void> {
-    await this.#again(goOn, (door) => this.#renew(this.living, true, door));
+    const post: Ask = (url, instances) => ask(url, 'POST', '/v1/instances/renew', { instances }, PATIENCE_MS);
+    await this.#again(goOn, (door) => this.#renew(this.living, post, door));
+  }
+
+  /** All at once, with frames on watch sockets. */
+  async workOnSockets(goOn: () => boolean): Promise<void> {
+    const sockets = new RenewalSockets();
+    const send: Ask = (url, ids) => sockets.renew(url, ids, PATIENCE_MS);
+    await this.#again(goOn, (door) => this.#renew(this.living, send, door));
+    sockets.close();
   }
 
   /** From now on nothing renews it; resolves when nothing is under way that would. */
@@ -59,14 +73,15 @@ export class Heartbeats {
   }
 
   /** Answers whether it worked. */
-  async #renew(all: readonly Living[], inBulk: boolean, { url }: Door): Promise<boolean> {
+  async #renew(all: readonly Living[], renew: Ask, { url }: Door): Promise<boolean> {
     const those = all.filter((one) => !one.isDead);
     if (those.length === 0) return true;
     this.#count(those, 1);
     const sentAt = performance.now();
-    const answer = inBulk
-      ? await ask(url, 'POST', '/v1/instances/renew', { instances: those.map(({ id }) => id) }, PATIENCE_MS)
-      : await ask(url, 'POST', `/v1/instances/${those[0]?.id}/renew`, undefined, PATIENCE_MS);
+    const answer = await renew(
+      url,
+      those.map(({ id }) => id),
+    );
     const unknown = unknownIn(answer, those);
     if (unknown === undefined) {
       this.failed += 1;
@@ -91,7 +106,10 @@ export class Heartbeats {
 }
 
 /** The ids that have to register again; `undefined` when nothing was renewed. */
-function unknownIn(answer: Answer | undefined, those: readonly Living[]): ReadonlySet<string> | undefined {
+function unknownIn(
+  answer: Pick<Answer, 'status' | 'body'> | undefined,
+  those: readonly Living[],
+): ReadonlySet<string> | undefined {
   if (answer?.status === 204) return new Set();
   if (answer?.status === 404) return new Set(those.map(({ id }) => id));
   return answer?.status === 200 ? new Set(answer.body.unknown as string[]) : undefined;
