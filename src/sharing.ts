@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Bus } from './bus/port.ts';
@@ -243,12 +242,9 @@ export function composeSharing(deps: SharingDeps): Sharing {
   }
 }
 
-/** Two that are spelt differently may be the same; that costs nothing but leases that do not run out meanwhile. */
-function leaseStoreOf({ redisUrl, redisPrefix }: Config): string {
-  if (redisUrl === undefined) return 'database';
-  const servers = redisUrl.replace(/^[^/]*\/\/(?:[^@/]*@)?/, '');
-  return `redis ${createHash('sha256').update(`${redisPrefix} ${servers}`).digest('hex').slice(0, 16)}`;
-}
+/** Not the address: nodes may reach one Redis by different ways, as through a proxy beside each. */
+const leaseStoreOf = ({ redisUrl, redisPrefix }: Config): string =>
+  redisUrl === undefined ? 'database' : `redis ${redisPrefix}`;
 
 /** Says once that heartbeats fail, and once that they are heard again. */
 function outspoken(log: Pick<Logger, 'info' | 'warn'>): { worked: () => void; failed: (error: unknown) => void } {
