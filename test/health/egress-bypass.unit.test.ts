@@ -23,9 +23,19 @@ beforeEach(async () => {
   clock = 0;
   dns = await DnsServer.open();
   bench.onClose(() => dns.close());
-  secret = await bench.http((_, response) => response.end('secret'), SECRET);
+  // Its port is needed at another address too, where somebody else may have it.
+  do secret = await bench.http((_, response) => response.end('secret'), SECRET);
+  while (!(await isFree(secret.port)));
 });
 afterEach(() => bench.close());
+
+function isFree(port: number): Promise<boolean> {
+  const probe = createServer();
+  return new Promise((resolve) => {
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
+}
 
 /** Whoever is allowed, at the port of the secret. */
 async function allowed(listener: RequestListener = (_, response) => void response.end()): Promise<() => number> {
