@@ -31,7 +31,10 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'tracing/port.ts',
     'config.ts',
   ],
-  cli: ['domain', 'protocol', 'main.ts'],
+  sdk: ['domain', 'protocol'],
+  kit: ['domain', 'sdk'],
+  sidecar: ['domain', 'sdk', 'kit'],
+  cli: ['domain', 'protocol', 'sdk', 'sidecar', 'main.ts'],
   'config.ts': ['config-units.ts', 'auth/issuer.ts', 'auth/read-settings.ts', 'redis/url.ts'],
   'access.ts': ['domain', 'auth', 'edge', 'config.ts', 'store/port.ts'],
   'config-units.ts': ['health/egress-addresses.ts'],
@@ -64,8 +67,9 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   '@electric-sql/': ['store'],
   ioredis: ['redis', 'bus', 'leases'],
   '@opentelemetry/': ['tracing'],
-  // access.ts and tracing hand the edge plugins over by their type.
-  fastify: ['edge', 'access.ts', 'tracing'],
+  // access.ts and tracing hand the edge plugins over by their type; the kit is a plugin of the service's own app.
+  fastify: ['edge', 'access.ts', 'tracing', 'kit'],
+  undici: ['sdk', 'sidecar'],
   '@fastify/': ['edge'],
   '@fastify/otel': ['tracing'],
   commander: ['cli'],

@@ -1,0 +1,50 @@
+/**
+ * What can go wrong, in codes that stay:
+ *
+ * - `not-ready`: no complete snapshot yet (PUSH7); wait for `ready()`.
+ * - `timeout`: something took longer than its option allows.
+ * - `stopped`: the client, the watch or the service was closed.
+ * - `stale`: what is held is older than `maxAge` allows.
+ * - `refused`: Signalbox does not take it; `problem` says why.
+ * - `unauthorized`: Signalbox does not take the token, or there is none.
+ * - `unreachable`: no address of Signalbox answers.
+ * - `protocol`: the server speaks no version of the push protocol that is spoken here.
+ * - `no-instances`: the service has no instance that can be called.
+ * - `circuit-open`: so many calls of the service failed that none is tried for a moment.
+ * - `invalid-options`: what was passed in makes no sense; the message names the option.
+ */
+export type ErrorCode =
+  | 'not-ready'
+  | 'timeout'
+  | 'stopped'
+  | 'stale'
+  | 'refused'
+  | 'unauthorized'
+  | 'unreachable'
+  | 'protocol'
+  | 'no-instances'
+  | 'circuit-open'
+  | 'invalid-options';
+
+/** What Signalbox answered: problem+json (RFC 9457), or as much of it as there was. */
+export interface ProblemDetails {
+  readonly type?: string;
+  readonly title?: string;
+  readonly status?: number;
+  readonly detail?: string;
+  /** With a registration: what is wrong with which field; `pointer` is a JSON pointer into it. */
+  readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
+}
+
+/** Every error of this library. `code` says what happened, `message` what to do about it. */
+export class SignalboxError extends Error {
+  override readonly name = 'SignalboxError';
+  readonly code: ErrorCode;
+  readonly problem: ProblemDetails | undefined;
+
+  constructor(code: ErrorCode, message: string, about: { readonly problem?: ProblemDetails; cause?: unknown } = {}) {
+    super(message, about.cause === undefined ? undefined : { cause: about.cause });
+    this.code = code;
+    this.problem = about.problem;
+  }
+}

@@ -1,0 +1,51 @@
+import type { Carrier } from './connection/link.ts';
+
+/** An access token for Signalbox, or how to get one. It is asked for at every connection, and before the old one ends. */
+export type Auth =
+  | { readonly token: string | (() => string | undefined | Promise<string | undefined>) }
+  /** A file that somebody keeps current, such as a mounted secret. */
+  | { readonly tokenFile: string }
+  /** OAuth 2.0 client credentials; the token is kept until it has a tenth of its time left. */
+  | {
+      readonly clientCredentials: {
+        readonly tokenUrl: string;
+        readonly clientId: string;
+        readonly clientSecret: string;
+        readonly scope?: string;
+        readonly audience?: string;
+      };
+    };
+
+/** What goes wrong beside what is thrown is said to it; a pino logger fits. */
+export interface ClientLog {
+  debug(about: object, message: string): void;
+  info(about: object, message: string): void;
+  warn(about: object, message: string): void;
+  error(about: object, message: string): void;
+}
+
+/** How to reach Signalbox, and what to do while it cannot be reached. */
+export interface ConnectOptions {
+  /** Such as `https://signalbox.example.com`. Default: `SIGNALBOX_URL`, or `http://127.0.0.1:4400`. */
+  readonly url?: string;
+  /** Several nodes; tried in an order of the client's own, the next one after each failure. */
+  readonly urls?: readonly string[];
+  /** Default: `SIGNALBOX_TOKEN` where it is set. A token goes to `https` and to this machine alone, unless `allowHttp`. */
+  readonly auth?: Auth;
+  /** Whether the network keeps tokens safe without TLS. Default: `SIGNALBOX_ALLOW_HTTP=1`, else false. */
+  readonly allowHttp?: boolean;
+  /** Ways to connect, the best first; the next one is tried where one cannot be had. Default: WebSocket, event stream, long poll. */
+  readonly carriers?: readonly Carrier['name'][];
+  /** Full jitter: a random time up to `baseMs` doubled with each failure, at most `maxMs`. Default: 250 and 5000. */
+  readonly backoff?: { readonly baseMs?: number; readonly maxMs?: number };
+  /** Milliseconds that a connection may take to open. Default: 10000. */
+  readonly openTimeoutMs?: number;
+  /** A directory for copies, so that a client starts and calls while Signalbox is away. Default: nothing is kept. Node only. */
+  readonly directory?: string;
+  /** Milliseconds: copies that are older are not used, and `pick` throws `stale`. Default: Infinity. */
+  readonly maxAge?: number;
+  /** The environment of services that are called and registered without one of their own. */
+  readonly environment?: string;
+  /** Default: nothing is logged. */
+  readonly log?: ClientLog;
+}
