@@ -240,9 +240,9 @@ describe('a node that takes back what it has told', () => {
     watch();
     await has('loaded');
     server.broadcast({ type: 'reset', topic: 'region', epoch: 'e1', reason: 'fenced' });
-    server.close(CLOSE.draining, '{"retryAfterMs":1}');
-    await has('lost');
+    // Before the client is back, which is at once.
     server.items.delete('regions/a1');
+    server.close(CLOSE.draining, '{"retryAfterMs":1}');
     await has('reloaded');
     expect(subscriptions()[1]).toEqual({ type: 'subscribe', id: 'watch', select: { kind: 'region' } });
     expect(told()).toEqual(['loaded', 'reset', 'lost', 'regained', 'reloaded delete regions/a1']);
