@@ -14,6 +14,7 @@ const checks: [heading: string, script: string, ...args: string[]][] = [
   ['migrations match the schema', 'migration:check'],
   ['openapi.json is current', 'openapi', '--check'],
   ['settings documentation is current', 'settings', '--check'],
+  ['docs/api is current', 'api-docs', '--check'],
   ['docs/access.md is current', 'access', '--check'],
   ['docs/rules.md names the tests', 'rules', '--check'],
   ['the AWS example is made from its facts', 'example:aws', '--check'],
