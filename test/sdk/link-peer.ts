@@ -42,20 +42,22 @@ export class LinkPeer {
     this.link.send(frame);
   }
 
-  subscribe(select: Select, since?: Position, id = '1'): void {
-    this.send({ type: 'subscribe', id, select, ...(since && { since }) });
+  subscribe(selection: Select, since?: Position, id = '1'): void {
+    this.send({ type: 'subscribe', id, select: selection, ...(since && { since }) });
   }
 
   /** The next frame of this type after `from`, or the one that comes. */
   async next<T extends LinkFrame['type']>(type: T, test: (frame: Of<T>) => boolean = () => true): Promise<Of<T>> {
     const find = (): Of<T> | undefined =>
       this.frames.find((frame): frame is Of<T> => frame.type === type && test(frame as Of<T>));
-    await until(`a frame ${type}; there are ${this.types.join(' ')}, and ${JSON.stringify(this.end)}`, () => find() !== undefined);
+    await until(`a frame ${type}`, () => find() !== undefined, 10_000).catch((error: Error) => {
+      throw new Error(`${error.message}; there are ${JSON.stringify(this.frames)}, and ${JSON.stringify(this.end)}`);
+    });
     return find() as Of<T>;
   }
 
   async ended(): Promise<LinkEnd> {
-    await until('the end', () => this.end !== undefined);
+    await until('the end', () => this.end !== undefined, 10_000);
     return this.end as LinkEnd;
   }
 

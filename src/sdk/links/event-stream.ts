@@ -56,7 +56,7 @@ async function readStream(
   try {
     alarm.set(wire.openTimeoutMs, new Error(`nothing came of a stream of events within ${wire.openTimeoutMs} ms`));
     const init = { headers: { accept: 'text/event-stream' }, signal: alarm.signal };
-    const response = await wire.request(`/v1/watch?${query}`, init);
+    const response = await wire.request(`/v1/watch?${query.toString()}`, init);
     const { body } = response;
     if (body === null || !/^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '')) {
       throw new Refusal(response.status, undefined, null, 'the answer is no stream of events');
@@ -90,7 +90,11 @@ async function readEvents(
 
 const SILENT = `nothing was heard for ${SILENT_AFTER} heartbeats`;
 
-function eventsIn(parser: EventParser, decoder: InstanceType<typeof TextDecoder>, bytes: Uint8Array): ServerSentEvent[] {
+function eventsIn(
+  parser: EventParser,
+  decoder: InstanceType<typeof TextDecoder>,
+  bytes: Uint8Array,
+): ServerSentEvent[] {
   try {
     return parser.push(decoder.decode(bytes, { stream: true }));
   } catch (error) {

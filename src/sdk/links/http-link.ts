@@ -5,7 +5,7 @@ import type { Link, LinkAddress, LinkEvents, LinkFrame } from '../connection/lin
 import { Registrations } from './registrations.ts';
 import { BROKEN, Closed, endOf, errorFrame, Refusal, subscriptionError } from './refusal.ts';
 import { queryOf } from './select-query.ts';
-import { request, type HttpDeps, type Subscription, type Way, type Wire } from './wire.ts';
+import { pause, request, type HttpDeps, type Subscription, type Way, type Wire } from './wire.ts';
 
 interface Followed {
   readonly subscription: Subscription;
@@ -121,7 +121,7 @@ export class HttpLink implements Link {
   #follow(subscription: Subscription): void {
     const controller = new AbortController();
     this.#followed.set(subscription.id, { subscription, controller });
-    this.#run(controller, this.#way.follow(subscription, this.#wire, controller.signal), subscription.id);
+    this.#run(controller, this.#way.follow(subscription, this.#wire, controller.signal), subscription);
   }
 
   #unsubscribe(id: string): void {
@@ -161,7 +161,7 @@ export class HttpLink implements Link {
   #reauth(token: string): void {
     this.#token = token;
     this.#answer({ type: 'reauthed' });
-    for (const followed of [...this.#followed.values()]) this.#again(followed, 'access');
+    for (const followed of this.#followed.values()) this.#again(followed, 'access');
   }
 
   #pong(): void {
@@ -176,21 +176,29 @@ export class HttpLink implements Link {
   #beIdle(): void {
     if (this.#isOver || this.#idle?.signal.aborted === false) return;
     this.#idle = new AbortController();
-    this.#run(this.#idle, this.#way.idle(this.#wire, this.#idle.signal), undefined);
+    this.#run(this.#idle, this.#way.idle(this.#wire, this.#idle.signal));
   }
 
-  #run({ signal }: AbortController, task: Promise<void>, id: string | undefined): void {
+  #run({ signal }: AbortController, task: Promise<void>, subscription?: Subscription): void {
     void task.then(
       () => signal.aborted || this.#fail(new Closed(BROKEN, 'the answer has ended')),
-      (error: unknown) => signal.aborted || this.#failed(error, id),
+      (error: unknown) => signal.aborted || this.#failed(error, signal, subscription),
     );
   }
 
-  #failed(error: unknown, id: string | undefined): void {
-    const frame = id !== undefined && error instanceof Refusal ? subscriptionError(id, error) : undefined;
-    if (id === undefined || frame === undefined) return this.#fail(error);
-    this.#take(id);
+  #failed(error: unknown, signal: AbortSignal, subscription: Subscription | undefined): void {
+    if (subscription === undefined || !(error instanceof Refusal)) return this.#fail(error);
+    if (error.status === 429 && subscription.isTold) return void this.#later(error, signal, subscription);
+    const frame = subscriptionError(subscription.id, error);
+    if (frame === undefined) return this.#fail(error);
+    this.#take(subscription.id);
     this.#tell(frame);
+  }
+
+  /** A subscription that stands is not taken back because it comes back too soon. */
+  async #later({ retryAfterMs = 1000 }: Refusal, signal: AbortSignal, subscription: Subscription): Promise<void> {
+    await pause(retryAfterMs, signal);
+    if (!signal.aborted) this.#follow(subscription);
   }
 
   #fail(error: unknown): void {

@@ -24,7 +24,7 @@ export function changesAfter(
   signal: AbortSignal,
 ): Promise<Changes> {
   const wait = waitMs > 0 ? `&wait=${Math.ceil(waitMs)}ms` : '&limit=1000';
-  const path = `/v1/changes?${query}&since=${revision}&epoch=${encodeURIComponent(epoch)}${wait}`;
+  const path = `/v1/changes?${query.toString()}&since=${revision}&epoch=${encodeURIComponent(epoch)}${wait}`;
   // The heartbeat that it waits for, and two more; an answer may take as long as any other beside that.
   return get(path, wire, signal, waitMs > 0 ? Math.max(3 * waitMs, waitMs + wire.openTimeoutMs) : undefined);
 }

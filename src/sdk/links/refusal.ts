@@ -52,7 +52,7 @@ export function endOf(error: unknown, isOpen: boolean): LinkEnd {
 
 /** Node says so; a browser keeps it to itself. */
 function hasNoConnection(error: unknown): boolean {
-  const cause = error instanceof Error ? (error.cause as { readonly code?: unknown } | undefined) : undefined;
+  const { cause } = (error ?? {}) as { readonly cause?: { readonly code?: unknown } };
   return /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/.test(String(cause?.code));
 }
 
@@ -68,11 +68,10 @@ function refusalEnd({ status, message, retryAfterMs, problem }: Refusal, isOpen:
   };
 }
 
-/** `fetch` says only that it failed; why is in its cause. */
+/** `fetch` says only that it failed; why is in its cause. Its errors need not be of this realm's `Error`. */
 export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { cause } = error;
-  return cause instanceof Error ? `${error.message}: ${cause.message || cause.name}` : error.message;
+  const { message = String(error), cause } = (error ?? {}) as { readonly message?: string; readonly cause?: unknown };
+  return cause === undefined ? message : `${message}: ${reasonOf(cause)}`;
 }
 
 /** What a refused subscription is told where only it is meant; undefined where the link cannot go on. */

@@ -114,7 +114,7 @@ export class Registrations {
     };
     return within(this.#deps.timeoutMs, undefined, async (signal) => {
       const response = await this.#deps.request(path, { ...init, signal });
-      return (await response.json()) as unknown;
+      return response.json();
     });
   }
 

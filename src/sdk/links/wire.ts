@@ -84,8 +84,8 @@ export async function within<T>(
 
 /** Resolves after the time; at once when the signal ends it. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
-    if (signal.aborted) return void resolve();
     const done = (): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', done);
