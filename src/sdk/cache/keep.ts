@@ -13,6 +13,8 @@ export interface Kept {
   /** Of `items` (PUSH8), so that what was damaged is found before it is believed. */
   readonly digest: string;
   readonly items: readonly Resource[];
+  /** When it was last known to be current, in milliseconds since 1970. Left out where that is not known. */
+  readonly currentAt?: number;
 }
 
 /** Where copies outlive the process. What goes wrong with it is its own to log: a client without copies works. */
