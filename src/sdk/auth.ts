@@ -1,6 +1,7 @@
 import { ClientCredentials } from './client-credentials.ts';
 import { SignalboxError } from './errors.ts';
 import type { Auth } from './options.ts';
+import type { Parts } from './parts.ts';
 
 /** Where access tokens come from. */
 export interface TokenSource {
@@ -13,10 +14,10 @@ export interface TokenSource {
   get(anew: boolean): Promise<string | undefined>;
 }
 
-export function tokenSource(auth: Auth | undefined, clock: () => number): TokenSource {
+export function tokenSource(auth: Auth | undefined, { time, readFile }: Pick<Parts, 'time' | 'readFile'>): TokenSource {
   if (auth === undefined) return fixed(undefined);
-  if ('clientCredentials' in auth) return new ClientCredentials(auth.clientCredentials, clock);
-  if ('tokenFile' in auth) return { renewable: true, get: () => readToken(auth.tokenFile) };
+  if ('clientCredentials' in auth) return new ClientCredentials(auth.clientCredentials, () => time.now());
+  if ('tokenFile' in auth) return { renewable: true, get: () => readToken(auth.tokenFile, readFile) };
   const { token } = auth;
   if (typeof token === 'string') return fixed(token);
   return { renewable: true, get: async () => token() };
@@ -25,10 +26,11 @@ export function tokenSource(auth: Auth | undefined, clock: () => number): TokenS
 const fixed = (token: string | undefined): TokenSource => ({ renewable: false, get: () => Promise.resolve(token) });
 
 /** Whoever keeps the file current may do so at any time: it is read whenever a token is needed, which is seldom. */
-async function readToken(file: string): Promise<string> {
-  // Only Node has files, and only who names one needs this.
-  const { readFile } = await import('node:fs/promises');
-  const token = (await readFile(file, 'utf8')).trim();
+async function readToken(file: string, readFile: Parts['readFile']): Promise<string> {
+  if (readFile === undefined) {
+    throw new SignalboxError('invalid-options', 'auth takes a tokenFile only where there are files; use a token.');
+  }
+  const token = (await readFile(file)).trim();
   if (token === '') throw new SignalboxError('unauthorized', `The token file ${file} is empty.`);
   return token;
 }

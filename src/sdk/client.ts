@@ -52,8 +52,9 @@ export class SignalboxClient implements Client {
       mismatch: new Listeners(onFault),
     };
     this.#url = settings.connection.urls[0];
-    this.#keep = options.directory === undefined ? undefined : parts.openKeep?.(options.directory, log);
-    const tokens = tokenSource(settings.auth, () => time.now());
+    const { directory } = options;
+    this.#keep = directory === undefined ? undefined : parts.openKeep?.(directory, settings.server, log);
+    const tokens = tokenSource(settings.auth, parts);
     const onError = (error: SignalboxError): void => this.#failed(error);
     this.#requests = new Requests(time);
     this.#attachment = new SocketAttachment(onFault);

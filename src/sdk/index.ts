@@ -1,7 +1,12 @@
+import { readFile } from 'node:fs/promises';
 import type { Client } from './api.ts';
+import { DiskKeep } from './cache/disk.ts';
 import { SignalboxClient } from './client.ts';
 import { SignalboxError } from './errors.ts';
+import { eventStreamCarrier } from './links/event-stream.ts';
+import { longPollCarrier } from './links/long-poll.ts';
 import { webSocket } from './links/web-socket.ts';
+import type { HttpDeps } from './links/wire.ts';
 import type { ConnectOptions } from './options.ts';
 import type { Parts } from './parts.ts';
 import { realTime } from './time.ts';
@@ -21,9 +26,12 @@ const isMissing = (what: string): never => {
   throw new SignalboxError('invalid-options', `This build of the client cannot ${what}.`);
 };
 
+/** The global `fetch` as it is when it is called: whoever replaces it means this one as well. */
+const http: HttpDeps = { fetch: (...args) => fetch(...args), now: realTime.now };
+
 /** What a client in Node is made of. */
 export const nodeParts = (): Parts => ({
-  carriers: [webSocket],
+  carriers: [webSocket, eventStreamCarrier(http), longPollCarrier(http)],
   env: process.env,
   time: realTime,
   clock: Date.now,
@@ -33,6 +41,8 @@ export const nodeParts = (): Parts => ({
     register: () => isMissing('register instances'),
     close: () => Promise.resolve(),
   }),
+  openKeep: (directory, server, log) => new DiskKeep({ directory, server, log, now: realTime.now, clock: Date.now }),
+  readFile: (path) => readFile(path, 'utf8'),
 });
 
 /**

@@ -68,6 +68,8 @@ export interface Parts {
   readonly random: () => number;
   readonly createService: (deps: ServiceDeps) => Services;
   readonly createRegistrar: (deps: RegistrarDeps) => Registrar;
-  /** Copies in a directory; left out where there is none. */
-  readonly openKeep?: (directory: string, log: ClientLog) => Keep;
+  /** Copies of a server's topics in a directory; left out where there are none. */
+  readonly openKeep?: (directory: string, server: string, log: ClientLog) => Keep;
+  /** Left out where there are no files. */
+  readonly readFile?: (path: string) => Promise<string>;
 }

@@ -21,7 +21,6 @@ const way: Way = {
     let epoch = '';
     await readStream(queryWith(subscription), wire, signal, (event) => {
       const frame = frameOf(event);
-      if (frame === undefined) return;
       if (frame.type === 'welcome') {
         epoch = frame.epoch;
         wire.welcome(frame.epoch === wire.epoch || wire.epoch === '' ? frame : { ...frame, epoch: wire.epoch });
@@ -35,7 +34,7 @@ const way: Way = {
   idle: (wire, signal) =>
     readStream(NOTHING, wire, signal, (event) => {
       const frame = frameOf(event);
-      if (frame?.type === 'welcome') wire.welcome(frame);
+      if (frame.type === 'welcome') wire.welcome(frame);
     }),
 };
 

@@ -203,7 +203,7 @@ export class HttpLink implements Link {
 
   #fail(error: unknown): void {
     if (this.#isOver) return;
-    const end = endOf(error, this.#welcome !== undefined);
+    const end = endOf(error, { isOpen: this.#welcome !== undefined, url: this.#address.url });
     this.close();
     this.#events.onEnd(end);
   }

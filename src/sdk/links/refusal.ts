@@ -2,6 +2,7 @@ import { CLOSE } from '../../protocol/close-codes.ts';
 import type { ErrorFrame } from '../../protocol/frames.ts';
 import type { LinkEnd } from '../connection/link.ts';
 import type { ProblemDetails } from '../errors.ts';
+import { codeOf, whyUnreachable } from './why-unreachable.ts';
 
 /** A problem of Signalbox, with what only some of them have. */
 export interface Problem extends ProblemDetails {
@@ -42,19 +43,16 @@ export class Closed extends Error {
 export const BROKEN = 1006;
 
 /** How a link ends that failed so. `isOpen`: there was a welcome before. */
-export function endOf(error: unknown, isOpen: boolean): LinkEnd {
+export function endOf(error: unknown, { isOpen, url }: { readonly isOpen: boolean; readonly url: string }): LinkEnd {
   if (error instanceof Closed) return { type: 'closed', code: error.code, reason: error.message };
   if (error instanceof Refusal) return refusalEnd(error, isOpen);
-  const detail = reasonOf(error);
-  if (isOpen) return { type: 'closed', code: BROKEN, reason: detail };
-  return { type: 'unreachable', detail, ...(hasNoConnection(error) && { reached: false }) };
+  if (isOpen) return { type: 'closed', code: BROKEN, reason: reasonOf(error) };
+  const isUnheard = NO_CONNECTION.test(codeOf(error) ?? '');
+  return { type: 'unreachable', detail: whyUnreachable(url, error), ...(isUnheard && { reached: false }) };
 }
 
-/** Node says so; a browser keeps it to itself. */
-function hasNoConnection(error: unknown): boolean {
-  const { cause } = (error ?? {}) as { readonly cause?: { readonly code?: unknown } };
-  return /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/.test(String(cause?.code));
-}
+/** There was not even a connection. Node says so; a browser keeps it to itself. */
+const NO_CONNECTION = /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/;
 
 function refusalEnd({ status, message, retryAfterMs, problem }: Refusal, isOpen: boolean): LinkEnd {
   if (isOpen && status === 401) return { type: 'closed', code: CLOSE.tokenEnded, reason: message };

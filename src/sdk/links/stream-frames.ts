@@ -1,7 +1,8 @@
 import type { Position } from '../../domain/position.ts';
 import type { LinkFrame } from '../connection/link.ts';
+import { parseServerFrame } from '../connection/parse-frame.ts';
 import type { ServerSentEvent } from './event-parser.ts';
-import { Closed } from './refusal.ts';
+import { BROKEN, Closed } from './refusal.ts';
 import type { Subscription } from './wire.ts';
 
 /** The place of an event's id: where to go on from. `reset:0` and what is no position are none. */
@@ -10,24 +11,24 @@ export function positionIn(id: string): Position | undefined {
   return revision === undefined || id === 'reset:0' ? undefined : { epoch, revision: Number(revision) };
 }
 
-/** An event as the frame that it carries; undefined where it carries none. Throws `Closed` with `event: close`, and where it is no JSON. */
-export function frameOf({ event, data }: Pick<ServerSentEvent, 'event' | 'data'>): LinkFrame | undefined {
-  const value = parse(data);
-  if (event === 'close') {
-    const { code = 1005, reason = '' } = value as { readonly code?: number; readonly reason?: string };
-    throw new Closed(code, reason);
-  }
-  return 'type' in value ? (value as LinkFrame) : undefined;
+/** An event as the frame that it carries. Throws `Closed` with `event: close`, and where it carries none. */
+export function frameOf({ event, data }: Pick<ServerSentEvent, 'event' | 'data'>): LinkFrame {
+  if (event === 'close') throw closeOf(data);
+  const frame = parseServerFrame(data);
+  if (frame === undefined) throw new Closed(PROTOCOL_ERROR, 'an event is no frame');
+  return frame;
 }
 
-function parse(data: string): object {
+const PROTOCOL_ERROR = 1002;
+
+function closeOf(data: string): Closed {
   try {
-    const value = JSON.parse(data) as unknown;
-    if (typeof value === 'object' && value !== null) return value;
+    const { code, reason } = JSON.parse(data) as { readonly code: unknown; readonly reason: unknown };
+    if (typeof code === 'number') return new Closed(code, String(reason ?? ''));
   } catch {
-    // Told below, in one way for all that is no frame.
+    // As a close without a code, below.
   }
-  throw new Closed(1007, 'an event is not JSON');
+  return new Closed(BROKEN, 'the stream was closed');
 }
 
 /**
