@@ -16,7 +16,7 @@ const cannot = (what: string): never => {
 };
 
 /** Called as the browser's own function, which is nobody's method. */
-const http: HttpDeps = { fetch: (...args) => fetch(...args), now: realTime.now };
+const http: HttpDeps = { fetch: (...args) => fetch(...args), now: () => realTime.now() };
 
 const page = (): string | undefined => {
   const { location } = globalThis as { readonly location?: { readonly origin: string } };

@@ -27,7 +27,7 @@ const isMissing = (what: string): never => {
 };
 
 /** The global `fetch` as it is when it is called: whoever replaces it means this one as well. */
-const http: HttpDeps = { fetch: (...args) => fetch(...args), now: realTime.now };
+const http: HttpDeps = { fetch: (...args) => fetch(...args), now: () => realTime.now() };
 
 /** What a client in Node is made of. */
 export const nodeParts = (): Parts => ({
@@ -41,7 +41,8 @@ export const nodeParts = (): Parts => ({
     register: () => isMissing('register instances'),
     close: () => Promise.resolve(),
   }),
-  openKeep: (directory, server, log) => new DiskKeep({ directory, server, log, now: realTime.now, clock: Date.now }),
+  openKeep: (directory, server, log) =>
+    new DiskKeep({ directory, server, log, now: () => realTime.now(), clock: Date.now }),
   readFile: (path) => readFile(path, 'utf8'),
 });
 

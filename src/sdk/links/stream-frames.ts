@@ -24,7 +24,7 @@ const PROTOCOL_ERROR = 1002;
 function closeOf(data: string): Closed {
   try {
     const { code, reason } = JSON.parse(data) as { readonly code: unknown; readonly reason: unknown };
-    if (typeof code === 'number') return new Closed(code, String(reason ?? ''));
+    if (typeof code === 'number') return new Closed(code, typeof reason === 'string' ? reason : '');
   } catch {
     // As a close without a code, below.
   }
