@@ -2,7 +2,7 @@ import type { Time } from '../../src/sdk/time.ts';
 
 interface Timer {
   readonly at: number;
-  readonly then: () => void;
+  readonly call: () => void;
 }
 
 /** A clock that stands still until it is turned. Promises are given their turns after each timer. */
@@ -15,7 +15,7 @@ export class FakeTime implements Time {
   }
 
   after(ms: number, then: () => void): () => void {
-    const timer = { at: this.#now + Math.max(0, ms), then };
+    const timer = { at: this.#now + Math.max(0, ms), call: then };
     this.#timers.add(timer);
     return () => void this.#timers.delete(timer);
   }
@@ -30,7 +30,7 @@ export class FakeTime implements Time {
     for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
       this.#timers.delete(next);
       this.#now = Math.max(this.#now, next.at);
-      next.then();
+      next.call();
       await turns();
     }
     this.#now = end;

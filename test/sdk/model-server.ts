@@ -1,4 +1,4 @@
-import { addTo, digestHex, emptyDigest } from '../../src/domain/digest.ts';
+import { add, digestHex, digestOf, emptyDigest, type Digest } from '../../src/domain/digest.ts';
 import { since, type Position } from '../../src/domain/position.ts';
 import type { ClientFrame } from '../../src/protocol/frames.ts';
 import { CLOSE } from '../../src/protocol/close-codes.ts';
@@ -40,8 +40,12 @@ export class ModelServer {
   opened = 0;
   /** Topics of which something was lost on the way, until they have arrived anew. */
   readonly wrong = new Set<string>();
+  /** Topics whose position was taken from the client, until the next snapshot is whole. */
+  readonly taken = new Set<string>();
+  readonly faults: string[] = [];
   readonly frames: ClientFrame[] = [];
   resumeWithin: number | undefined = 250;
+  readonly #hashes = new WeakMap<Resource, Readonly<Digest>>();
 
   constructor(random: Random, time: FakeTime) {
     this.random = random;
@@ -112,8 +116,14 @@ export class ModelServer {
 
   digest(topic: string): string {
     const digest = emptyDigest();
-    for (const { name, revision } of this.selected(topic)) addTo(digest, name, revision);
+    for (const item of this.selected(topic)) add(digest, this.#hashOf(item));
     return digestHex(digest);
+  }
+
+  #hashOf(item: Resource): Readonly<Digest> {
+    const known = this.#hashes.get(item) ?? digestOf(item.name, item.revision);
+    this.#hashes.set(item, known);
+    return known;
   }
 
   digestAt(topic: string, { epoch, revision }: Position): string | undefined {
@@ -230,8 +240,7 @@ export class ModelLink implements Link {
   }
 
   startOver(topic: string, reason: 'access' | 'fenced' | 'resync'): void {
-    this.#say({ type: 'reset', topic, epoch: this.server.epoch, reason });
-    this.#snapshot(topic);
+    this.#reset(topic, reason);
   }
 
   committed({ revision, changes }: Entry): void {
@@ -243,6 +252,8 @@ export class ModelLink implements Link {
         this.#inbox.push(() => this.server.wrong.add(topic));
       } else {
         this.#say({ type: 'change', topic, revision, changes: its });
+        // No server does that, and a client need not rely on it.
+        if (this.server.random.chance(0.05)) this.#say({ type: 'change', topic, revision, changes: its });
       }
     }
   }
@@ -273,16 +284,25 @@ export class ModelLink implements Link {
     this.#topics.set(id, topic);
     this.#say({ type: 'subscribed', id, topic });
     if (position === undefined) return this.#snapshot(topic);
+    if (server.taken.has(topic)) server.faults.push(`PUSH5 ${topic} is resumed from a position that a reset has taken`);
     const { epoch, revision, trimmed } = server;
     const way = since({ epoch, revision, trimmed }, position);
     if (way.kind === 'startOver') {
-      this.#say({ type: 'reset', topic, epoch, reason: way.reason });
-      return this.#snapshot(topic);
+      return this.#reset(topic, way.reason);
     }
     const missed = server.log.filter((entry) => entry.revision > position.revision);
     const changes = missed.flatMap((entry) => entry.changes.filter(({ key }) => isOf(topic, key)));
     if (changes.length > 0) this.#say({ type: 'change', topic, revision, changes });
     this.#say({ type: 'synced', topic, revision, digest: server.digest(topic) });
+  }
+
+  #reset(topic: string, reason: Extract<LinkFrame, { type: 'reset' }>['reason']): void {
+    const { epoch, taken } = this.server;
+    this.#inbox.push(() => {
+      taken.add(topic);
+      this.#events.onFrame({ type: 'reset', topic, epoch, reason });
+    });
+    this.#snapshot(topic);
   }
 
   /** In parts; what is committed while they are on their way comes after them. */
@@ -296,6 +316,7 @@ export class ModelLink implements Link {
       this.#say({ type: 'snapshot', topic, revision, items: part, more: at + size < items.length });
     }
     this.#inbox.push(() => server.wrong.delete(topic));
+    this.#inbox.push(() => server.taken.delete(topic));
     this.#say({ type: 'synced', topic, revision, digest: server.digest(topic) });
   }
 

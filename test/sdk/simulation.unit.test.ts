@@ -102,7 +102,7 @@ async function tell(seed: number): Promise<Story> {
   await turns();
   for (const one of watches) one.end();
   await client.close();
-  expect(time.pending).toBe(0);
+  expect([server.faults, time.pending]).toEqual([[], 0]);
   const iterations = new Set(watches.flatMap((one) => one.iterations));
   const types = new Set(watches.flatMap((one) => one.told.map((text) => text.split(' ')[0] ?? '')));
   return { mismatches, opened: server.opened, iterations, types };
