@@ -86,6 +86,8 @@ export interface NodeOptions {
   readonly metrics?: HubMetrics;
   /** What the feed takes for monotonic time, in milliseconds. */
   readonly now?: () => number;
+  /** Where it listens; by default where there is room. */
+  readonly port?: number;
 }
 
 /** A node with everything but its database and its health checks, on a real port. */
@@ -219,7 +221,7 @@ export class LiveNode {
     await tail.open();
     await hub.start({ entries: 0, bytes: 0 });
     tail.listen(hub);
-    await node.app.listen({ host: '127.0.0.1', port: 0 });
+    await node.app.listen({ host: '127.0.0.1', port: options.port ?? 0 });
     node.#beat = setInterval(() => hub.heartbeat(), hub.limits.heartbeatMs / HEARTBEAT_SLICES);
     return node;
   }

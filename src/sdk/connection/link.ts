@@ -1,4 +1,5 @@
 import type { ClientFrame, ServerFrame } from '../../protocol/frames.ts';
+import type { ProblemDetails } from '../errors.ts';
 
 /** One connection to one node, whatever carries it: frames go in, frames come out, and at some time it ends. */
 export interface Link {
@@ -18,9 +19,21 @@ export type LinkEnd =
   /** The server, or something in between, closed it: a close code of the protocol (openapi/PUSH.md) or of RFC 6455. */
   | { readonly type: 'closed'; readonly code: number; readonly reason: string }
   /** The opening was answered with an HTTP status that is not an upgrade. */
-  | { readonly type: 'refused'; readonly status: number; readonly detail: string; readonly retryAfterMs?: number }
+  | {
+      readonly type: 'refused';
+      readonly status: number;
+      readonly detail: string;
+      readonly retryAfterMs?: number;
+      /** Left out where the answer is not Signalbox's own, but that of something in between, or of another program. */
+      readonly problem?: ProblemDetails;
+    }
   /** Nobody answered, or the connection broke before the first frame. */
-  | { readonly type: 'unreachable'; readonly detail: string };
+  | {
+      readonly type: 'unreachable';
+      readonly detail: string;
+      /** false: there was not even a connection, so that no other carrier would fare better. Left out where that is not known. */
+      readonly reached?: boolean;
+    };
 
 /** What a link tells; each is called synchronously, and never before `open` has returned. */
 export interface LinkEvents {

@@ -1,0 +1,44 @@
+import { ClientCredentials } from './client-credentials.ts';
+import { SignalboxError } from './errors.ts';
+import type { Auth } from './options.ts';
+import type { Parts } from './parts.ts';
+
+/** Where access tokens come from. */
+export interface TokenSource {
+  /** Another one may be had later; a fixed one stays what it is. */
+  readonly renewable: boolean;
+  /**
+   * Undefined where none is needed. `anew`: the last one was not taken, or is about to end.
+   * @throws whatever keeps it from being had; it is asked for again after a pause.
+   */
+  get(anew: boolean): Promise<string | undefined>;
+}
+
+export function tokenSource(auth: Auth | undefined, { time, readFile }: Pick<Parts, 'time' | 'readFile'>): TokenSource {
+  if (auth === undefined) return fixed(undefined);
+  if ('clientCredentials' in auth) return new ClientCredentials(auth.clientCredentials, () => time.now());
+  if ('tokenFile' in auth) return { renewable: true, get: () => readToken(auth.tokenFile, readFile) };
+  const { token } = auth;
+  if (typeof token === 'string') return fixed(token);
+  return { renewable: true, get: async () => token() };
+}
+
+const fixed = (token: string | undefined): TokenSource => ({ renewable: false, get: () => Promise.resolve(token) });
+
+/** Whoever keeps the file current may do so at any time: it is read whenever a token is needed, which is seldom. */
+async function readToken(file: string, readFile: Parts['readFile']): Promise<string> {
+  if (readFile === undefined) {
+    throw new SignalboxError('invalid-options', 'auth takes a tokenFile only where there are files; use a token.');
+  }
+  const token = (await readFile(file)).trim();
+  if (token === '') throw new SignalboxError('unauthorized', `The token file ${file} is empty.`);
+  return token;
+}
+
+const LOOPBACK = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])$/;
+
+/** Whether what is sent there can be read by nobody else on the way. */
+export function isPrivate(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'https:' || LOOPBACK.test(hostname);
+}

@@ -1,0 +1,38 @@
+import type { LinkEnd } from '../connection/link.ts';
+import type { ProblemDetails } from '../errors.ts';
+
+/** An answer where a feed was asked for. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+  readonly retryAfter: string | undefined;
+  /** What was asked. */
+  readonly url: string;
+}
+
+/** Types of Signalbox's own problems. */
+const OURS = '/problems/';
+
+/** What such an answer is the end of: whether it is Signalbox's own decides what helps. */
+export function answerOf({ status, type, body, retryAfter, url }: HttpAnswer): LinkEnd {
+  const problem = type.includes('json') ? problemOf(body) : undefined;
+  const detail = problem?.detail ?? problem?.title ?? `${url} was answered with ${status}.`;
+  const retryAfterMs = Number(retryAfter ?? '') * 1000;
+  return {
+    type: 'refused',
+    status,
+    detail,
+    ...(retryAfter !== undefined && retryAfterMs >= 0 && { retryAfterMs }),
+    ...(problem !== undefined && { problem: { status, ...problem } }),
+  };
+}
+
+function problemOf(body: string): ProblemDetails | undefined {
+  try {
+    const problem = JSON.parse(body) as ProblemDetails | null;
+    return typeof problem?.type === 'string' && problem.type.startsWith(OURS) ? problem : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,97 @@
+import type { Position } from '../../domain/position.ts';
+import type { Select } from '../../protocol/frames.ts';
+import type { LinkFrame } from '../connection/link.ts';
+import { Refusal, type Problem } from './refusal.ts';
+
+/** What the carriers that speak HTTP need of the world. */
+export interface HttpDeps {
+  readonly fetch: typeof fetch;
+  /** Monotonic, in milliseconds. */
+  readonly now: () => number;
+}
+
+/** One subscription of a link. */
+export interface Subscription {
+  readonly id: string;
+  readonly select: Select;
+  /** The selection as parameters of a URL. */
+  readonly query: URLSearchParams;
+  readonly topic: string;
+  /** Everything up to it was told; undefined where the state has to come first. */
+  position: Position | undefined;
+  /** Whether `subscribed` was told. */
+  isTold: boolean;
+}
+
+/** What carries one subscription sees of its link. */
+export interface Wire {
+  readonly openTimeoutMs: number;
+  /** Milliseconds. */
+  readonly heartbeat: number;
+  /** The history that positions without one of their own belong to. */
+  readonly epoch: string;
+  /** Throws `Refusal` where the answer is not a success, or what `fetch` throws. */
+  request(path: string, init?: RequestInit): Promise<Response>;
+  welcome(frame: Extract<LinkFrame, { type: 'welcome' }>): void;
+  tell(frame: LinkFrame): void;
+  heard(): void;
+}
+
+/** A way to carry subscriptions over HTTP. Both run until the signal, and reject where they cannot go on. */
+export interface Way {
+  follow(subscription: Subscription, wire: Wire, signal: AbortSignal): Promise<void>;
+  /** Says welcome, and then shows that the server is there while there is nothing to follow. */
+  idle(wire: Wire, signal: AbortSignal): Promise<void>;
+}
+
+/** One request. A redirect is an answer like any other: a token is for nobody else. */
+export async function request(
+  { fetch: send }: Pick<HttpDeps, 'fetch'>,
+  url: string,
+  token: string | undefined,
+  { headers, ...init }: RequestInit = {},
+): Promise<Response> {
+  const all = new Headers(headers);
+  if (token !== undefined) all.set('authorization', `Bearer ${token}`);
+  const response = await send(url, { redirect: 'manual', ...init, headers: all });
+  if (response.ok) return response;
+  throw new Refusal(response.status, await problemOf(response), response.headers.get('retry-after'));
+}
+
+async function problemOf(response: Response): Promise<Problem | undefined> {
+  if (!/^application\/problem\+json\b/i.test(response.headers.get('content-type') ?? '')) return undefined;
+  return (await response.json().catch(() => undefined)) as Problem | undefined;
+}
+
+/** Runs something that is aborted after a time, or with the signal; and leaves nothing behind at a signal that lives on. */
+export async function within<T>(
+  ms: number,
+  signal: AbortSignal | undefined,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort(signal?.reason);
+  const timer = setTimeout(() => controller.abort(new Error(`there was no answer within ${ms} ms`)), ms);
+  if (signal?.aborted === true) abort();
+  signal?.addEventListener('abort', abort);
+  try {
+    return await run(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+/** Resolves after the time; at once when the signal ends it. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
+  });
+}

@@ -1,0 +1,105 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Client } from '../../src/sdk/api.ts';
+import { connect } from '../../src/sdk/index.ts';
+import { SignalboxError } from '../../src/sdk/errors.ts';
+import type { ConnectOptions } from '../../src/sdk/options.ts';
+import type { Watch, WatchChanges } from '../../src/sdk/watch/watch.ts';
+import { CLOSE } from '../../src/protocol/close-codes.ts';
+import { FeedServer } from '../cli/feed-server.ts';
+
+let server: FeedServer;
+let client: Client;
+let watch: Watch;
+let told: string[];
+
+beforeEach(async () => {
+  server = new FeedServer();
+  server.put('a1', 'a2');
+  await server.start();
+});
+afterEach(async () => {
+  await client.close();
+  await server.stop();
+});
+
+async function until(what: string, condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 5000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`never came: ${what}; there were ${told.join(', ')}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+const inShort = ({ type, changes }: WatchChanges): string =>
+  [
+    type,
+    ...changes.map(
+      ({ name, value, before }) => `${value === undefined ? '-' : before === undefined ? '+' : '~'}${name.slice(8)}`,
+    ),
+  ].join(' ');
+
+function start(options: ConnectOptions = {}): void {
+  told = [];
+  client = connect({ url: server.url, backoff: { baseMs: 10, maxMs: 40 }, ...options });
+  watch = client.watch({ kind: 'region' });
+  watch.on('change', (changes) => void told.push(inShort(changes)));
+  watch.on('state', (state) => void told.push(state));
+  client.on('mismatch', () => void told.push('mismatch'));
+  client.on('error', ({ code }) => void told.push(`error ${code}`));
+}
+
+const has = (what: string, times = 1) => until(what, () => told.filter((one) => one === what).length >= times);
+const subscriptions = () => server.frames.filter((frame) => frame.type === 'subscribe');
+
+test('a snapshot, then changes as they come; the old snapshot stays what it was', async () => {
+  start();
+  expect([client.phase, watch.state, watch.snapshot, watch.age]).toEqual(['loading', 'loading', undefined, Infinity]);
+  const first = await watch.ready();
+  expect([client.phase, watch.state, watch.age, first.size, first.digest]).toEqual([
+    'live',
+    'live',
+    0,
+    2,
+    server.digest,
+  ]);
+  server.put('a3');
+  server.delete('a1');
+  await has('changed -a1');
+  expect(told).toEqual(['live', 'loaded +a1 +a2', 'changed +a3', 'changed -a1']);
+  expect(Array.from(first.values(), ({ name }) => name).sort()).toEqual(['regions/a1', 'regions/a2']);
+  expect(first.position).toEqual({ epoch: 'e1', revision: 2 });
+  expect(watch.snapshot?.digest).toBe(server.digest);
+});
+
+describe('PUSH5: a server that restarts', () => {
+  test('is waited for, and what happened meanwhile is told, once', async () => {
+    start();
+    await watch.ready();
+    await server.stop();
+    await has('stale');
+    expect(watch.age).toBeGreaterThanOrEqual(0);
+    server.put('a3', 'a1');
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    await server.start();
+    await has('live', 2);
+    expect(told.filter((one) => !one.startsWith('error'))).toEqual([
+      'live',
+      'loaded +a1 +a2',
+      'stale',
+      'changed +a3 ~a1',
+      'live',
+    ]);
+    expect(subscriptions()[1]).toMatchObject({ since: { epoch: 'e1', revision: 2 } });
+  });
+});
+
+test('4500: does not return, and says why', async () => {
+  start();
+  await watch.ready();
+  server.close(CLOSE.protocolError, '16 frames were not of the protocol');
+  await has('closed');
+  expect(client.phase).toBe('stopped');
+  expect(server.connections).toBe(1);
+  expect(() => client.watch({ kind: 'region' })).toThrow(SignalboxError);
+  expect(watch.snapshot?.size).toBe(2);
+});

@@ -1,0 +1,131 @@
+import { describe, expect, test } from '@jest/globals';
+import { SignalboxClient } from '../../src/sdk/client.ts';
+import type { Select } from '../../src/protocol/frames.ts';
+import { CLOSE } from '../../src/protocol/close-codes.ts';
+import { Random } from '../support/random.ts';
+import { CheckedWatch } from './checked-watch.ts';
+import { FakeTime, turns } from './fake-time.ts';
+import { ModelServer } from './model-server.ts';
+import { testParts } from './test-parts.ts';
+
+const SEEDS = 200;
+const TOPICS = ['region', 'service', '*'] as const;
+
+interface Story {
+  readonly mismatches: number;
+  readonly opened: number;
+  readonly iterations: ReadonlySet<string>;
+  readonly types: ReadonlySet<string>;
+}
+
+async function tell(seed: number): Promise<Story> {
+  const random = new Random(seed);
+  const time = new FakeTime();
+  const server = new ModelServer(random, time);
+  for (let i = random.below(30); i > 0; i--) server.commit();
+  server.token = 't1';
+  const client = new SignalboxClient(
+    { urls: ['http://a.localhost', 'http://b.localhost'], auth: { token: () => server.token }, allowHttp: true },
+    testParts({
+      time,
+      random: () => random.next(),
+      carriers: [server.carrier('websocket'), server.carrier('long-poll')],
+    }),
+  );
+  let mismatches = 0;
+  client.on('mismatch', () => (mismatches += 1));
+  const watches: CheckedWatch[] = [];
+  const watch = (topic: (typeof TOPICS)[number]) =>
+    void watches.push(new CheckedWatch(client.watch({ kind: topic } as Select), topic, server));
+  watch(random.pick(TOPICS));
+  const link = () => server.links.find(({ open }) => open);
+  const faults: (() => void)[] = [
+    () => link()?.drop(),
+    () => link()?.drain(),
+    () =>
+      link()?.end({
+        type: 'closed',
+        code: random.pick([CLOSE.tooSlow, CLOSE.full, CLOSE.behind, 4321, 1011]),
+        reason: 'x',
+      }),
+    () => {
+      server.token = `t${random.below(1000)}`;
+      link()?.end({ type: 'closed', code: CLOSE.tokenEnded, reason: '' });
+    },
+    () => {
+      const current = link();
+      const topic = current?.topics[0];
+      if (topic !== undefined) current?.startOver(topic, random.pick(['access', 'fenced']));
+    },
+    () => server.newHistory(),
+    () => server.trim(),
+    () => {
+      const current = link();
+      if (current !== undefined) current.mute = true;
+    },
+    () => {
+      const current = link();
+      if (current !== undefined) current.loses = true;
+    },
+    () => server.openings.push('silent'),
+    () => server.openings.push({ type: 'unreachable', detail: 'nobody', reached: random.chance(0.5) }),
+    () => server.openings.push({ type: 'refused', status: random.pick([401, 429, 502, 503, 404]), detail: 'no' }),
+    () => (server.tooSoon += 1),
+    () => time.freeze(60_000),
+  ];
+  for (let step = 0; step < 120; step++) {
+    if (random.chance(0.4)) server.commit();
+    if (random.chance(0.12)) random.pick(faults)();
+    if (random.chance(0.03)) watch(random.pick(TOPICS));
+    for (const { open, deliver } of [...server.links].map((one) => ({
+      open: one.open,
+      deliver: () => one.deliver(1 + random.below(6)),
+    }))) {
+      if (open) deliver();
+    }
+    if (random.chance(0.5)) await time.pass(random.below(random.chance(0.1) ? 20_000 : 300));
+    for (const one of watches) {
+      if (random.chance(0.3)) one.read();
+      if (random.chance(0.1)) one.look();
+    }
+    await turns();
+    server.links = server.links.filter(({ open }) => open);
+  }
+  // All is well from here on.
+  server.openings.length = 0;
+  server.tooSoon = 0;
+  for (let round = 0; round < 80; round++) {
+    for (const one of server.links) one.deliver();
+    await time.pass(1500);
+    for (const one of watches) one.read();
+  }
+  await turns();
+  for (const one of watches) one.end();
+  await client.close();
+  expect([server.faults, time.pending]).toEqual([[], 0]);
+  const iterations = new Set(watches.flatMap((one) => one.iterations));
+  const types = new Set(watches.flatMap((one) => one.told.map((text) => text.split(' ')[0] ?? '')));
+  return { mismatches, opened: server.opened, iterations, types };
+}
+
+describe('a client and a server to which everything happens', () => {
+  test(`PUSH1 PUSH2 PUSH3 PUSH5 PUSH7 PUSH8 hold at every watch, and in the end copies are the server's, over ${SEEDS} seeds`, async () => {
+    let mismatches = 0;
+    let opened = 0;
+    const seen = new Set<string>();
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      try {
+        const story = await tell(seed);
+        mismatches += story.mismatches;
+        opened += story.opened;
+        for (const type of story.types) seen.add(type);
+      } catch (error) {
+        throw new Error(`seed ${seed}`, { cause: error });
+      }
+    }
+    // The story has to have been about something.
+    expect([...seen].sort()).toEqual(['changed', 'loaded', 'reloaded']);
+    expect(mismatches).toBeGreaterThan(SEEDS / 10);
+    expect(opened).toBeGreaterThan(SEEDS * 3);
+  });
+});
