@@ -10,8 +10,8 @@ export type AskFrame =
 
 /** The socket that is open, as far as registrations need it. */
 export interface AskSocket {
-  /** Resolves with the frame of the same id. Rejects where no socket is open, when it ends, after the time, and by the signal. */
-  ask(frame: AskFrame, attempt: Attempt): Promise<ServerFrame>;
+  /** Resolves with the frame that answers it, be it an error. Rejects where no socket is open, when it ends, and after the time. */
+  send(frame: AskFrame, options: { readonly timeoutMs: number }): Promise<ServerFrame>;
 }
 
 /** The server lets 64 requests of a socket wait for their answers. */
@@ -46,12 +46,18 @@ export class SocketDesk implements Desk {
     return frame.type === 'deregistered' ? DONE : failureOf(frame);
   }
 
-  #ask(frame: AskFrame, attempt: Attempt): Promise<ServerFrame | Unanswered> {
-    return this.#turns.run(() =>
-      this.#socket
-        .ask(frame, attempt)
-        .catch((error: unknown): Unanswered => ({ type: 'unanswered', detail: String(error) })),
+  async #ask(frame: AskFrame, { timeoutMs, signal }: Attempt): Promise<ServerFrame | Unanswered> {
+    const asked = this.#turns.run(() =>
+      signal.aborted ? Promise.resolve(GIVEN_UP) : this.#socket.send(frame, { timeoutMs }).catch(unanswered),
     );
+    let aborted = (): void => {};
+    const ended = new Promise<Unanswered>((resolve) => (aborted = () => resolve(GIVEN_UP)));
+    signal.addEventListener('abort', aborted);
+    try {
+      return await Promise.race([asked, ended]);
+    } finally {
+      signal.removeEventListener('abort', aborted);
+    }
   }
 }
 
@@ -59,6 +65,13 @@ interface Unanswered {
   readonly type: 'unanswered';
   readonly detail: string;
 }
+
+const GIVEN_UP: Unanswered = { type: 'unanswered', detail: 'It was given up.' };
+
+const unanswered = (error: unknown): Unanswered => ({
+  type: 'unanswered',
+  detail: error instanceof Error ? error.message : String(error),
+});
 
 const DONE = { type: 'done', value: undefined } as const;
 
