@@ -1,5 +1,6 @@
 import type { Answer, Attempt, Desk, Registered, TokenFor } from './desk.ts';
 import { failureOf, notSignalbox, objectIn, problemCode, type HttpReply } from './http-answer.ts';
+import { messageOf, rootOf } from './message-of.ts';
 
 export interface HttpDeskOptions {
   /** `http://` or `https://`, without a slash at the end; the next one is asked where one does not answer. */
@@ -90,7 +91,7 @@ export class HttpDesk implements Desk {
   async #tokenFor(url: string, refused: string | undefined, signal: AbortSignal): Promise<string | undefined> {
     const { token } = this.#options;
     const asked = (async () => (refused === undefined ? token(url) : token(url, refused)))().catch((error: unknown) => {
-      throw new NoToken(error instanceof Error ? error.message : String(error));
+      throw new NoToken(messageOf(error));
     });
     return Promise.race([asked, endOf(signal)]);
   }
@@ -143,9 +144,4 @@ const isRegistered = (value: object): value is Registered => {
   return typeof id === 'string' && typeof generation === 'number' && typeof detectionBound === 'string';
 };
 
-function explain(url: string, error: unknown): string {
-  let root = error;
-  while (root instanceof Error && root.cause !== undefined) root = root.cause;
-  const { code, message } = (typeof root === 'object' && root !== null ? root : {}) as Record<string, unknown>;
-  return `${url} cannot be reached (${String(code ?? message ?? root)}).`;
-}
+const explain = (url: string, error: unknown): string => `${url} cannot be reached (${rootOf(error)}).`;

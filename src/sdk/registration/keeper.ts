@@ -7,7 +7,7 @@ import { pause } from './pause.ts';
 import type { Action, Happened, KeepPlan, Say, Step } from './plan.ts';
 import { awayError, refusalError } from './refusal.ts';
 
-/** What was answered last, and what went wrong last. */
+/** What was answered last, and what went wrong just now. */
 export interface About {
   readonly registered?: Registered;
   readonly error?: SignalboxError;
@@ -122,6 +122,7 @@ export class Keeper {
   }
 
   async #do(action: Action): Promise<void> {
+    this.#error = undefined;
     const happened = await this.#try(action);
     if (this.#stopped !== undefined) return;
     this.#later(this.#options.plan.next(action, happened, this.#elapsedMs()));

@@ -1,5 +1,6 @@
 import type { ErrorFrame, ServerFrame } from '../../protocol/frames.ts';
 import type { Answer, Attempt, Desk, Registered } from './desk.ts';
+import { messageOf } from './message-of.ts';
 import { Turns } from './turns.ts';
 
 /** What is asked over the socket, without the id that its answer is known by. */
@@ -46,18 +47,18 @@ export class SocketDesk implements Desk {
     return frame.type === 'deregistered' ? DONE : failureOf(frame);
   }
 
-  async #ask(frame: AskFrame, { timeoutMs, signal }: Attempt): Promise<ServerFrame | Unanswered> {
-    const asked = this.#turns.run(() =>
-      signal.aborted ? Promise.resolve(GIVEN_UP) : this.#socket.send(frame, { timeoutMs }).catch(unanswered),
-    );
-    let aborted = (): void => {};
-    const ended = new Promise<Unanswered>((resolve) => (aborted = () => resolve(GIVEN_UP)));
-    signal.addEventListener('abort', aborted);
-    try {
-      return await Promise.race([asked, ended]);
-    } finally {
-      signal.removeEventListener('abort', aborted);
-    }
+  #ask(frame: AskFrame, { timeoutMs, signal }: Attempt): Promise<ServerFrame | Unanswered> {
+    const asked = this.#turns
+      .run(async () => (signal.aborted ? GIVEN_UP : this.#socket.send(frame, { timeoutMs })))
+      .catch(unanswered);
+    return new Promise((resolve) => {
+      const aborted = (): void => resolve(GIVEN_UP);
+      signal.addEventListener('abort', aborted, { once: true });
+      void asked.then((answer) => {
+        signal.removeEventListener('abort', aborted);
+        resolve(answer);
+      });
+    });
   }
 }
 
@@ -68,10 +69,7 @@ interface Unanswered {
 
 const GIVEN_UP: Unanswered = { type: 'unanswered', detail: 'It was given up.' };
 
-const unanswered = (error: unknown): Unanswered => ({
-  type: 'unanswered',
-  detail: error instanceof Error ? error.message : String(error),
-});
+const unanswered = (error: unknown): Unanswered => ({ type: 'unanswered', detail: messageOf(error) });
 
 const DONE = { type: 'done', value: undefined } as const;
 

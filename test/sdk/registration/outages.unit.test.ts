@@ -21,8 +21,8 @@ function started(seed: number, setting: Setting) {
   const said: Say[] = [];
   const faults: unknown[] = [];
   const keeper = new Keeper({
-    desk: eitherDesk({ socket: world.socketDesk, http: world.httpDesk, attachment: world.attachment }),
-    attachment: world.attachment,
+    desk: eitherDesk({ socket: world.socketDesk, http: world.httpDesk, attachment: world }),
+    attachment: world,
     plan: new KeepPlan({ waitMs: undefined, random: () => random.next() }),
     registration: { check: { type: 'ttl', ttl: `${setting.leaseMs}ms` } },
     onSay: (say) => void said.push(say),

@@ -2,7 +2,7 @@ import type { Time } from '../../../src/sdk/time.ts';
 
 interface Timer {
   readonly at: number;
-  readonly then: () => void;
+  readonly call: () => void;
 }
 
 /** A clock that a test turns. */
@@ -14,8 +14,8 @@ export class TurnedTime implements Time {
     return this.#now;
   }
 
-  after(ms: number, then: () => void): () => void {
-    const timer = { at: this.#now + ms, then };
+  after(ms: number, call: () => void): () => void {
+    const timer = { at: this.#now + ms, call };
     this.#timers.add(timer);
     return () => void this.#timers.delete(timer);
   }
@@ -27,7 +27,7 @@ export class TurnedTime implements Time {
     for (let next = this.#next(); next !== undefined && next.at <= end; next = this.#next()) {
       this.#timers.delete(next);
       this.#now = Math.max(this.#now, next.at);
-      next.then();
+      next.call();
       await settled();
     }
     this.#now = end;

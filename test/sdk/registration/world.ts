@@ -15,7 +15,8 @@ const LATENCY_MS = 20;
 const RECONNECT_MS = 1000;
 
 /** A server with one instance, the way to it, and a socket that comes and goes. It notes the longest time without hearing of it. */
-export class World {
+export class World implements Attachment {
+  readonly heartbeatMs: number;
   readonly #options: WorldOptions;
   readonly #listeners = new Set<() => void>();
   /** What is sent is lost: silently, or with an error at once. */
@@ -35,22 +36,14 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
+    this.heartbeatMs = options.heartbeatMs;
     if (options.sockets) this.#connect();
     this.#beat();
   }
 
-  get attachment(): Attachment {
-    const world = this;
-    return {
-      get socket() {
-        return world.socket;
-      },
-      heartbeatMs: this.#options.heartbeatMs,
-      onChange: (listener) => {
-        this.#listeners.add(listener);
-        return () => void this.#listeners.delete(listener);
-      },
-    };
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   get generation(): number | undefined {
