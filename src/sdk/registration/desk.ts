@@ -44,8 +44,8 @@ export interface Desk {
 export interface Attachment {
   /** The socket that registrations go over at present; undefined while there is none. A new one has another number. */
   readonly socket: number | undefined;
-  /** Milliseconds between the pings of that socket, as its `welcome` has it. */
-  readonly heartbeatMs: number | undefined;
+  /** Milliseconds between the pings of that socket, as its `welcome` has it. Where it is not known, leases are renewed all the same. */
+  readonly heartbeatMs?: number | undefined;
   /** Calls back after `socket` has changed, until the function that it answers is called. */
   onChange(listener: () => void): () => void;
 }

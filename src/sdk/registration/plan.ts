@@ -1,4 +1,4 @@
-import { BACKOFF, backoffMs } from '../connection/backoff.ts';
+import { BACKOFF, backoffMs, type Backoff } from '../connection/backoff.ts';
 
 /** What can be done next to keep an instance registered: see whether its port is open, register, renew. */
 export type Action = 'look' | 'register' | 'renew';
@@ -37,6 +37,7 @@ export interface PlanOptions {
   /** Undefined: register without looking at the port. */
   readonly waitMs: number | undefined;
   readonly random?: () => number;
+  readonly backoff?: Backoff;
 }
 
 const LOOK_MS = 100;
@@ -57,6 +58,7 @@ const HEARTBEATS_OF_A_LEASE = 5;
 export class KeepPlan {
   readonly #waitMs: number | undefined;
   readonly #random: () => number;
+  readonly #backoff: Backoff;
   #leaseMs: number | undefined;
   /** The socket keeps the lease by itself. */
   #carried = false;
@@ -66,9 +68,10 @@ export class KeepPlan {
   #trouble: 'away' | 'lost' | 'refused' | undefined;
   #saidClosed = false;
 
-  constructor({ waitMs, random = Math.random }: PlanOptions) {
+  constructor({ waitMs, random = Math.random, backoff = BACKOFF }: PlanOptions) {
     this.#waitMs = waitMs;
     this.#random = random;
+    this.#backoff = backoff;
   }
 
   first(): Step {
@@ -94,11 +97,11 @@ export class KeepPlan {
       case 'gone':
         return { action: 'register', afterMs: 0, say: 'lost' };
       case 'away': {
-        const afterMs = Math.max(happened.retryAfterMs ?? 0, this.#backoff());
+        const afterMs = Math.max(happened.retryAfterMs ?? 0, this.#pauseMs());
         return { action: done, afterMs, ...this.#troubled(this.#isLost(elapsedMs) ? 'lost' : 'away') };
       }
       case 'unauthorized':
-        return { action: done, afterMs: this.#backoff(), ...this.#troubled('refused') };
+        return { action: done, afterMs: this.#pauseMs(), ...this.#troubled('refused') };
       case 'refused':
         return { action: 'register', afterMs: REFUSED_MS * (1 - this.#random() / 5), ...this.#troubled('refused') };
     }
@@ -145,9 +148,9 @@ export class KeepPlan {
     return Math.round(everyMs * (1 - this.#random() / 5));
   }
 
-  #backoff(): number {
-    const maxMs = Math.min(BACKOFF.maxMs, (this.#leaseMs ?? Number.POSITIVE_INFINITY) / 6);
-    const afterMs = backoffMs(this.#failures, this.#random(), { ...BACKOFF, maxMs });
+  #pauseMs(): number {
+    const maxMs = Math.min(this.#backoff.maxMs, (this.#leaseMs ?? Number.POSITIVE_INFINITY) / 6);
+    const afterMs = backoffMs(this.#failures, this.#random(), { ...this.#backoff, maxMs });
     this.#failures += 1;
     return afterMs;
   }

@@ -1,12 +1,14 @@
 import type { RegisteredInstance } from '../api.ts';
+import type { Backoff } from '../connection/backoff.ts';
 import { SignalboxError } from '../errors.ts';
 import type { ClientLog } from '../options.ts';
 import { realTime, type Time } from '../time.ts';
 import { registrationBody, type RegistrationBody } from './body.ts';
 import type { Attachment, Desk } from './desk.ts';
 import { KeptInstance } from './instance.ts';
-import type { About } from './keeper.ts';
+import { STOP_MS, type About } from './keeper.ts';
 import type { RegisterOptions, Registration } from './options.ts';
+import { pause } from './pause.ts';
 import { KeepPlan, type Say } from './plan.ts';
 import { untilTaken } from './until-taken.ts';
 
@@ -24,6 +26,7 @@ export interface RegistrarDeps {
   readonly onError?: (error: SignalboxError) => void;
   readonly time?: Time;
   readonly random?: () => number;
+  readonly backoff?: Backoff;
 }
 
 /** All instances that a client keeps registered. */
@@ -31,8 +34,8 @@ export interface Registrar {
   register(registration: Registration, options?: RegisterOptions): Promise<RegisteredInstance>;
   /** Those that are not gone. */
   readonly instances: readonly RegisteredInstance[];
-  /** Deregisters all of them; from now on nothing is registered. Never rejects, and takes two seconds at most. */
-  close(): Promise<void>;
+  /** Deregisters all of them; from now on nothing is registered. Never rejects, and takes two seconds at most, or less if told so. */
+  close(options?: { readonly timeoutMs?: number }): Promise<void>;
 }
 
 const TIMEOUT_MS = 10_000;
@@ -48,7 +51,11 @@ export function createRegistrar(deps: RegistrarDeps): Registrar {
     const instance: KeptInstance = new KeptInstance({
       desk: deps.desk,
       attachment: deps.attachment,
-      plan: new KeepPlan({ waitMs: undefined, ...(deps.random && { random: deps.random }) }),
+      plan: new KeepPlan({
+        waitMs: undefined,
+        ...(deps.random && { random: deps.random }),
+        ...(deps.backoff && { backoff: deps.backoff }),
+      }),
       registration: body,
       onFault: (error) => deps.log?.error({ err: error }, 'keeping an instance registered failed'),
       ...(deps.time && { time: deps.time }),
@@ -80,9 +87,12 @@ export function createRegistrar(deps: RegistrarDeps): Registrar {
       await untilTaken(instance, { service: registration.service, timeoutMs, signal, time: deps.time ?? realTime });
       return instance;
     },
-    async close() {
+    async close({ timeoutMs = STOP_MS } = {}) {
       closed = true;
-      await Promise.all([...kept.keys()].map((instance) => instance.deregister()));
+      const all = Promise.all([...kept.keys()].map((instance) => instance.deregister()));
+      const inTime = new AbortController();
+      await Promise.race([all, pause(deps.time ?? realTime, timeoutMs, inTime.signal)]);
+      inTime.abort();
     },
   };
 }
