@@ -69,12 +69,11 @@ async function inOrder(options: GracefulOptions): Promise<void> {
       options.onError?.(error);
     }
   };
-  await step(() => {
-    const all = typeof registrations === 'function' ? registrations() : registrations;
-    return Promise.all(all.map((one) => one.deregister()));
-  });
+  const all = typeof registrations === 'function' ? registrations() : registrations;
+  await step(() => Promise.all(all.map((one) => one.deregister())));
   for (const server of servers) askToLeave(server);
-  await pause(time, settleMs);
+  // Who was not registered has nobody who would hear of it.
+  if (all.length > 0) await pause(time, settleMs);
   await Promise.all(servers.map((server) => step(() => closeServer(server, drainMs, time))));
   await step(() => options.onDrained?.());
   await step(() => client?.close());

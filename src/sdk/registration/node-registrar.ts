@@ -40,7 +40,7 @@ export function nodeRegistrar(deps: NodeRegistrarDeps): Registrar {
   });
   const { environment, backoff } = options;
   return createRegistrar({
-    desk: eitherDesk({ socket: new SocketDesk(requests), http, attachment }),
+    desk: eitherDesk({ socket: new SocketDesk(requests, time), http, attachment }),
     attachment,
     ownAddress: () => ownAddress(env, deps.url()),
     hold: () => deps.hold(),

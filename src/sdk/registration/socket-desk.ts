@@ -1,4 +1,5 @@
 import type { ErrorFrame, ServerFrame } from '../../protocol/frames.ts';
+import { realTime, type Time } from '../time.ts';
 import type { Answer, Attempt, Desk, Registered } from './desk.ts';
 import { messageOf } from './message-of.ts';
 import { Turns } from './turns.ts';
@@ -24,10 +25,12 @@ const AT_ONCE = 32;
  */
 export class SocketDesk implements Desk {
   readonly #socket: AskSocket;
+  readonly #time: Time;
   readonly #turns = new Turns(AT_ONCE);
 
-  constructor(socket: AskSocket) {
+  constructor(socket: AskSocket, time: Time = realTime) {
     this.#socket = socket;
+    this.#time = time;
   }
 
   async register(registration: object, attempt: Attempt): Promise<Answer<Registered>> {
@@ -47,16 +50,26 @@ export class SocketDesk implements Desk {
     return frame.type === 'deregistered' ? DONE : failureOf(frame);
   }
 
+  /** Waiting for a turn is a part of the time, so that a dead socket with a thousand instances holds up none of them for longer. */
   #ask(frame: AskFrame, { timeoutMs, signal }: Attempt): Promise<ServerFrame | Unanswered> {
-    const asked = this.#turns
-      .run(async () => (signal.aborted ? GIVEN_UP : this.#socket.send(frame, { timeoutMs })))
-      .catch(unanswered);
+    const time = this.#time;
+    const deadline = time.now() + timeoutMs;
     return new Promise((resolve) => {
-      const aborted = (): void => resolve(GIVEN_UP);
-      signal.addEventListener('abort', aborted, { once: true });
-      void asked.then((answer) => {
+      let over = false;
+      const end = (answer: ServerFrame | Unanswered): void => {
+        over = true;
+        cancel();
         signal.removeEventListener('abort', aborted);
         resolve(answer);
+      };
+      const aborted = (): void => end({ type: 'unanswered', detail: 'It was given up.' });
+      const cancel = time.after(timeoutMs, () =>
+        end({ type: 'unanswered', detail: 'The socket brought no answer in time.' }),
+      );
+      signal.addEventListener('abort', aborted, { once: true });
+      void this.#turns.run(async () => {
+        if (over) return;
+        end(await this.#socket.send(frame, { timeoutMs: deadline - time.now() }).catch(unanswered));
       });
     });
   }
@@ -66,8 +79,6 @@ interface Unanswered {
   readonly type: 'unanswered';
   readonly detail: string;
 }
-
-const GIVEN_UP: Unanswered = { type: 'unanswered', detail: 'It was given up.' };
 
 const unanswered = (error: unknown): Unanswered => ({ type: 'unanswered', detail: messageOf(error) });
 

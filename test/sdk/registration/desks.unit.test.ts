@@ -4,6 +4,7 @@ import type { Attempt, Desk, Registered } from '../../../src/sdk/registration/de
 import { eitherDesk } from '../../../src/sdk/registration/either-desk.ts';
 import { HttpDesk } from '../../../src/sdk/registration/http-desk.ts';
 import { SocketDesk, type AskFrame } from '../../../src/sdk/registration/socket-desk.ts';
+import { TurnedTime } from './turned-time.ts';
 import { freePort } from '../../support/signalbox.ts';
 import { AnsweringServer, problem } from '../../cli/terminal.ts';
 
@@ -169,6 +170,24 @@ describe('over the socket', () => {
     const asked = hangs.renew(REGISTERED, attempt(5000, given.signal));
     given.abort();
     expect(await asked).toMatchObject({ type: 'away' });
+  });
+
+  test('INS1 a socket that is dead holds up none of a thousand for longer than its time', async () => {
+    const time = new TurnedTime();
+    const desk = new SocketDesk(
+      {
+        send: (_frame, { timeoutMs }) =>
+          new Promise((_, reject) => void time.after(timeoutMs, () => reject(new Error('no')))),
+      },
+      time,
+    );
+    const asked = Array.from({ length: 1000 }, () => desk.renew(REGISTERED, attempt(1000)));
+    let answered = 0;
+    for (const one of asked) void one.then(({ type }) => type === 'away' && (answered += 1));
+    await time.pass(999);
+    expect(answered).toBe(0);
+    await time.pass(1);
+    expect(answered).toBe(1000);
   });
 
   test('no more wait for their answers than the server allows', async () => {
