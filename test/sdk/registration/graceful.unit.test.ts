@@ -96,6 +96,26 @@ test('who keeps a connection is asked to leave it with the next answer', async (
   await closed;
 });
 
+test('a connection whose last call is answered while all is closed is not waited for', async () => {
+  let answer = (): void => {};
+  const { server, url } = await serving(() => new Promise((resolve) => (answer = () => resolve('late'))));
+  server.keepAliveTimeout = 60_000;
+  const agent = new Agent({ keepAlive: true });
+  leftovers.push(() => agent.destroy());
+  const sent = request(url, { agent }).end();
+  await once(server, 'request');
+  const { graceful } = ending({ servers: [server], drainMs: 20_000 });
+  const closed = graceful.close();
+  const responded = once(sent, 'response') as Promise<[IncomingMessage]>;
+  await until(() => !server.listening);
+  answer();
+  const [response] = await responded;
+  response.resume();
+  const startedAt = performance.now();
+  await closed;
+  expect(performance.now() - startedAt).toBeLessThan(5000);
+});
+
 test('a call that takes longer than it may is cut', async () => {
   const { server, url } = await serving(() => new Promise(() => {}));
   const { graceful, order } = ending({ servers: [server], drainMs: 100 });
