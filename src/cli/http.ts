@@ -196,14 +196,17 @@ async function problemOf(response: Response, request: string): Promise<CliError>
 /** A refusal that came as an HTTP answer: the server's problem, or what stands there instead of Signalbox. */
 export function answerError(status: number, contentType: string, body: string, request: string): CliError {
   const problem = contentType.includes('json') ? tryParse(body) : undefined;
-  if (problem !== undefined) {
-    const { detail = '' } = problem;
-    return refused({ status, ...problem, ...(status === 401 && { detail: `${detail} ${HOW_TO_SHOW}`.trim() }) });
-  }
+  if (problem !== undefined) return refusalOf({ status, ...problem });
   return failure(
     'This is not an answer of Signalbox',
     `${request} was answered with ${status}. Check --url or SIGNALBOX_URL.`,
   );
+}
+
+/** The server's own refusal, with what to do about a token that it does not take. */
+export function refusalOf(problem: ProblemBody): CliError {
+  const { status, detail = '' } = problem;
+  return refused({ ...problem, ...(status === 401 && { detail: `${detail} ${HOW_TO_SHOW}`.trim() }) });
 }
 
 const HOW_TO_SHOW = 'Run `signalbox login`, or give this command an access token with SIGNALBOX_TOKEN or --token-file.';

@@ -1,7 +1,7 @@
 import type { Instance } from '../domain/instances/instance.ts';
+import type { About } from '../sdk/registration/keeper.ts';
+import type { Say } from '../sdk/registration/plan.ts';
 import { hostOf, placeOf } from './instance-text.ts';
-import type { Say } from './keep-plan.ts';
-import type { About } from './keeper.ts';
 import type { RegistrationBody } from './registration-options.ts';
 import { printable } from './style.ts';
 
@@ -10,8 +10,8 @@ interface Context {
   readonly wait: string | false;
 }
 
-/** What becomes of a registration, in a sentence. */
-export function sayText(say: Say, { registered, error }: About, { body, wait }: Context): string {
+/** What becomes of a registration, in a sentence. That it is lost is none: being registered again is. */
+export function sayText(say: Say, { registered, error }: About, { body, wait }: Context): string | undefined {
   const { id = '', lease, detectionBound = '' } = registered ?? {};
   const what = `${placeOf(body as unknown as Instance)} is ${printable(id)}`;
   const how = lease === undefined ? `checked by ${body.check.type}` : `a lease of ${printable(lease)}`;
@@ -23,7 +23,9 @@ export function sayText(say: Say, { registered, error }: About, { body, wait }: 
     case 'registered-again':
       return `registered again: ${what}, ${how}`;
     case 'away':
-      return `Signalbox cannot be asked now, trying again: ${printable(error?.problem.detail ?? error?.message ?? '')}`;
+      return `Signalbox cannot be asked now, trying again: ${printable(error?.message ?? '')}`;
+    case 'lost':
+      return undefined;
     case 'back':
       return `Signalbox is back, and has the registration still`;
     case 'refused':

@@ -1,14 +1,16 @@
 import { Option, type Command } from 'commander';
 import { milliseconds } from '../domain/duration.ts';
+import { HttpDesk } from '../sdk/registration/http-desk.ts';
+import { Keeper, type About } from '../sdk/registration/keeper.ts';
+import { ownAddress } from '../sdk/registration/own-address.ts';
+import { KeepPlan, type Say } from '../sdk/registration/plan.ts';
 import { startChild, type Child } from './child.ts';
-import { EndedWith, failure, type CliError } from './errors.ts';
+import { EndedWith, failure, type CliError, type ProblemBody } from './errors.ts';
 import { globalsOf, tokenOf } from './globals.ts';
-import { Api, baseUrl } from './http.ts';
+import { baseUrl, refusalOf, whyUnreachable } from './http.ts';
 import { hostOf } from './instance-text.ts';
 import type { EndSignal, Io } from './io.ts';
-import { KeepPlan, type Say } from './keep-plan.ts';
-import { Keeper, type About } from './keeper.ts';
-import { ownAddress } from './own-address.ts';
+import { portIsOpen } from './port-is-open.ts';
 import { problemText } from './problem-text.ts';
 import { sayText } from './register-text.ts';
 import {
@@ -78,18 +80,29 @@ Examples:
       const token = tokenOf(command, io);
       // What is wrong with it is said before anything runs.
       await token();
-      const api = new Api(base, attemptMs(body, timeout * 1000), token);
+      const desk = new HttpDesk({ urls: [base], token, explain: whyUnreachable });
       const [file, ...args] = words;
       const child = file === undefined ? undefined : await startChild(file, args);
-      const code = await keep({ io, api, body, options, child, json: json === true });
+      const code = await keep({
+        io,
+        url: base,
+        desk,
+        body,
+        timeoutMs: timeout * 1000,
+        options,
+        child,
+        json: json === true,
+      });
       if (code !== 0) throw new EndedWith(code);
     });
 }
 
 interface Keep {
   readonly io: Io;
-  readonly api: Api;
+  readonly url: string;
+  readonly desk: HttpDesk;
   readonly body: RegistrationBody;
+  readonly timeoutMs: number;
   readonly options: RegisterOptions;
   readonly child: Child | undefined;
   readonly json: boolean;
@@ -97,7 +110,7 @@ interface Keep {
 
 /** Resolves with an exit code: once the command has ended, or without one when somebody ends this. */
 async function keep(k: Keep): Promise<number> {
-  const { io, api, body, options, child } = k;
+  const { io, desk, body, options, child } = k;
   const plan = new KeepPlan({ waitMs: options.wait === false ? undefined : milliseconds(options.wait) });
   let keeper: Keeper | undefined;
   let off: (() => void) | undefined;
@@ -108,7 +121,15 @@ async function keep(k: Keep): Promise<number> {
         if (final === undefined) tell(say, about, k);
         else reject(final);
       };
-      const one = new Keeper({ api, plan, registration: body, onSay, onFailure: reject });
+      const one = new Keeper({
+        desk,
+        plan,
+        registration: body,
+        look: (signal) => portIsOpen(body.address, body.port, signal),
+        attemptMs: () => attemptMs(body, k.timeoutMs),
+        onSay,
+        onFailure: reject,
+      });
       keeper = one;
       off = io.onSignal(child === undefined ? () => resolve(0) : signalsTo(child, one, io));
       child?.ended.then(resolve, reject);
@@ -137,7 +158,7 @@ function signalsTo(child: Child, keeper: Keeper, io: Io): (signal: EndSignal) =>
 
 /** A command runs on whatever becomes of its registration; without one there is nothing to wait for. */
 function finalError(say: Say, { error }: About, { body, options }: Keep): CliError | undefined {
-  if (say === 'refused') return error;
+  if (say === 'refused') return refusalOf(problemOf(error));
   if (say !== 'closed') return undefined;
   return failure(
     `Nothing takes connections at ${hostOf(body.address)}:${body.port}`,
@@ -145,13 +166,18 @@ function finalError(say: Say, { error }: About, { body, options }: Keep): CliErr
   );
 }
 
-function tell(say: Say, about: About, { io, body, options, api, json }: Keep): void {
+/** What the server said, all of it: the SDK looks at a part. */
+const problemOf = (error: About['error']): ProblemBody => error?.problem ?? {};
+
+function tell(say: Say, about: About, { io, url, body, options, json }: Keep): void {
   const text = sayText(say, about, { body, wait: options.wait });
-  const problem = say === 'refused' ? about.error?.problem : undefined;
+  // What comes of it is told.
+  if (text === undefined) return;
+  const problem = say === 'refused' ? refusalOf(problemOf(about.error)).problem : undefined;
   if (json) {
     const { id, generation, lease, detectionBound } = about.registered ?? {};
     return io.err(JSON.stringify({ event: say, message: text, id, generation, lease, detectionBound, problem }));
   }
   io.err(`signalbox: ${text}`);
-  if (problem !== undefined) io.err(problemText(problem, { style: io.errStyle, url: api.url }));
+  if (problem !== undefined) io.err(problemText(problem, { style: io.errStyle, url }));
 }

@@ -4,9 +4,12 @@ import type { Check } from '../../domain/instances/check.ts';
 export interface Registration {
   /** The id of the service, such as `orders.example.com`. */
   readonly service: string;
-  /** Where it listens: known once it does. */
+  /** Where it listens, 1 to 65535: known once it does; `portOf(server)` says it. */
   readonly port: number;
-  /** Default: `POD_IP`, `STATUS_HOST_IP`, or the address of the route to Signalbox. */
+  /**
+   * An IPv4 or IPv6 address, or a host name; not `0.0.0.0` or `::`, where nobody can call it. Default: `POD_IP`, `STATUS_HOST_IP`, or the
+   * address of the route to Signalbox.
+   */
   readonly address?: string;
   /** Default: `http`. */
   readonly protocol?: string;
@@ -29,5 +32,6 @@ export interface RegisterOptions {
   readonly startOnRegistryFailure?: boolean;
   /** Milliseconds that `register` waits for Signalbox to take it. Default: 10000. */
   readonly timeoutMs?: number;
+  /** Ends the waiting: `register` rejects with its reason, and nothing is registered. */
   readonly signal?: AbortSignal;
 }

@@ -1,12 +1,11 @@
 import { createSocket } from 'node:dgram';
 import { isIP } from 'node:net';
-import type { Io } from './io.ts';
 
 const TIMEOUT_MS = 1000;
 const LOOPBACK = '127.0.0.1';
 
-/** The address that others reach this machine at, as well as can be told from here. */
-export async function ownAddress(env: Io['env'], url: string): Promise<string> {
+/** The address that others reach this machine at, as well as can be told from here. `url` is an address of Signalbox. */
+export async function ownAddress(env: Readonly<Record<string, string | undefined>>, url: string): Promise<string> {
   const told = env['POD_IP'] || env['STATUS_HOST_IP'];
   if (told !== undefined && told !== '') return told;
   return (await routeTo(url)) ?? LOOPBACK;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { Api } from '../../src/cli/http.ts';
-import { KeepPlan, type Step } from '../../src/cli/keep-plan.ts';
-import { Keeper } from '../../src/cli/keeper.ts';
-import { until } from '../acceptance/until.ts';
-import { AnsweringServer, problem } from './terminal.ts';
+import { HttpDesk } from '../../../src/sdk/registration/http-desk.ts';
+import { Keeper } from '../../../src/sdk/registration/keeper.ts';
+import { KeepPlan, type Step } from '../../../src/sdk/registration/plan.ts';
+import { until } from '../../acceptance/until.ts';
+import { AnsweringServer, problem } from '../../cli/terminal.ts';
 
 const ID = '3f1c0e9ab2d44c5e8f7a6b21';
 const server = new AnsweringServer();
@@ -27,9 +27,10 @@ class Hasty extends KeepPlan {
 async function asked(times: number): Promise<string[]> {
   const said: string[] = [];
   const keeper = new Keeper({
-    api: new Api(server.url, 5000),
+    desk: new HttpDesk({ urls: [server.url], token: () => undefined }),
     plan: new Hasty({ waitMs: undefined }),
-    registration: { address: '127.0.0.1', port: 1 },
+    registration: { check: { type: 'tcp' } },
+    attemptMs: () => 5000,
     onSay: (say) => void said.push(say),
     onFailure: (error) => void said.push(String(error)),
   });
@@ -56,6 +57,7 @@ test('a node that keeps no leases is asked by reading', async () => {
 test('what is gone is registered again', async () => {
   expect(await asked(4)).toEqual([
     'registered',
+    'lost',
     'registered-again',
     'POST /v1/instances',
     `POST /v1/instances/${ID}/renew`,
