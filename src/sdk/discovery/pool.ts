@@ -87,6 +87,7 @@ export class Pool implements EndpointOwner {
   }
 
   ended(endpoint: LiveEndpoint, outcome: Outcome, now: number): void {
+    this.#clock.told(now);
     this.#ejector?.ended(endpoint, outcome, now);
   }
 

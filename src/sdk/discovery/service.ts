@@ -66,8 +66,9 @@ export function createServices(deps: ServiceDeps): {
       shared.users += 1;
       return new SharedService(shared.discovered, shared.caller, () => {
         shared.users -= 1;
-        if (shared.users > 0) return;
-        if (all.get(key) === shared) all.delete(key);
+        // Those that are closed with the client are no longer here.
+        if (shared.users > 0 || all.get(key) !== shared) return;
+        all.delete(key);
         end(shared);
       });
     },
