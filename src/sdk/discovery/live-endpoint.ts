@@ -4,6 +4,9 @@ import type { Load } from './balancers/consistent-hash.ts';
 import type { Endpoint, Outcome } from './endpoint.ts';
 import { faded, observed } from './latency.ts';
 
+/** The latency of one whose first call failed. */
+const FAILED_FIRST_MS = 1000;
+
 /** `in`: called as any other. `out`: left out until a time. `probing`: one call at a time decides. */
 export type Phase = 'in' | 'out' | 'probing';
 
@@ -86,9 +89,10 @@ export class LiveEndpoint implements Endpoint, Candidate {
     this.#owner.load.outstanding -= this.outstanding;
   }
 
-  /** A failure that came fast is no sign of speed: it never makes the latency lower. */
+  /** A failure that came fast is no sign of speed: it never makes the latency lower, nor is it a good first impression. */
   #observe(outcome: Outcome, latencyMs: number, now: number): void {
-    const heard = Math.max(latencyMs, outcome === 'failed' ? this.latencyMs : Number.MIN_VALUE);
+    const least = outcome === 'ok' ? Number.MIN_VALUE : this.latencyMs || FAILED_FIRST_MS;
+    const heard = Math.max(latencyMs, least);
     this.latencyMs = observed(this.latencyMs, heard, now - this.#observedAt, this.#owner.decayMs);
     this.#observedAt = now;
   }

@@ -64,6 +64,7 @@ describe('what was learned', () => {
     const { pool } = poolOf({ balance: 'p2c' });
     pool.replace(instances(2));
     const [before] = pool.endpoints;
+    call(before as LiveEndpoint, 'ok', 80);
     for (let n = 0; n < 5; n++) call(before as LiveEndpoint, 'failed', 80);
     pool.replace([instance(0, { revision: 5, weight: 7 }), instance(1)]);
     expect(pool.endpoints[0]).toBe(before);
@@ -95,6 +96,7 @@ describe('what was learned', () => {
     call(endpoint, 'ok', 10);
     call(endpoint, 'ok', 100);
     expect(endpoint.latencyMs).toBe(100);
+    clock.ms += 10_000;
     call(endpoint, 'failed', 1);
     expect(endpoint.latencyMs).toBe(100);
     clock.ms += 10_000;
@@ -104,6 +106,18 @@ describe('what was learned', () => {
     pool.pick();
     expect(endpoint.latencyMs).toBeCloseTo((10 + 90 / Math.E) / Math.E, 5);
   });
+});
+
+test('p2c: one whose first calls fail fast does not draw calls, though nobody may be left out', () => {
+  const { pool } = poolOf({ balance: 'p2c', ejection: false });
+  pool.replace(instances(10));
+  const bad = pool.endpoints[3];
+  const counts = countPicks(pool.endpoints, 10_000, () => {
+    const endpoint = pool.pick() as LiveEndpoint;
+    call(endpoint, endpoint === bad ? 'failed' : 'ok', endpoint === bad ? 0 : 5);
+    return endpoint;
+  });
+  expect(counts[3]).toBeLessThan(10);
 });
 
 test.each(BALANCES)('%s: nobody who is gone is picked, however lists follow one another', (balance) => {
@@ -118,8 +132,8 @@ test.each(BALANCES)('%s: nobody who is gone is picked, however lists follow one 
           pool.replace(of.map((n) => instance(n, { generation, region: n % 2 === 0 ? 'eu' : 'us' })));
           for (let n = 0; n < picks; n++) {
             const endpoint = pool.pick(String(n));
-            if (of.length === 0) expect(endpoint).toBeUndefined();
-            else expect(pool.endpoints.includes(endpoint as LiveEndpoint)).toBe(true);
+            const isRight = endpoint === undefined ? of.length === 0 : pool.endpoints.includes(endpoint);
+            if (!isRight) throw new Error(`picked ${endpoint?.name} of ${of.join()}`);
           }
         }
       },
@@ -162,6 +176,16 @@ describe('slow start', () => {
     expect(sharesOf(pool)[3]).toBeCloseTo(0.1, 3);
     pool.replace(instances(10, { generation: 2 }));
     expect(sharesOf(pool)[3]).toBeCloseTo(0.1, 3);
+  });
+
+  test('where all are new, but some a little less so, all are alike too', () => {
+    const { pool, clock } = poolOf({ balance: 'weighted' });
+    pool.replace(instances(5));
+    pool.replace(instances(5, { generation: 2 }));
+    clock.ms += 20_000;
+    pool.replace(instances(10).map((one, n) => ({ ...one, generation: n < 5 ? 2 : 1 })));
+    expect(sharesOf(pool)[3]).toBeCloseTo(0.1, 3);
+    expect(sharesOf(pool)[7]).toBeCloseTo(0.1, 3);
   });
 
   test('where nearly all are new, the old one gets twice its share and no more', () => {
