@@ -94,7 +94,7 @@ export class Pool implements EndpointOwner {
   #choose(key: string | undefined, exclude: ReadonlySet<unknown> | undefined): LiveEndpoint | undefined {
     if (this.#isChanged) this.#plan(this.#clock.read());
     // On a ring, a probe is a call whose key belongs there; a call that failed once is not risked a second time.
-    const probe = this.#isRing || exclude !== undefined ? undefined : this.#probes.find(({ isProbeDue }) => isProbeDue);
+    const probe = this.#isRing || exclude !== undefined ? undefined : this.#dueProbe();
     if (probe !== undefined) return this.#handedOut(probe);
     const balancer = this.#tierFor(key)?.balancer;
     const picked = balancer?.pick(key, exclude);
@@ -102,10 +102,17 @@ export class Pool implements EndpointOwner {
     return this.#handedOut(this.#another(exclude)) ?? picked ?? balancer?.pick(key);
   }
 
+  #dueProbe(): LiveEndpoint | undefined {
+    for (const endpoint of this.#probes) if (endpoint.isProbeDue) return endpoint;
+    return undefined;
+  }
+
   #tierFor(key: string | undefined): Tier | undefined {
     if (this.#tiers.length < 2) return this.#tiers[0];
     const at = this.#isRing && key !== undefined ? hashOf(key, TIER_SEED) / 2 ** 32 : this.#deps.random();
-    return this.#tiers.find(({ upTo }) => at < upTo) ?? this.#tiers.at(-1);
+    for (const tier of this.#tiers) if (at < tier.upTo) return tier;
+    // Loads that are rounded may add up to a little less than 1.
+    return this.#tiers.at(-1);
   }
 
   #handedOut(endpoint: LiveEndpoint | undefined): LiveEndpoint | undefined {
