@@ -9,6 +9,7 @@ import { instanceMemory } from './instance-memory.ts';
 import { memory } from './memory.ts';
 import { micro } from './micro.ts';
 import { nodes } from './nodes.ts';
+import { pick } from './pick.ts';
 import { reads } from './reads.ts';
 import { reconnect } from './reconnect.ts';
 import { registrations } from './registrations.ts';
@@ -20,5 +21,6 @@ import { writes } from './writes.ts';
 const CATALOG = [writes, reads, fanout, burst, reconnect, memory, start, micro];
 const RUNTIME = [registrations, discovery, instanceFanout, renewals, checks, instanceMemory, access];
 const NODES = [nodes, failover, sharing];
+const CLIENT = [pick];
 
-export const FIGURES: readonly Figure[] = [...CATALOG, ...RUNTIME, ...NODES];
+export const FIGURES: readonly Figure[] = [...CATALOG, ...RUNTIME, ...NODES, ...CLIENT];

@@ -55,7 +55,10 @@ export interface Service {
    * @throws SignalboxError `not-ready` before the first complete list, `stale` past `maxAge`.
    */
   pick(key?: string): Endpoint | undefined;
-  /** All that can be called, as selected; empty where there is none, never an old list. */
+  /**
+   * All that can be called, as selected; empty where there is none, never an old list.
+   * @throws SignalboxError as `pick`: not loaded is not the same as empty (PUSH7).
+   */
   instances(): readonly Instance[];
   on(event: 'change', listener: (change: ServiceChange) => void): () => void;
   /**

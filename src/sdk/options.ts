@@ -46,6 +46,15 @@ export interface ConnectOptions {
   readonly maxAge?: number;
   /** The environment of services that are called and registered without one of their own. */
   readonly environment?: string;
+  /** The region that this process runs in, for services that prefer near instances. Default: `SIGNALBOX_REGION`. */
+  readonly region?: string;
+  /** Its zone within that region, as instances carry it in the tag `zone`. Default: `SIGNALBOX_ZONE`. */
+  readonly zone?: string;
+  /**
+   * Services whose instances are written down here, by id, in place of those that Signalbox knows; it is not asked for them. One URL,
+   * several, or several with commas between them. Default: `ORDERS_EXAMPLE_COM_URL` or `ORDERS_URL` for `orders.example.com`.
+   */
+  readonly overrides?: Readonly<Record<string, string | readonly string[]>>;
   /** Default: nothing is logged. */
   readonly log?: ClientLog;
 }
