@@ -1,0 +1,158 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SignalboxError } from '../errors.ts';
+import type { Endpoint, Targets } from '../discovery/endpoint.ts';
+import { TurnedDown, type Attempt } from './attempt.ts';
+import type { RetryBudget } from './budget.ts';
+import { isBlamed, isFailure } from './outcome.ts';
+import { isPassing, mayRepeat, pauseBefore, retryAfterMs, type Failure } from './retry.ts';
+
+/** What is called, as far as it decides about attempts. */
+export interface CallRequest {
+  /** In capitals. */
+  readonly method: string;
+  /** For consistent hashing. */
+  readonly key: string | undefined;
+  readonly idempotent: boolean | undefined;
+  /** Milliseconds up to the headers of the response; undefined for the service's. */
+  readonly timeoutMs: number | undefined;
+  /** The caller gives up. Whoever sends the attempts listens to it as well. */
+  readonly signal: AbortSignal | undefined;
+  /** Asked after a failure only. */
+  hasIdempotencyKey(): boolean;
+  /** Asked after a failure only: whether its body can be sent (again). */
+  bodyIsWhole(): boolean;
+}
+
+export interface CallDeps {
+  readonly targets: Pick<Targets, 'service' | 'pick'>;
+  readonly budget: Pick<RetryBudget, 'withdraw'>;
+  /** Attempts after the first. */
+  readonly retries: number;
+  readonly now: () => number;
+  readonly random: () => number;
+  readonly begin: (endpoint: Endpoint, call: Call) => Attempt;
+}
+
+/** One call with its attempts. */
+export class Call {
+  readonly #request: CallRequest;
+  readonly #deps: CallDeps;
+  readonly #until: number;
+  #tried: Set<Endpoint> | undefined;
+  #attempts = 0;
+  #attempt: Attempt | undefined;
+  /** Milliseconds before the next attempt; undefined where there is none. */
+  #pause: number | undefined;
+  #timedOut = false;
+
+  constructor(request: CallRequest, timeoutMs: number, deps: CallDeps) {
+    this.#request = request;
+    this.#deps = deps;
+    this.#until = deps.now() + timeoutMs;
+  }
+
+  /** How it went, once `run` has ended. */
+  get outcome(): 'ok' | 'failed' | 'cancelled' {
+    const attempt = this.#attempt;
+    if (attempt === undefined || (this.#request.signal?.aborted === true && attempt.status === 0)) return 'cancelled';
+    if (attempt.status !== 0) return isFailure(attempt.status) ? 'failed' : 'ok';
+    return attempt.failure !== undefined && !attempt.cancelled && isBlamed(attempt.failure) ? 'failed' : 'cancelled';
+  }
+
+  /** Ends what is under way: its time is over. */
+  timeOut(): void {
+    this.#timedOut = true;
+    const detail = `${this.#deps.targets.service} did not answer in time (timeoutMs)`;
+    this.#attempt?.giveUp(new SignalboxError('timeout', detail), 'broken');
+  }
+
+  /** Sends attempts until one is answered for good. `send` rejects with what the attempt tells its handler. */
+  async run<R>(send: (attempt: Attempt) => Promise<R>): Promise<R> {
+    for (;;) {
+      const attempt = this.#deps.begin(this.#pick(), this);
+      this.#attempt = attempt;
+      this.#attempts += 1;
+      this.#pause = undefined;
+      try {
+        return await send(attempt);
+      } catch (error) {
+        await this.#failed(attempt, error);
+      }
+    }
+  }
+
+  /** An attempt was answered: whether another one is made instead. */
+  turnsDown(attempt: Attempt, status: number, headers: readonly Buffer[]): boolean {
+    if (!isPassing(status)) return false;
+    const after = retryAfterMs(headerOf(headers, 'retry-after'), Date.now());
+    return this.#plan(attempt, { type: 'answered', status, retryAfterMs: after });
+  }
+
+  #pick(): Endpoint {
+    const { targets } = this.#deps;
+    const endpoint = targets.pick(this.#request.key, this.#tried);
+    if (endpoint === undefined) {
+      throw new SignalboxError('no-instances', `${targets.service} has no instance that can be called`, {
+        cause: this.#attempt?.failure,
+      });
+    }
+    return endpoint;
+  }
+
+  /** Returns when it is time for the next attempt. */
+  async #failed(attempt: Attempt, error: unknown): Promise<void> {
+    const { failure } = attempt;
+    // An attempt that was never dispatched, because `send` did not like the request, is ended here.
+    attempt.giveUp(error instanceof Error ? error : new Error(String(error)), 'cancelled');
+    const { signal } = this.#request;
+    if (this.#timedOut) throw failure ?? error;
+    if (signal?.aborted === true) throw error;
+    if (this.#pause === undefined && failure !== undefined && !attempt.cancelled) {
+      this.#plan(attempt, { type: attempt.sent ? 'reset' : 'unsent' });
+    }
+    if (this.#pause === undefined) throw this.#errorOf(attempt, failure, error);
+    if (this.#pause > 0) {
+      await sleep(this.#pause, undefined, signal === undefined ? {} : { signal }).catch(() => {
+        throw signal?.reason as Error;
+      });
+    }
+  }
+
+  #plan(attempt: Attempt, failure: Failure): boolean {
+    const { targets, retries, budget, random, now } = this.#deps;
+    if (this.#attempts > retries || !this.#mayRepeat(failure)) return false;
+    this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint);
+    const next = targets.pick(this.#request.key, this.#tried);
+    if (next === undefined) return false;
+    const pause = pauseBefore(this.#attempts, failure, !this.#tried.has(next), random);
+    const at = now();
+    if (at + pause >= this.#until || !budget.withdraw(at)) return false;
+    this.#pause = pause;
+    return true;
+  }
+
+  #mayRepeat(failure: Failure): boolean {
+    const { method, idempotent } = this.#request;
+    const hasIdempotencyKey = this.#request.hasIdempotencyKey();
+    return mayRepeat({ method, idempotent, hasIdempotencyKey, bodyIsWhole: this.#request.bodyIsWhole() }, failure);
+  }
+
+  #errorOf(attempt: Attempt, failure: Error | undefined, error: unknown): unknown {
+    if (failure === undefined || attempt.cancelled) return error;
+    if (failure instanceof SignalboxError) return failure;
+    if (!isBlamed(failure) || failure instanceof TurnedDown) return error;
+    const tries = this.#attempts === 1 ? '' : `${this.#attempts} attempts failed, the last one `;
+    const detail = `${this.#request.method} to ${this.#deps.targets.service}: ${tries}at ${attempt.endpoint.url}: ${failure.message}`;
+    return new SignalboxError('call-failed', detail, { cause: failure });
+  }
+}
+
+/** Of raw headers, names and values by turns. */
+function headerOf(headers: readonly Buffer[], name: string): string | undefined {
+  for (let n = 0; n + 1 < headers.length; n += 2) {
+    if (headers[n]?.length === name.length && headers[n]?.toString('latin1').toLowerCase() === name) {
+      return headers[n + 1]?.toString('latin1');
+    }
+  }
+  return undefined;
+}
