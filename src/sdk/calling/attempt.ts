@@ -105,7 +105,9 @@ export class Attempt extends Dispatcher implements Passenger {
     this.sent = true;
     this.#abort = abort;
     this.#handler?.onConnect?.((reason) => {
-      this.cancelled = true;
+      // `fetch` aborts what has failed as well: an answer that was turned down is still to be read.
+      if (this.#silent) return;
+      if (!this.#ended) this.cancelled = true;
       this.#end({ type: 'cancelled' });
       abort(reason);
     });

@@ -33,8 +33,8 @@ export class Connection {
       ...options,
       connect: (target, callback) =>
         dial(target, (...result) => {
-          const [, socket] = result;
-          if (socket !== null) this.#http2 = 'alpnProtocol' in socket && socket.alpnProtocol === 'h2';
+          const [error, socket] = result;
+          if (error === null) this.#http2 = 'alpnProtocol' in socket && socket.alpnProtocol === 'h2';
           callback(...result);
         }),
     });
