@@ -8,15 +8,18 @@ import type { Passenger } from './passenger.ts';
 
 type Abort = (reason?: Error) => void;
 
-/** What an attempt asks of its call, and tells it. */
-export interface AttemptDeps {
+/** The way to one endpoint, which all attempts at it share. */
+export interface Line {
   readonly endpoint: Endpoint;
   readonly connections: Connections;
   /** For requests that turn a connection into something else, such as a WebSocket: without HTTP/2. */
   readonly upgrading: () => Connections;
   readonly now: () => number;
-  /** Asked at the headers of the answer, whether it is not wanted because another attempt will be made. */
-  readonly call: { turnsDown(attempt: Attempt, status: number, headers: readonly Buffer[]): boolean } | undefined;
+}
+
+/** Asked at the headers of an answer, whether it is not wanted because another attempt will be made. */
+export interface Judge {
+  turnsDown(attempt: Attempt, status: number, headers: readonly Buffer[]): boolean;
 }
 
 /** What is read of an answer that is not wanted, so that its connection can be used on. */
@@ -34,7 +37,8 @@ export class TurnedDown extends Error {
  */
 export class Attempt extends Dispatcher implements Passenger {
   readonly endpoint: Endpoint;
-  readonly #deps: AttemptDeps;
+  readonly #line: Line;
+  readonly #judge: Judge | undefined;
   readonly #begun: number;
   connection: Connection | undefined;
   #handler: Dispatcher.DispatchHandler | undefined;
@@ -53,11 +57,12 @@ export class Attempt extends Dispatcher implements Passenger {
   /** Whoever sent it gave it up. */
   cancelled = false;
 
-  constructor(deps: AttemptDeps) {
+  constructor(line: Line, judge: Judge | undefined) {
     super();
-    this.#deps = deps;
-    this.endpoint = deps.endpoint;
-    this.#begun = deps.now();
+    this.#line = line;
+    this.#judge = judge;
+    this.endpoint = line.endpoint;
+    this.#begun = line.now();
     this.endpoint.begin();
   }
 
@@ -70,7 +75,7 @@ export class Attempt extends Dispatcher implements Passenger {
     if (this.failure !== undefined) handler.onError?.(this.failure);
     else {
       const upgrades = (options.upgrade ?? null) !== null || options.method === 'CONNECT';
-      this.#connections = upgrades ? this.#deps.upgrading() : this.#deps.connections;
+      this.#connections = upgrades ? this.#line.upgrading() : this.#line.connections;
       this.#connections.send(options, this);
     }
     return true;
@@ -125,8 +130,8 @@ export class Attempt extends Dispatcher implements Passenger {
     if (this.#silent) return true;
     if (status >= 200) {
       this.#status = status;
-      this.#latencyMs = this.#deps.now() - this.#begun;
-      if (this.#deps.call?.turnsDown(this, status, headers) === true) {
+      this.#latencyMs = this.#line.now() - this.#begun;
+      if (this.#judge?.turnsDown(this, status, headers) === true) {
         this.#end({ type: 'answered', status });
         this.#silent = true;
         this.#handler?.onError?.(new TurnedDown(`answered ${status}`));
@@ -145,7 +150,7 @@ export class Attempt extends Dispatcher implements Passenger {
 
   onUpgrade(status: number, headers: Buffer[] | string[] | null, socket: Duplex): void {
     this.#status = status;
-    this.#latencyMs = this.#deps.now() - this.#begun;
+    this.#latencyMs = this.#line.now() - this.#begun;
     this.#release(true);
     socket.once('close', () => this.#end({ type: 'answered', status }));
     this.#handler?.onUpgrade?.(status, headers, socket);
@@ -180,7 +185,7 @@ export class Attempt extends Dispatcher implements Passenger {
   #end(ending: Ending): void {
     if (this.#ended) return;
     this.#ended = true;
-    const latencyMs = this.#latencyMs >= 0 ? this.#latencyMs : this.#deps.now() - this.#begun;
+    const latencyMs = this.#latencyMs >= 0 ? this.#latencyMs : this.#line.now() - this.#begun;
     this.endpoint.end(outcomeOf(ending), latencyMs);
   }
 

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SignalboxError } from '../errors.ts';
-import type { Endpoint, Targets } from '../discovery/endpoint.ts';
+import type { Endpoint, Outcome, Targets } from '../discovery/endpoint.ts';
 import { TurnedDown, type Attempt } from './attempt.ts';
+import type { Admission, Breaker } from './breaker.ts';
 import type { RetryBudget } from './budget.ts';
+import { Timed, type Deadlines } from './deadlines.ts';
 import { isBlamed, isFailure } from './outcome.ts';
 import { isPassing, mayRepeat, pauseBefore, retryAfterMs, type Failure } from './retry.ts';
 
@@ -26,6 +28,8 @@ export interface CallRequest {
 export interface CallDeps {
   readonly targets: Pick<Targets, 'service' | 'pick'>;
   readonly budget: Pick<RetryBudget, 'withdraw'>;
+  readonly breaker: Pick<Breaker, 'settle'> | undefined;
+  readonly deadlines: Pick<Deadlines, 'add' | 'remove'>;
   /** Attempts after the first. */
   readonly retries: number;
   readonly now: () => number;
@@ -34,10 +38,12 @@ export interface CallDeps {
 }
 
 /** One call with its attempts. */
-export class Call {
+export class Call extends Timed {
   readonly #request: CallRequest;
   readonly #deps: CallDeps;
-  readonly #until: number;
+  readonly #timeoutMs: number;
+  readonly until: number;
+  readonly #admission: Admission | undefined;
   #tried: Set<Endpoint> | undefined;
   #attempts = 0;
   #attempt: Attempt | undefined;
@@ -45,18 +51,44 @@ export class Call {
   #pause: number | undefined;
   #timedOut = false;
 
-  constructor(request: CallRequest, timeoutMs: number, deps: CallDeps) {
+  constructor(deps: CallDeps, request: CallRequest, timeoutMs: number, admission: Admission | undefined) {
+    super();
     this.#request = request;
     this.#deps = deps;
-    this.#until = deps.now() + timeoutMs;
+    this.#timeoutMs = timeoutMs;
+    this.until = deps.now() + timeoutMs;
+    this.#admission = admission;
   }
 
-  /** How it went, once `run` has ended. */
-  get outcome(): 'ok' | 'failed' | 'cancelled' {
+  /** How it went, once it has. */
+  #outcome(): Outcome {
     const attempt = this.#attempt;
     if (attempt === undefined || (this.#request.signal?.aborted === true && attempt.status === 0)) return 'cancelled';
     if (attempt.status !== 0) return isFailure(attempt.status) ? 'failed' : 'ok';
     return attempt.failure !== undefined && !attempt.cancelled && isBlamed(attempt.failure) ? 'failed' : 'cancelled';
+  }
+
+  /** Sends attempts until one is answered for good. `send` rejects with what the attempt tells its handler. */
+  async run<R>(send: (attempt: Attempt) => Promise<R>): Promise<R> {
+    this.#deps.deadlines.add(this, this.#timeoutMs);
+    try {
+      for (;;) {
+        const attempt = this.#deps.begin(this.#pick(), this);
+        this.#attempt = attempt;
+        this.#attempts += 1;
+        this.#pause = undefined;
+        try {
+          return await send(attempt);
+        } catch (error) {
+          await this.#failed(attempt, error);
+        }
+      }
+    } finally {
+      this.#deps.deadlines.remove(this, this.#timeoutMs);
+      if (this.#admission !== undefined) {
+        this.#deps.breaker?.settle(this.#admission, this.#outcome(), this.#deps.now());
+      }
+    }
   }
 
   /** Ends what is under way: its time is over. */
@@ -64,21 +96,6 @@ export class Call {
     this.#timedOut = true;
     const detail = `${this.#deps.targets.service} did not answer in time (timeoutMs)`;
     this.#attempt?.giveUp(new SignalboxError('timeout', detail), 'broken');
-  }
-
-  /** Sends attempts until one is answered for good. `send` rejects with what the attempt tells its handler. */
-  async run<R>(send: (attempt: Attempt) => Promise<R>): Promise<R> {
-    for (;;) {
-      const attempt = this.#deps.begin(this.#pick(), this);
-      this.#attempt = attempt;
-      this.#attempts += 1;
-      this.#pause = undefined;
-      try {
-        return await send(attempt);
-      } catch (error) {
-        await this.#failed(attempt, error);
-      }
-    }
   }
 
   /** An attempt was answered: whether another one is made instead. */
@@ -120,13 +137,13 @@ export class Call {
 
   #plan(attempt: Attempt, failure: Failure): boolean {
     const { targets, retries, budget, random, now } = this.#deps;
-    if (this.#attempts > retries || !this.#mayRepeat(failure)) return false;
+    if (this.#attempts > (this.#admission?.type === 'probe' ? 0 : retries) || !this.#mayRepeat(failure)) return false;
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint);
     const next = targets.pick(this.#request.key, this.#tried);
     if (next === undefined) return false;
     const pause = pauseBefore(this.#attempts, failure, !this.#tried.has(next), random);
     const at = now();
-    if (at + pause >= this.#until || !budget.withdraw(at)) return false;
+    if (at + pause >= this.until || !budget.withdraw(at)) return false;
     this.#pause = pause;
     return true;
   }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls';
-import { buildConnector } from 'undici';
+import { buildConnector, errors } from 'undici';
 import type { Instance } from '../../domain/instances/instance.ts';
 import type { Endpoint } from '../discovery/endpoint.ts';
 import { speaksH2c, type CallOptions } from './options.ts';
@@ -45,5 +45,21 @@ export function dialOf(
     ...(secure ? trust : {}),
     ...(servername === undefined ? {} : { servername }),
   };
-  return { connect: buildConnector(options), mayBeHttp2: allowH2 || h2c, servername };
+  return { connect: withinTime(buildConnector(options), connectTimeoutMs), mayBeHttp2: allowH2 || h2c, servername };
+}
+
+/** undici's own timeout is late by up to a second: it remains, and clears away what came to nothing. */
+function withinTime(connect: buildConnector.connector, timeoutMs: number): buildConnector.connector {
+  return (target, callback) => {
+    let isOver = false;
+    const timer = setTimeout(() => {
+      isOver = true;
+      callback(new errors.ConnectTimeoutError(`no connection within ${timeoutMs} ms`), null);
+    }, timeoutMs);
+    connect(target, (...result) => {
+      clearTimeout(timer);
+      if (!isOver) callback(...result);
+      else if (result[0] === null) result[1].destroy();
+    });
+  };
 }

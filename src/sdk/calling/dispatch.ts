@@ -1,11 +1,12 @@
 import { SignalboxError } from '../errors.ts';
 import type { Endpoint, Targets } from '../discovery/endpoint.ts';
-import { Attempt } from './attempt.ts';
-import { Breaker, type Admission } from './breaker.ts';
+import { Attempt, type Judge, type Line } from './attempt.ts';
+import { Breaker } from './breaker.ts';
 import { RetryBudget } from './budget.ts';
 import { Call, type CallDeps, type CallRequest } from './call.ts';
 import { dialOf } from './connector.ts';
 import { Connections, type Limits } from './connections.ts';
+import { Deadlines } from './deadlines.ts';
 import type { CallOptions } from './options.ts';
 
 export interface CallsDeps {
@@ -37,7 +38,7 @@ export class Calls {
   readonly #timeoutMs: number;
   readonly #budget: RetryBudget;
   readonly #callDeps: CallDeps;
-  readonly #connections = new Map<Endpoint, Connections>();
+  readonly #lines = new Map<Endpoint, Line>();
   readonly #upgrading = new Map<Endpoint, Connections>();
   readonly #gone = new WeakSet<Endpoint>();
   readonly #closing = new Set<Promise<void>>();
@@ -54,8 +55,16 @@ export class Calls {
     this.#timeoutMs = options.timeoutMs ?? 10_000;
     this.#budget = new RetryBudget(options.retryBudget ?? {}, now());
     this.breaker = options.breaker === false ? undefined : new Breaker(options.breaker);
-    const begin = (endpoint: Endpoint, call: Call): Attempt => this.#begin(endpoint, call);
-    this.#callDeps = { targets, budget: this.#budget, retries: options.retries ?? 2, now, random, begin };
+    this.#callDeps = {
+      targets,
+      budget: this.#budget,
+      breaker: this.breaker,
+      deadlines: new Deadlines(now),
+      retries: options.retries ?? 2,
+      now,
+      random,
+      begin: (endpoint, call) => this.#begin(endpoint, call),
+    };
     this.#stopHearing = targets.onGone((endpoint) => this.#leave(endpoint));
   }
 
@@ -65,21 +74,12 @@ export class Calls {
    * @throws SignalboxError `no-instances`, `timeout`, `circuit-open`, `overloaded`, `call-failed`, `stopped`; what `send` throws of
    *   its own; the signal's reason.
    */
-  async call<R>(request: CallRequest, send: (attempt: Attempt) => Promise<R>): Promise<R> {
-    if (this.#closed) throw new SignalboxError('stopped', `calls of ${this.service} are closed`);
+  call<R>(request: CallRequest, send: (attempt: Attempt) => Promise<R>): Promise<R> {
+    if (this.#closed) return Promise.reject(new SignalboxError('stopped', `calls of ${this.service} are closed`));
     const admission = this.breaker?.admit(this.#deps.now());
-    if (admission?.type === 'refused') throw this.#refusal(admission.retryAfterMs);
+    if (admission?.type === 'refused') return Promise.reject(this.#refusal(admission.retryAfterMs));
     this.#budget.deposit();
-    const timeoutMs = request.timeoutMs ?? this.#timeoutMs;
-    const deps = admission?.type === 'probe' ? { ...this.#callDeps, retries: 0 } : this.#callDeps;
-    const call = new Call(request, timeoutMs, deps);
-    const timer = setTimeout(timeOut, timeoutMs, call);
-    try {
-      return await call.run(send);
-    } finally {
-      clearTimeout(timer);
-      this.#settle(admission, call);
-    }
+    return new Call(this.#callDeps, request, request.timeoutMs ?? this.#timeoutMs, admission).run(send);
   }
 
   /** One attempt at one endpoint, without retries, deadline and breaker. It has begun: it is dispatched, or given up. */
@@ -89,7 +89,7 @@ export class Calls {
 
   /** Connections to an instance at present. */
   statsOf(endpoint: Endpoint): Connections['stats'] {
-    return this.#connections.get(endpoint)?.stats ?? { open: 0, draining: 0, waiting: 0 };
+    return this.#lines.get(endpoint)?.connections.stats ?? { open: 0, draining: 0, waiting: 0 };
   }
 
   /** Takes no more calls. Resolves when those under way have ended; after `timeoutMs` they are cut. */
@@ -97,7 +97,7 @@ export class Calls {
     this.#closed = true;
     this.#stopHearing();
     clearInterval(this.#sweeping);
-    const all = [...this.#connections.values(), ...this.#upgrading.values()];
+    const all = this.#connections();
     const closing = Promise.all([...all.map((connections) => connections.close()), ...this.#closing]);
     const cut = (): void => {
       for (const connections of all) connections.destroy();
@@ -107,43 +107,54 @@ export class Calls {
     clearTimeout(timer);
   }
 
-  #begin(endpoint: Endpoint, call: Call | undefined): Attempt {
-    return new Attempt({
-      endpoint,
-      connections: this.#connectionsOf(endpoint, this.#connections, this.#options),
-      upgrading: () => this.#connectionsOf(endpoint, this.#upgrading, { ...this.#options, http2: 'never' }),
-      now: this.#deps.now,
-      call,
-    });
+  #begin(endpoint: Endpoint, judge: Judge | undefined): Attempt {
+    return new Attempt(this.#lines.get(endpoint) ?? this.#connect(endpoint), judge);
   }
 
-  #connectionsOf(endpoint: Endpoint, among: Map<Endpoint, Connections>, options: CallOptions): Connections {
-    const known = among.get(endpoint);
-    if (known !== undefined) return known;
+  #connect(endpoint: Endpoint): Line {
+    const line: Line = {
+      endpoint,
+      connections: this.#connectionsOf(endpoint, this.#options),
+      upgrading: () => {
+        const known = this.#upgrading.get(endpoint);
+        if (known !== undefined) return known;
+        const connections = this.#connectionsOf(endpoint, { ...this.#options, http2: 'never' });
+        if (this.#lines.get(endpoint) === line) this.#upgrading.set(endpoint, connections);
+        else void connections.close();
+        return connections;
+      },
+      now: this.#deps.now,
+    };
+    // Picked before it was gone, called after: what is sent to it fails, and goes to another one.
+    if (this.#gone.has(endpoint) || this.#closed) void line.connections.close();
+    else this.#lines.set(endpoint, line);
+    this.#sweeping ??= setInterval(() => this.#sweep(), this.#sweepMs()).unref();
+    return line;
+  }
+
+  #connectionsOf(endpoint: Endpoint, options: CallOptions): Connections {
     const { now, random } = this.#deps;
     const dial = dialOf(endpoint, { ...options, connectTimeoutMs: options.connectTimeoutMs ?? 1000 });
-    const connections = new Connections({ origin: endpoint.url, dial, limits: this.#limits, now, random });
-    // Picked before it was gone, called after: what is sent to it fails, and goes to another one.
-    if (this.#gone.has(endpoint) || this.#closed) void connections.close();
-    else among.set(endpoint, connections);
-    this.#sweeping ??= setInterval(() => this.#sweep(), this.#sweepMs()).unref();
-    return connections;
+    return new Connections({ origin: endpoint.url, dial, limits: this.#limits, now, random });
   }
 
   #leave(endpoint: Endpoint): void {
     this.#gone.add(endpoint);
-    for (const among of [this.#connections, this.#upgrading]) {
-      const connections = among.get(endpoint);
+    for (const connections of [this.#lines.get(endpoint)?.connections, this.#upgrading.get(endpoint)]) {
       if (connections === undefined) continue;
-      among.delete(endpoint);
       const closing = connections.close().finally(() => this.#closing.delete(closing));
       this.#closing.add(closing);
     }
+    this.#lines.delete(endpoint);
+    this.#upgrading.delete(endpoint);
+  }
+
+  #connections(): Connections[] {
+    return [...[...this.#lines.values()].map(({ connections }) => connections), ...this.#upgrading.values()];
   }
 
   #sweep(): void {
-    for (const connections of this.#connections.values()) connections.sweep();
-    for (const connections of this.#upgrading.values()) connections.sweep();
+    for (const connections of this.#connections()) connections.sweep();
   }
 
   #sweepMs(): number {
@@ -151,17 +162,11 @@ export class Calls {
     return Math.max(10, Math.min(keepAliveMs, maxAgeMs) / SWEEPS);
   }
 
-  #settle(admission: Admission | undefined, call: Call): void {
-    if (admission !== undefined) this.breaker?.settle(admission, call.outcome, this.#deps.now());
-  }
-
   #refusal(retryAfterMs: number): SignalboxError {
     const detail = `so many calls of ${this.service} failed that none is tried for ${retryAfterMs} ms`;
     return new SignalboxError('circuit-open', detail, { retryAfterMs });
   }
 }
-
-const timeOut = (call: Call): void => call.timeOut();
 
 function limitsOf({ connections = {}, bodyTimeoutMs = 300_000 }: CallOptions): Limits {
   return {

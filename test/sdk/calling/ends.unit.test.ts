@@ -36,7 +36,7 @@ test('a call that is not answered in time fails once, whatever could be tried ye
   const begun = performance.now();
   await expect(fetch('/')).rejects.toMatchObject({ code: 'timeout' });
   await expect(fetch('/', { timeoutMs: 30 })).rejects.toMatchObject({ code: 'timeout' });
-  expect(performance.now() - begun).toBeLessThan(400);
+  expect(performance.now() - begun).toBeLessThan(2000);
   expect(peers.map(({ endpoint }) => endpoint.outcomes)).toEqual([['failed'], ['failed']]);
   await until(() => peers.every(({ openSockets }) => openSockets === 0));
 });
@@ -145,8 +145,9 @@ test('what an instance took to answer is the time to its headers, not to the end
     setTimeout(() => response.end('last'), 150);
   });
   const { text } = rig([server]);
+  const begun = performance.now();
   expect(await text('/')).toBe('firstlast');
-  expect(server.endpoint.latencies[0]).toBeLessThan(120);
+  expect(performance.now() - begun - (server.endpoint.latencies[0] ?? NaN)).toBeGreaterThan(140);
 });
 
 test('an instance that does not come to a connection is left after connectTimeoutMs', async () => {
@@ -155,7 +156,7 @@ test('an instance that does not come to a connection is left after connectTimeou
   ends.push(() => mute.stop());
   const fine = await peer((_request, response) => response.end('good'));
   const begun = performance.now();
-  const { text } = rig([mute, fine], { connectTimeoutMs: 100 });
+  const { text } = rig([mute, fine], { connectTimeoutMs: 200 });
   expect(await text('/', { method: 'POST', body: 'order' })).toBe('good');
   expect(performance.now() - begun).toBeLessThan(1000);
   expect(mute.endpoint.outcomes).toEqual(['failed']);

@@ -114,9 +114,14 @@ export interface Rig {
 }
 
 /** Calls of the endpoints of some peers. Pauses are as short as they can be. */
-export function rigOf(endpoints: FakeEndpoint[], options: CallOptions = {}, random: () => number = () => 0): Rig {
+export function rigOf(
+  endpoints: FakeEndpoint[],
+  options: CallOptions = {},
+  random: () => number = () => 0,
+  now: () => number = () => performance.now(),
+): Rig {
   const targets = new FakeTargets(endpoints);
-  const calls = new Calls({ targets, options, now: () => performance.now(), random });
+  const calls = new Calls({ targets, options, now, random });
   const fetch = (path: string, init?: FetchInit): Promise<FetchResponse> => fetchFrom(calls, path, init, options.trace);
   const all = new Set(endpoints);
   return {

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, createServer as createTcpServer, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from '@jest/globals';
 import type { CallOptions } from '../../../src/sdk/calling/options.ts';
 import { type FakeEndpoint, Peer, rigOf, until, type Rig } from './peers.ts';
@@ -21,10 +20,10 @@ async function counting(answer: (request: IncomingMessage, response: ServerRespo
   return { peer: made, perSocket };
 }
 
-function rig(endpoints: FakeEndpoint[], options: CallOptions): Rig {
+function rig(endpoints: FakeEndpoint[], options: CallOptions, now?: () => number): Rig {
   // Pseudo-random, and the same each time.
   let seed = 7;
-  const made = rigOf(endpoints, options, () => (seed = (seed * 16807) % 2147483647) / 2147483647);
+  const made = rigOf(endpoints, options, () => (seed = (seed * 16807) % 2147483647) / 2147483647, now);
   ends.push(() => made.calls.close({ timeoutMs: 0 }));
   return made;
 }
@@ -80,26 +79,31 @@ test('connections are replaced after their time, also while answers take longer 
       part();
     } else response.end('good');
   });
-  const connections = { maxAgeMs: 60, jitter: 0.3 };
-  const { text, settled } = rig([peer.endpoint], { retries: 0, breaker: false, connections });
-  const until1 = performance.now() + 1000;
+  // The clock goes with the requests, so that a slow machine sees as many periods as a fast one.
+  let later = 0;
+  const now = (): number => peer.requests + later;
+  const connections = { maxAgeMs: 60, jitter: 0.3, keepAliveMs: 100_000 };
+  const options = { retries: 0, breaker: false, timeoutMs: 1_000_000, connections } as const;
+  const { text, settled } = rig([peer.endpoint], options, now);
+  let running = true;
   const streams = load(
     4,
     async () => expect(await text('/stream')).toBe('part '.repeat(10)),
-    () => performance.now() < until1,
+    () => running,
   );
-  const short = load(
+  const called = await load(
     8,
     async () => expect(await text('/')).toBe('good'),
-    () => performance.now() < until1,
+    (n) => n < 2000,
   );
-  const [streamed, called] = await Promise.all([streams, short]);
+  running = false;
+  const streamed = await streams;
   await settled();
-  expect(called).toBeGreaterThan(500);
   expect(peer.endpoint.outcomes.filter((outcome) => outcome !== 'ok')).toEqual([]);
   expect(peer.requests).toBe(called + streamed);
-  // At least one for each caller in each period but the first.
-  expect(perSocket.size).toBeGreaterThan(8 * 10);
+  // The connections of the short calls, in each of the 33 periods.
+  expect(perSocket.size).toBeGreaterThan(100);
+  later = 1000;
   await until(() => peer.openSockets === 0);
 }, 20_000);
 
@@ -177,15 +181,20 @@ class Balancer {
     onward.on('error', end);
   }
 
+  get openConnections(): number {
+    return [...this.#open.values()].reduce((sum, each) => sum + each, 0);
+  }
+
   open(port: number): number {
     return this.#open.get(port) ?? 0;
   }
 }
 
 test('a new host behind an address gets its share of the connections within one period', async () => {
+  const held: ServerResponse[] = [];
   const hosts = await Promise.all(
     Array.from({ length: 3 }, async () => {
-      const host = await Peer.of(createServer((_request, response) => void setTimeout(() => response.end('good'), 15)));
+      const host = await Peer.of(createServer((_request, response) => void held.push(response)));
       ends.push(() => host.stop());
       return Number(new URL(host.endpoint.url).port);
     }),
@@ -194,27 +203,38 @@ test('a new host behind an address gets its share of the connections within one 
   const balancer = new Balancer([first, second]);
   const front = await Peer.of(createTcpServer((socket) => balancer.accept(socket)));
   ends.push(() => front.stop());
-  const PERIOD_MS = 800;
-  const CALLERS = 60;
-  const connections = { maxAgeMs: PERIOD_MS };
-  const { text } = rig([front.endpoint], { retries: 0, breaker: false, connections });
-  let running = true;
-  const calling = load(
-    CALLERS,
-    async () => expect(await text('/')).toBe('good'),
-    () => running,
+  const PERIOD_MS = 3_600_000;
+  const AT_ONCE = 60;
+  let now = 0;
+  const connections = { maxAgeMs: PERIOD_MS, keepAliveMs: PERIOD_MS, max: AT_ONCE };
+  const { text } = rig(
+    [front.endpoint],
+    { retries: 0, breaker: false, timeoutMs: 2 * PERIOD_MS, connections },
+    () => now,
   );
-  await sleep(200);
-  expect([balancer.open(first) + balancer.open(second), balancer.open(added)]).toEqual([CALLERS, 0]);
+  const together = async (): Promise<void> => {
+    const calls = Array.from({ length: AT_ONCE }, () => text('/'));
+    await until(() => held.length === AT_ONCE);
+    for (const response of held.splice(0)) response.end('good');
+    expect(await Promise.all(calls)).toEqual(Array(AT_ONCE).fill('good'));
+  };
+  const shares = async (): Promise<number[]> => {
+    await until(() => balancer.openConnections === AT_ONCE);
+    return hosts.map((port) => balancer.open(port));
+  };
+
+  await together();
+  expect(await shares()).toEqual([AT_ONCE / 2, AT_ONCE / 2, 0]);
   balancer.backends.push(added);
-  await sleep(PERIOD_MS);
-  const shares = hosts.map((port) => balancer.open(port));
-  running = false;
-  await calling;
-  expect(front.endpoint.outcomes.filter((outcome) => outcome !== 'ok')).toEqual([]);
-  // A third of them; which ones happen to be replaced at the moment may differ by some.
-  for (const share of shares) {
-    expect(share).toBeGreaterThanOrEqual(CALLERS / 3 - 7);
-    expect(share).toBeLessThanOrEqual(CALLERS / 3 + 7);
+  const soFar: number[] = [];
+  for (const share of [0.5, 0.79, 0.85, 0.9, 0.95, 1]) {
+    now = share * PERIOD_MS;
+    await together();
+    soFar.push((await shares())[2] ?? 0);
   }
+  // Not before their time, not all at once, and all of them in the end.
+  expect(soFar.slice(0, 2)).toEqual([0, 0]);
+  expect(new Set(soFar).size).toBeGreaterThan(4);
+  expect(await shares()).toEqual([AT_ONCE / 3, AT_ONCE / 3, AT_ONCE / 3]);
+  expect(front.sockets.length).toBe(2 * AT_ONCE);
 }, 20_000);
