@@ -49,7 +49,9 @@ export class Call extends Timed {
   #attempt: Attempt | undefined;
   /** Milliseconds before the next attempt; undefined where there is none. */
   #pause: number | undefined;
-  #timedOut = false;
+  /** Where that attempt goes. */
+  #next: Endpoint | undefined;
+  #late: SignalboxError | undefined;
 
   constructor(deps: CallDeps, request: CallRequest, timeoutMs: number, admission: Admission | undefined) {
     super();
@@ -93,9 +95,10 @@ export class Call extends Timed {
 
   /** Ends what is under way: its time is over. */
   timeOut(): void {
-    this.#timedOut = true;
-    const detail = `${this.#deps.targets.service} did not answer in time (timeoutMs)`;
-    this.#attempt?.giveUp(new SignalboxError('timeout', detail), 'broken');
+    const detail = `${this.#deps.targets.service} did not answer in time (timeoutMs: ${this.#timeoutMs})`;
+    this.#late = new SignalboxError('timeout', detail);
+    // An answer that has come, and is being handed over, came in time.
+    if (this.#attempt?.status === 0) this.#attempt.giveUp(this.#late, 'broken');
   }
 
   /** An attempt was answered: whether another one is made instead. */
@@ -107,7 +110,8 @@ export class Call extends Timed {
 
   #pick(): Endpoint {
     const { targets } = this.#deps;
-    const endpoint = targets.pick(this.#request.key, this.#tried);
+    const endpoint = this.#next ?? targets.pick(this.#request.key, this.#tried);
+    this.#next = undefined;
     if (endpoint === undefined) {
       throw new SignalboxError('no-instances', `${targets.service} has no instance that can be called`, {
         cause: this.#attempt?.failure,
@@ -122,7 +126,7 @@ export class Call extends Timed {
     // An attempt that was never dispatched, because `send` did not like the request, is ended here.
     attempt.giveUp(error instanceof Error ? error : new Error(String(error)), 'cancelled');
     const { signal } = this.#request;
-    if (this.#timedOut) throw failure ?? error;
+    if (this.#late !== undefined) throw this.#late;
     if (signal?.aborted === true) throw error;
     if (this.#pause === undefined && failure !== undefined && !attempt.cancelled) {
       this.#plan(attempt, { type: attempt.sent ? 'reset' : 'unsent' });
@@ -132,6 +136,8 @@ export class Call extends Timed {
       await sleep(this.#pause, undefined, signal === undefined ? {} : { signal }).catch(() => {
         throw signal?.reason as Error;
       });
+      // Its time may have passed with the pause, if the process had no time for either.
+      if (this.#late !== undefined) throw this.#late;
     }
   }
 
@@ -145,6 +151,7 @@ export class Call extends Timed {
     const at = now();
     if (at + pause >= this.until || !budget.withdraw(at)) return false;
     this.#pause = pause;
+    this.#next = next;
     return true;
   }
 

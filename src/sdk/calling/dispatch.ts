@@ -27,7 +27,8 @@ const SWEEPS = 4;
  *     const answer = await calls.call(request, (attempt) => attempt.request({ path, method, headers, body }));
  *
  * `request` of undici destroys a stream that is its body when an attempt fails, although nothing was read of it. Who wants such a
- * request to be repeated calls `attempt.dispatch(options, handler)`, which leaves it as it is.
+ * request to be repeated calls `attempt.dispatch(options, handler)`, which leaves it as it is. And the body of its answer has to be
+ * read or destroyed: only that of `fetch` is given up when nobody holds it any more.
  */
 export class Calls {
   readonly service: string;

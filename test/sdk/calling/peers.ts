@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
 import type { Instance } from '../../../src/domain/instances/instance.ts';
-import { Calls } from '../../../src/sdk/calling/dispatch.ts';
-import { fetchFrom } from '../../../src/sdk/calling/fetch.ts';
+import { createCaller } from '../../../src/sdk/calling/caller.ts';
+import type { Calls } from '../../../src/sdk/calling/dispatch.ts';
 import type { CallOptions, FetchInit, FetchResponse } from '../../../src/sdk/calling/options.ts';
 import type { Endpoint, Outcome, Targets } from '../../../src/sdk/discovery/endpoint.ts';
 
@@ -36,7 +36,7 @@ export class FakeEndpoint implements Endpoint {
   }
 }
 
-/** Round robin, without those that were tried while there are others. */
+/** In turn, without those that were tried while there are others. */
 export class FakeTargets implements Targets {
   readonly service = 'orders.example.com';
   endpoints: FakeEndpoint[];
@@ -50,9 +50,11 @@ export class FakeTargets implements Targets {
 
   pick(key?: string, exclude?: ReadonlySet<Endpoint>): FakeEndpoint | undefined {
     this.keys.push(key);
-    const fresh = this.endpoints.filter((endpoint) => exclude?.has(endpoint) !== true);
-    const among = fresh.length > 0 ? fresh : this.endpoints;
-    return among[this.#next++ % among.length];
+    const from = this.#next % Math.max(1, this.endpoints.length);
+    const inTurn = [...this.endpoints.slice(from), ...this.endpoints.slice(0, from)];
+    const picked = inTurn.find((endpoint) => exclude?.has(endpoint) !== true) ?? inTurn[0];
+    if (picked !== undefined) this.#next = this.endpoints.indexOf(picked) + 1;
+    return picked;
   }
 
   onGone(listener: (endpoint: Endpoint) => void): () => void {
@@ -121,8 +123,7 @@ export function rigOf(
   now: () => number = () => performance.now(),
 ): Rig {
   const targets = new FakeTargets(endpoints);
-  const calls = new Calls({ targets, options, now, random });
-  const fetch = (path: string, init?: FetchInit): Promise<FetchResponse> => fetchFrom(calls, path, init, options.trace);
+  const { calls, fetch } = createCaller(targets, options, { now, random });
   const all = new Set(endpoints);
   return {
     targets,

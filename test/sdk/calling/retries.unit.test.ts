@@ -120,8 +120,7 @@ test('503 is asked again elsewhere, and is the answer where there is nobody else
   const [busy, worse, fine] = [await answering(503), await answering(502), await good()];
   expect(await rig([busy.endpoint, fine.endpoint]).text('/')).toBe('good');
   expect(busy.endpoint.outcomes).toEqual(['failed']);
-  const last = await rig([busy.endpoint, worse.endpoint, worse.endpoint, fine.endpoint]).fetch('/', {});
-  expect([last.status, await last.text()]).toEqual([200, 'good']);
+  expect(await rig([busy.endpoint, worse.endpoint, fine.endpoint]).text('/')).toBe('good');
   const none = await rig([busy.endpoint, fine.endpoint], { retries: 0 }).fetch('/');
   expect([none.status, await none.text()]).toEqual([503, 'answered 503']);
   const post = await rig([busy.endpoint, fine.endpoint]).fetch('/', { method: 'POST' });
