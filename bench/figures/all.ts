@@ -5,6 +5,7 @@ import { checks } from './checks.ts';
 import { discovery } from './discovery.ts';
 import { failover } from './failover.ts';
 import { fanout, instanceFanout } from './fanout.ts';
+import { fetching } from './fetch.ts';
 import { instanceMemory } from './instance-memory.ts';
 import { memory } from './memory.ts';
 import { micro } from './micro.ts';
@@ -22,5 +23,6 @@ const CATALOG = [writes, reads, fanout, burst, reconnect, memory, start, micro];
 const RUNTIME = [registrations, discovery, instanceFanout, renewals, checks, instanceMemory, access];
 const NODES = [nodes, failover, sharing];
 const CLIENT = [pick];
+const CLIENT = [fetching];
 
 export const FIGURES: readonly Figure[] = [...CATALOG, ...RUNTIME, ...NODES, ...CLIENT];

@@ -10,7 +10,9 @@
  * - `unreachable`: no address of Signalbox answers.
  * - `protocol`: the server speaks no version of the push protocol that is spoken here.
  * - `no-instances`: the service has no instance that can be called.
- * - `circuit-open`: so many calls of the service failed that none is tried for a moment.
+ * - `circuit-open`: so many calls of the service failed that none is tried for a moment; `retryAfterMs` says for how long.
+ * - `overloaded`: so many calls wait for a connection to the instance that no more may.
+ * - `call-failed`: no instance answered; `cause` is what happened at the last one.
  * - `invalid-options`: what was passed in makes no sense; the message names the option.
  */
 export type ErrorCode =
@@ -24,6 +26,8 @@ export type ErrorCode =
   | 'protocol'
   | 'no-instances'
   | 'circuit-open'
+  | 'overloaded'
+  | 'call-failed'
   | 'invalid-options';
 
 /** What Signalbox answered: problem+json (RFC 9457), or as much of it as there was. */
@@ -41,10 +45,17 @@ export class SignalboxError extends Error {
   override readonly name = 'SignalboxError';
   readonly code: ErrorCode;
   readonly problem: ProblemDetails | undefined;
+  /** Milliseconds before it makes sense to try again, where that is known. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, message: string, about: { readonly problem?: ProblemDetails; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    about: { readonly problem?: ProblemDetails; readonly cause?: unknown; readonly retryAfterMs?: number } = {},
+  ) {
     super(message, about.cause === undefined ? undefined : { cause: about.cause });
     this.code = code;
     this.problem = about.problem;
+    this.retryAfterMs = about.retryAfterMs;
   }
 }

@@ -1,0 +1,182 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SignalboxError } from '../errors.ts';
+import type { Endpoint, Outcome, Targets } from '../discovery/endpoint.ts';
+import { TurnedDown, type Attempt } from './attempt.ts';
+import type { Admission, Breaker } from './breaker.ts';
+import type { RetryBudget } from './budget.ts';
+import { Timed, type Deadlines } from './deadlines.ts';
+import { isBlamed, isFailure } from './outcome.ts';
+import { isPassing, mayRepeat, pauseBefore, retryAfterMs, type Failure } from './retry.ts';
+
+/** What is called, as far as it decides about attempts. */
+export interface CallRequest {
+  /** In capitals. */
+  readonly method: string;
+  /** For consistent hashing. */
+  readonly key: string | undefined;
+  readonly idempotent: boolean | undefined;
+  /** Milliseconds up to the headers of the response; undefined for the service's. */
+  readonly timeoutMs: number | undefined;
+  /** The caller gives up. Whoever sends the attempts listens to it as well. */
+  readonly signal: AbortSignal | undefined;
+  /** Asked after a failure only. */
+  hasIdempotencyKey(): boolean;
+  /** Asked after a failure only: whether its body can be sent (again). */
+  bodyIsWhole(): boolean;
+}
+
+export interface CallDeps {
+  readonly targets: Pick<Targets, 'service' | 'pick'>;
+  readonly budget: Pick<RetryBudget, 'withdraw'>;
+  readonly breaker: Pick<Breaker, 'settle'> | undefined;
+  readonly deadlines: Pick<Deadlines, 'add' | 'remove'>;
+  /** Attempts after the first. */
+  readonly retries: number;
+  readonly now: () => number;
+  readonly random: () => number;
+  readonly begin: (endpoint: Endpoint, call: Call) => Attempt;
+}
+
+/** One call with its attempts. */
+export class Call extends Timed {
+  readonly #request: CallRequest;
+  readonly #deps: CallDeps;
+  readonly #timeoutMs: number;
+  readonly until: number;
+  readonly #admission: Admission | undefined;
+  #tried: Set<Endpoint> | undefined;
+  #attempts = 0;
+  #attempt: Attempt | undefined;
+  /** Milliseconds before the next attempt; undefined where there is none. */
+  #pause: number | undefined;
+  /** Where that attempt goes. */
+  #next: Endpoint | undefined;
+  #late: SignalboxError | undefined;
+
+  constructor(deps: CallDeps, request: CallRequest, timeoutMs: number, admission: Admission | undefined) {
+    super();
+    this.#request = request;
+    this.#deps = deps;
+    this.#timeoutMs = timeoutMs;
+    this.until = deps.now() + timeoutMs;
+    this.#admission = admission;
+  }
+
+  /** How it went, once it has. */
+  #outcome(): Outcome {
+    const attempt = this.#attempt;
+    if (attempt === undefined || (this.#request.signal?.aborted === true && attempt.status === 0)) return 'cancelled';
+    if (attempt.status !== 0) return isFailure(attempt.status) ? 'failed' : 'ok';
+    return attempt.failure !== undefined && !attempt.cancelled && isBlamed(attempt.failure) ? 'failed' : 'cancelled';
+  }
+
+  /** Sends attempts until one is answered for good. `send` rejects with what the attempt tells its handler. */
+  async run<R>(send: (attempt: Attempt) => Promise<R>): Promise<R> {
+    this.#deps.deadlines.add(this, this.#timeoutMs);
+    try {
+      for (;;) {
+        const attempt = this.#deps.begin(this.#pick(), this);
+        this.#attempt = attempt;
+        this.#attempts += 1;
+        this.#pause = undefined;
+        try {
+          return await send(attempt);
+        } catch (error) {
+          await this.#failed(attempt, error);
+        }
+      }
+    } finally {
+      this.#deps.deadlines.remove(this, this.#timeoutMs);
+      if (this.#admission !== undefined) {
+        this.#deps.breaker?.settle(this.#admission, this.#outcome(), this.#deps.now());
+      }
+    }
+  }
+
+  /** Ends what is under way: its time is over. */
+  timeOut(): void {
+    const detail = `${this.#deps.targets.service} did not answer in time (timeoutMs: ${this.#timeoutMs})`;
+    this.#late = new SignalboxError('timeout', detail);
+    // An answer that has come, and is being handed over, came in time.
+    if (this.#attempt?.status === 0) this.#attempt.giveUp(this.#late, 'broken');
+  }
+
+  /** An attempt was answered: whether another one is made instead. */
+  turnsDown(attempt: Attempt, status: number, headers: readonly Buffer[]): boolean {
+    if (!isPassing(status)) return false;
+    const after = retryAfterMs(headerOf(headers, 'retry-after'), Date.now());
+    return this.#plan(attempt, { type: 'answered', status, retryAfterMs: after });
+  }
+
+  #pick(): Endpoint {
+    const { targets } = this.#deps;
+    const endpoint = this.#next ?? targets.pick(this.#request.key, this.#tried);
+    this.#next = undefined;
+    if (endpoint === undefined) {
+      throw new SignalboxError('no-instances', `${targets.service} has no instance that can be called`, {
+        cause: this.#attempt?.failure,
+      });
+    }
+    return endpoint;
+  }
+
+  /** Returns when it is time for the next attempt. */
+  async #failed(attempt: Attempt, error: unknown): Promise<void> {
+    const { failure } = attempt;
+    // An attempt that was never dispatched, because `send` did not like the request, is ended here.
+    attempt.giveUp(error instanceof Error ? error : new Error(String(error)), 'cancelled');
+    const { signal } = this.#request;
+    if (this.#late !== undefined) throw this.#late;
+    if (signal?.aborted === true) throw error;
+    if (this.#pause === undefined && failure !== undefined && !attempt.cancelled) {
+      this.#plan(attempt, { type: attempt.sent ? 'reset' : 'unsent' });
+    }
+    if (this.#pause === undefined) throw this.#errorOf(attempt, failure, error);
+    if (this.#pause > 0) {
+      await sleep(this.#pause, undefined, signal === undefined ? {} : { signal }).catch(() => {
+        throw signal?.reason as Error;
+      });
+      // Its time may have passed with the pause, if the process had no time for either.
+      if (this.#late !== undefined) throw this.#late;
+    }
+  }
+
+  #plan(attempt: Attempt, failure: Failure): boolean {
+    const { targets, retries, budget, random, now } = this.#deps;
+    if (this.#attempts > (this.#admission?.type === 'probe' ? 0 : retries) || !this.#mayRepeat(failure)) return false;
+    this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint);
+    const next = targets.pick(this.#request.key, this.#tried);
+    if (next === undefined) return false;
+    const pause = pauseBefore(this.#attempts, failure, !this.#tried.has(next), random);
+    const at = now();
+    if (at + pause >= this.until || !budget.withdraw(at)) return false;
+    this.#pause = pause;
+    this.#next = next;
+    return true;
+  }
+
+  #mayRepeat(failure: Failure): boolean {
+    const { method, idempotent } = this.#request;
+    const hasIdempotencyKey = this.#request.hasIdempotencyKey();
+    return mayRepeat({ method, idempotent, hasIdempotencyKey, bodyIsWhole: this.#request.bodyIsWhole() }, failure);
+  }
+
+  #errorOf(attempt: Attempt, failure: Error | undefined, error: unknown): unknown {
+    if (failure === undefined || attempt.cancelled) return error;
+    if (failure instanceof SignalboxError) return failure;
+    if (!isBlamed(failure) || failure instanceof TurnedDown) return error;
+    const tries = this.#attempts === 1 ? '' : `${this.#attempts} attempts failed, the last one `;
+    const detail = `${this.#request.method} to ${this.#deps.targets.service}: ${tries}at ${attempt.endpoint.url}: ${failure.message}`;
+    return new SignalboxError('call-failed', detail, { cause: failure });
+  }
+}
+
+/** Of raw headers, names and values by turns. */
+function headerOf(headers: readonly Buffer[], name: string): string | undefined {
+  for (let n = 0; n + 1 < headers.length; n += 2) {
+    if (headers[n]?.length === name.length && headers[n]?.toString('latin1').toLowerCase() === name) {
+      return headers[n + 1]?.toString('latin1');
+    }
+  }
+  return undefined;
+}
