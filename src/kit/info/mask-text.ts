@@ -15,6 +15,10 @@ const LOOKS: readonly RegExp[] = [
 const SCHEMES = /\b(Bearer|Basic|Digest|Negotiate|ApiKey|Token)\s+[^\s,;"']+/gi;
 /** The last @ of a word ends the user info: a password may have one in it that was not encoded. */
 const USER_INFO = /([a-z][a-z\d+.-]*:)?\/\/[^\s]*@/gi;
+/** The same without a scheme, as `user:password@tcp(host)` has it. */
+const BARE_USER_INFO = /[\w.%+-]+:[^\s@]+@/g;
+/** `--name value`, in one text. */
+const FLAG = /(--?[\w.-]+)(\s+)("[^"]*"|'[^']*'|\S+)/g;
 /** `name=value` and `name: value`, the value up to what separates pairs in URLs, connection strings and command lines. */
 const PAIR = /([\w.$[\]%-]{1,100})(["']?\s*[=:]\s*)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\{[^}]*\}|[^\s;&,]+)/g;
 
@@ -23,6 +27,10 @@ export function maskText(text: string, more: readonly RegExp[] = []): string {
   let masked = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
   for (const look of LOOKS) masked = masked.replaceAll(look, MASKED);
   masked = masked.replaceAll(USER_INFO, (_, scheme: string | undefined) => `${scheme ?? ''}//${MASKED}@`);
+  masked = masked.replaceAll(BARE_USER_INFO, `${MASKED}@`);
+  masked = masked.replaceAll(FLAG, (all: string, name: string, between: string) =>
+    isSecretName(name, more) ? `${name}${between}${MASKED}` : all,
+  );
   masked = masked.replaceAll(SCHEMES, (_, scheme: string) => `${scheme} ${MASKED}`);
   return masked.replaceAll(PAIR, (pair: string, name: string, between: string) =>
     isSecretName(decoded(name), more) ? `${name}${between}${MASKED}` : pair,

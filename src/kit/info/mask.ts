@@ -3,6 +3,8 @@ import { isSecretName } from './secret-names.ts';
 
 const MAX_DEPTH = 12;
 const MAX_ITEMS = 1000;
+const NAMING = /^(?:name|key|id|header)$/i;
+const VALUE = /^(?:values?|data|content)$/i;
 
 /**
  * A value as plain JSON, its keys sorted so that two can be compared, and without what may be a secret: whatever stands under
@@ -56,12 +58,13 @@ class Mask {
 
   #entries(entries: readonly (readonly [string, unknown])[], depth: number): unknown {
     const sorted = entries.slice(0, MAX_ITEMS).sort(([a], [b]) => (a < b ? -1 : 1));
-    // `{name: 'PASSWORD', value: '…'}`, as lists of variables and headers have it.
-    const naming = sorted.some(([key, each]) => /^(?:name|key|id|header)$/i.test(key) && this.#isName(each));
+    // `{name: 'PASSWORD', value: '…'}`, as lists of variables and headers have it: there the key names, and hides nothing itself.
+    const isPair = sorted.some(([key]) => VALUE.test(key)) && sorted.some(([key]) => NAMING.test(key));
+    const hides = isPair && sorted.some(([key, each]) => NAMING.test(key) && this.#isName(each));
     return Object.fromEntries(
       sorted.map(([key, each]) => {
-        const isName = /^(?:name|key)$/i.test(key) && typeof each === 'string' && sorted.length > 1;
-        const secret = (this.#isSecret(key) && !isName) || (naming && /^(?:values?|data|content)$/i.test(key));
+        const names = isPair && NAMING.test(key) && this.#isName(each);
+        const secret = (!names && this.#isSecret(key)) || (hides && VALUE.test(key));
         return [maskText(key, this.#more), secret ? hidden(each) : this.of(each, depth)];
       }),
     );

@@ -3,18 +3,20 @@
  * nothing harms nobody.
  */
 const PARTS =
-  /pass(?:word|wd|phrase|code)|secret|token|credential|authori[sz]ation|authenticat|(?<!mon|tur|don|hoc|joc)key(?!board|note|stone|pad)|private|signature|connectionstring|connstr|cookie|session|assertion|bearer|otp/i;
+  /pass(?:word|wd|phrase|code)|secret|token|credential|authori[sz]ation|authenticat|key|private|signature|connectionstring|connstr|cookie|session|assertion|bearer|otp/;
 const WORDS: ReadonlySet<string> = new Set('pass pwd pw psk pin auth sig sas dsn salt jwt pat csrf sid'.split(' '));
+/** Words with a `key` in them that opens nothing. */
+const HARMLESS: ReadonlySet<string> = new Set('monkey chaosmonkey turnkey hockey keyboard keynote'.split(' '));
 
 /** Whether what stands under this name is masked; `more`: patterns of the service's own. */
 export function isSecretName(name: string, more: readonly RegExp[] = []): boolean {
-  const plain = name.replaceAll(/[^\p{L}\p{N}]/gu, '');
-  if (PARTS.test(plain) || PARTS.test(name)) return true;
-  if (wordsOf(name).some((word) => WORDS.has(word))) return true;
-  // A pattern with the flag g remembers where it was.
+  const words = wordsOf(name).filter((word) => !HARMLESS.has(word));
+  if (PARTS.test(words.join('')) || words.some((word) => WORDS.has(word))) return true;
+  // A pattern with the flag g or y remembers where it was.
   return more.some((pattern) => new RegExp(pattern.source, pattern.flags.replaceAll(/[gy]/g, '')).test(name));
 }
 
+/** `dbPassword`, `DB_PASSWORD` and `DBPassword` are db and password. */
 const wordsOf = (name: string): string[] =>
   name
     .replaceAll(/(\p{Ll}|\p{N})(\p{Lu})/gu, '$1 $2')
