@@ -4,6 +4,7 @@ import { isOwnPath } from './admin/routes.ts';
 import { createKit, type Kit } from './kit.ts';
 import { Membership, type MembershipOptions, type Registrar } from './membership.ts';
 import { boundTo } from './node/bound-to.ts';
+import { drain } from './node/drain.ts';
 import { adminRequest, pathOf } from './node/request.ts';
 import type { KitOptions } from './options.ts';
 import type { RegisteredInstance } from '../sdk/api.ts';
@@ -11,6 +12,8 @@ import type { RegisteredInstance } from '../sdk/api.ts';
 export interface FastifyKitOptions extends KitOptions, MembershipOptions {
   /** What registers the service, made by `connect` of `signalbox/client`. Default: it is not registered, and has the endpoints alone. */
   readonly client?: Registrar;
+  /** Whether the client is closed once the app is. Default: true. */
+  readonly closeClient?: boolean;
   /**
    * Called when the service cannot be registered at its start, unless `startOnRegistryFailure`; the app is closed before. Default:
    * `process.exitCode` is set to 1, so that the process, which has nothing left to do, ends as one that has failed.
@@ -30,8 +33,13 @@ declare module 'fastify' {
   interface FastifyInstance {
     readonly signalbox: FastifyKit;
   }
+  interface FastifyContextConfig {
+    /** Set on the endpoints of the kit, so that hooks of the app can leave them out (`request.routeOptions.config.signalbox`). */
+    readonly signalbox?: boolean;
+  }
 }
 
+const DRAIN_MS = 10_000;
 const ALL = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
 const plugin: FastifyPluginAsync<FastifyKitOptions> = async (app, options) => {
@@ -53,7 +61,10 @@ const plugin: FastifyPluginAsync<FastifyKitOptions> = async (app, options) => {
     },
     joined: () => joined,
   });
-  app.addHook('onClose', () => kit.close());
+  app.addHook('onClose', async () => {
+    kit.close();
+    if (options.closeClient !== false) await options.client?.close?.();
+  });
 };
 
 /** Without it Fastify would keep the hooks and `app.signalbox` from the rest of the app; it is what fastify-plugin sets. */
@@ -75,9 +86,9 @@ function mount(app: FastifyInstance, { admin, chaos }: Kit): void {
   void app.register(async (own) => {
     own.removeAllContentTypeParsers();
     own.addContentTypeParser('*', (_request, _payload, done) => done(null));
-    const schema = { hide: true };
-    for (const url of ['/adm', '/adm/*']) own.route({ method: [...ALL], url, schema, handler: handle });
-    own.route({ method: ['GET', 'HEAD'], url: '/health/:serviceId', schema, handler: handle });
+    const route = { schema: { hide: true }, config: { signalbox: true }, handler: handle };
+    for (const url of ['/adm', '/adm/*']) own.route({ ...route, method: [...ALL], url });
+    own.route({ ...route, method: ['GET', 'HEAD'], url: '/health/:serviceId' });
   });
   app.addHook('onRequest', async (request) => {
     if (!chaos.active || request.is404 || isOwnPath(pathOf(request.raw.url))) return;
@@ -142,6 +153,7 @@ function join(
   app.addHook('preClose', async () => {
     await leave();
     resolve(undefined);
+    drain(app.server, options.drainMs ?? DRAIN_MS);
   });
   return promise;
 }

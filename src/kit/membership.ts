@@ -5,7 +5,7 @@ import type { KitLog } from './log.ts';
 import { ownAddress, type Bound } from './node/bound-to.ts';
 
 /** What registration needs of the SDK's client. */
-export type Registrar = Pick<Client, 'register'>;
+export type Registrar = Pick<Client, 'register'> & Partial<Pick<Client, 'close'>>;
 
 export interface MembershipOptions {
   /** What is registered beside the id and the listener's address and port; what is given here outweighs those. Default: nothing. */
@@ -20,6 +20,8 @@ export interface MembershipOptions {
    * Milliseconds that it goes on taking calls after it has deregistered, until those who call it have heard of that. Default: 1000.
    */
   readonly lingerMs?: number;
+  /** Milliseconds that calls under way may take once it takes no new ones; then they are cut. Default: 10000. */
+  readonly drainMs?: number;
 }
 
 interface Deps {

@@ -116,7 +116,7 @@ function make(forbidden?: string) {
     timers,
     random: () => random,
     log: { warn: (_, message) => done.push(message), fatal: (_, message) => done.push(message) },
-    ballast: { fill: () => done.push('fill'), release: () => done.push('release') },
+    ballast: { take: () => done.push('take'), release: () => done.push('release') },
     kill: () => done.push('kill'),
     sleep: async (ms) => done.push(`sleep ${ms}`),
   };
@@ -150,7 +150,7 @@ test('memory that was taken is given back when the assault is turned off', async
   const { chaos, timers, done } = make();
   chaos.set('memory', { config: MEMORY, forMs: 60_000 });
   await chaos.strike();
-  expect(done.at(-1)).toBe('fill');
+  expect(done.at(-1)).toBe('take');
   timers.go(60_000);
   expect(done.slice(-2)).toEqual(['release', 'chaos: memory is off']);
 });
@@ -183,7 +183,7 @@ describe('memory', () => {
     const { ballast, timers } = open();
     const before = process.memoryUsage().arrayBuffers;
     const sizes: number[] = [];
-    ballast.fill(MEMORY);
+    ballast.take(MEMORY);
     for (let n = 0; n < 3; n++) {
       await immediate();
       sizes.push(ballast.bytes / MB);
@@ -192,7 +192,7 @@ describe('memory', () => {
     expect(sizes).toEqual([15, 25, 25]);
     expect(process.memoryUsage().arrayBuffers - before).toBeGreaterThanOrEqual(25 * MB);
     // Another strike meanwhile takes nothing.
-    ballast.fill(MEMORY);
+    ballast.take(MEMORY);
     await immediate();
     expect(ballast.bytes).toBe(25 * MB);
     timers.go(MEMORY.memoryMillisecondsHoldFilledMemory);
@@ -201,18 +201,18 @@ describe('memory', () => {
 
   test('never goes past the fraction of what the process may use', async () => {
     const { ballast } = open(90 * MB);
-    ballast.fill({ ...MEMORY, memoryFillTargetFraction: 0.95, memoryFillIncrementFraction: 1 });
+    ballast.take({ ...MEMORY, memoryFillTargetFraction: 0.95, memoryFillIncrementFraction: 1 });
     await immediate();
     expect(ballast.bytes).toBe(5 * MB);
     const full = open(96 * MB);
-    full.ballast.fill({ ...MEMORY, memoryFillTargetFraction: 0.95, memoryFillIncrementFraction: 1 });
+    full.ballast.take({ ...MEMORY, memoryFillTargetFraction: 0.95, memoryFillIncrementFraction: 1 });
     await immediate();
     expect(full.ballast.bytes).toBe(0);
   });
 
   test('is given back at once, also in the middle of filling', async () => {
     const { ballast, timers } = open();
-    ballast.fill({ ...MEMORY, memoryFillIncrementFraction: 1, memoryFillTargetFraction: 0.9 });
+    ballast.take({ ...MEMORY, memoryFillIncrementFraction: 1, memoryFillTargetFraction: 0.9 });
     ballast.release();
     await immediate();
     expect([ballast.bytes, ballast.busy, timers.pending]).toEqual([0, false, 0]);

@@ -2,6 +2,7 @@ import { afterEach, beforeAll, afterAll, describe, expect, test } from '@jest/gl
 import { createGuard } from '../../src/kit/index.ts';
 import { forge, IssuerServer } from '../auth/issuer-server.ts';
 import { SERVICE, startFastify, startHttp, STARTS, type Running } from './apps.ts';
+import { until } from './until.ts';
 
 const ROUTES: readonly [method: string, path: string][] = [
   ['GET', `/adm/health/${SERVICE}`],
@@ -215,11 +216,3 @@ test('SEC2 a guard that proves nothing is no guard', () => {
   expect(make({ audience: [] })).toThrow('guard.audience');
   expect(make({ issuer: '' })).toThrow('guard.issuer');
 });
-
-async function until(holds: () => unknown): Promise<void> {
-  const end = performance.now() + 2000;
-  while (holds() !== true) {
-    if (performance.now() > end) throw new Error('it never came to be');
-    await new Promise((done) => setTimeout(done, 5));
-  }
-}

@@ -33,7 +33,7 @@ export class Ballast {
   }
 
   /** Fills in steps until the process uses its fraction of the limit, holds that, and releases. Nothing while it is busy. */
-  fill(config: MemoryAssault): void {
+  take(config: MemoryAssault): void {
     if (this.busy) return;
     this.#step(config);
   }
@@ -54,17 +54,17 @@ export class Ballast {
       this.#cancel = this.#deps.timers.after(config.memoryMillisecondsHoldFilledMemory, () => this.release());
       return;
     }
-    this.#take(step, () => {
+    this.#allocate(step, () => {
       this.#cancel = this.#deps.timers.after(config.memoryMillisecondsWaitNextIncrease, () => this.#step(config));
     });
   }
 
-  #take(bytes: number, done: () => void): void {
+  #allocate(bytes: number, done: () => void): void {
     const size = Math.min(bytes, CHUNK_BYTES);
     // Written to, or the system would not give the memory at all.
     this.#chunks.push(new Uint8Array(size).fill(1));
     if (size === bytes) return done();
-    const next = setImmediate(() => this.#take(bytes - size, done));
+    const next = setImmediate(() => this.#allocate(bytes - size, done));
     this.#cancel = () => clearImmediate(next);
   }
 }

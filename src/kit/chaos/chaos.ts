@@ -9,7 +9,7 @@ export interface ChaosDeps {
   /** From 0 to less than 1. */
   readonly random: () => number;
   readonly log: Pick<KitLog, 'warn' | 'fatal'>;
-  readonly ballast: Pick<Ballast, 'fill' | 'release'>;
+  readonly ballast: Pick<Ballast, 'take' | 'release'>;
   /** Ends the process at once, as a crash would. */
   readonly kill: () => void;
   readonly sleep?: (ms: number) => Promise<unknown>;
@@ -68,7 +68,7 @@ export class Chaos {
       kill();
       return 'fail';
     }
-    if (this.#hits(memory)) ballast.fill(memory);
+    if (this.#hits(memory)) ballast.take(memory);
     if (this.#hits(latency)) {
       const { latencyRangeStart: least, latencyRangeEnd: most } = latency;
       await (this.#deps.sleep ?? sleep)(least + Math.floor(this.#deps.random() * (most - least + 1)));

@@ -16,7 +16,7 @@ const SCHEMES = /\b(Bearer|Basic|Digest|Negotiate|ApiKey|Token)\s+[^\s,;"']+/gi;
 /** The last @ of a word ends the user info: a password may have one in it that was not encoded. */
 const USER_INFO = /([a-z][a-z\d+.-]*:)?\/\/[^\s]*@/gi;
 /** The same without a scheme, as `user:password@tcp(host)` has it. */
-const BARE_USER_INFO = /[\w.%+-]+:[^\s@]+@/g;
+const BARE_USER_INFO = /[\w.%+-]+:(?!\/\/)[^\s@]+@/g;
 /** `--name value`, in one text. */
 const FLAG = /(--?[\w.-]+)(\s+)("[^"]*"|'[^']*'|\S+)/g;
 /** `name=value` and `name: value`, the value up to what separates pairs in URLs, connection strings and command lines. */
