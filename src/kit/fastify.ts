@@ -6,6 +6,7 @@ import { Membership, type MembershipOptions, type Registrar } from './membership
 import { boundTo } from './node/bound-to.ts';
 import { drain } from './node/drain.ts';
 import { adminRequest, pathOf } from './node/request.ts';
+import { onEndSignal } from './node/signals.ts';
 import type { KitOptions } from './options.ts';
 import type { RegisteredInstance } from '../sdk/api.ts';
 
@@ -14,6 +15,10 @@ export interface FastifyKitOptions extends KitOptions, MembershipOptions {
   readonly client?: Registrar;
   /** Whether the client is closed once the app is. Default: true. */
   readonly closeClient?: boolean;
+  /**
+   * Whether SIGTERM and SIGINT close the app, so that it deregisters and drains; a second signal ends the process at once. Default: false.
+   */
+  readonly signals?: boolean;
   /**
    * Called when the service cannot be registered at its start, unless `startOnRegistryFailure`; the app is closed before. Default:
    * `process.exitCode` is set to 1, so that the process, which has nothing left to do, ends as one that has failed.
@@ -46,7 +51,7 @@ const plugin: FastifyPluginAsync<FastifyKitOptions> = async (app, options) => {
   const kit = createKit(options, {
     log: app.log,
     framework: `fastify ${app.version}`,
-    close: () => void app.close(),
+    close: () => close(app),
     plugins: () => registeredPlugins(app),
   });
   mount(app, kit);
@@ -122,6 +127,10 @@ function memberOf(app: FastifyInstance, options: FastifyKitOptions, registrar: R
   });
 }
 
+function close(app: FastifyInstance): void {
+  app.close().then(undefined, (error: unknown) => app.log.error({ err: error }, 'closing failed'));
+}
+
 /** Registers once the app listens, deregisters before it closes. */
 function join(
   app: FastifyInstance,
@@ -141,12 +150,13 @@ function join(
   app.addHook('onListen', async () => {
     if (kit.warning !== undefined) app.log.warn(kit.warning);
     beforeClosing(app, leave);
+    if (options.signals === true) closeAtSignal(app);
     try {
       resolve(await membership?.join(boundTo(app.server)));
     } catch (error) {
       app.log.fatal({ err: error }, `${options.serviceId} is not started: it cannot be registered`);
       reject(error);
-      await app.close();
+      await app.close().catch((failed: unknown) => app.log.error({ err: failed }, 'closing failed'));
       (options.onRegistryFailure ?? (() => (process.exitCode = 1)))(error);
     }
   });
@@ -156,6 +166,14 @@ function join(
     drain(app.server, options.drainMs ?? DRAIN_MS);
   });
   return promise;
+}
+
+function closeAtSignal(app: FastifyInstance): void {
+  const stop = onEndSignal((signal) => {
+    app.log.info({ signal }, `${signal}: closing`);
+    close(app);
+  });
+  app.server.once('close', stop);
 }
 
 /**

@@ -8,7 +8,9 @@ await app.register(signalbox, {
   serviceId: 'orders.test',
   guard: 'development',
   chaos: true,
+  chaosMemoryBytes: 512 * 1024 * 1024,
   shutdown: true,
+  signals: true,
   lingerMs: 0,
 });
 app.get('/orders', async () => ({ orders: [] }));

@@ -39,11 +39,37 @@ test('killapp ends the process as a crash would, and the log says what it was', 
   expect(output()).not.toContain('closed gracefully');
 });
 
+test('the memory assault really fills memory, up to its fraction and not far past it', async () => {
+  const { ask } = await startChild();
+  const resident = async (): Promise<number> => {
+    const info = (await (await ask('/adm/server/info')).json()) as {
+      environment: { runtime: { residentMemory: number } };
+    };
+    return info.environment.runtime.residentMemory;
+  };
+  const target = 0.75 * 512 * 1024 * 1024;
+  expect(await resident()).toBeLessThan(target / 2);
+  const memory = { enabled: true, bypass: false, level: 1, memoryFillTargetFraction: 0.75 };
+  const steps = { memoryFillIncrementFraction: 0.5, memoryMillisecondsWaitNextIncrease: 100 };
+  await ask('/adm/chaosmonkey/memory', { json: { ...memory, ...steps } });
+  expect((await ask('/orders')).status).toBe(200);
+  await until(async () => (await resident()) >= target);
+  // What the program itself takes meanwhile comes on top.
+  expect(await resident()).toBeLessThan(1.25 * target);
+});
+
 test('shutdown answers, then closes gracefully, and the process ends by itself', async () => {
   const { ask, ended, output } = await startChild();
   const answer = await ask('/adm/shutdown', { method: 'DELETE' });
   expect(answer.status).toBe(200);
   expect(await answer.json()).toEqual({ time: expect.any(Number), serviceId: 'orders.test', tag: '' });
+  expect(await ended).toEqual([0, null]);
+  expect(output()).toContain('closed gracefully');
+});
+
+test('a signal closes gracefully where that was asked for', async () => {
+  const { ended, output } = await startChild();
+  child?.kill('SIGTERM');
   expect(await ended).toEqual([0, null]);
   expect(output()).toContain('closed gracefully');
 });

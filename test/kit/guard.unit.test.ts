@@ -44,6 +44,7 @@ const WRONG: readonly [what: string, status: number, make: () => Promise<string 
   ['a token without an end', 401, () => issuer.mint({ exp: undefined, scope: 'admin' })],
   ['a token for later', 401, () => issuer.mint({ nbf: now() + 60, scope: 'admin' })],
   ['a logout token', 401, () => issuer.mint({ scope: 'admin' }, { typ: 'logout+jwt' })],
+  ['an ID token', 401, () => issuer.mint({ scope: 'admin', at_hash: 'x' }, { typ: 'JWT' })],
   ['no scope', 403, () => issuer.mint()],
   ['another scope', 403, () => issuer.mint({ scope: 'orders.read administrator xadmin admin.orders' })],
   ["another service's scope", 403, () => issuer.mint({ scope: 'billing.admin billing.test/admin' })],

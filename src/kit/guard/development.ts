@@ -10,7 +10,10 @@ type Asked = Pick<AdminRequest, 'listener' | 'headers'>;
 export function whyNotDevelopment({ listener, headers }: Asked): string | undefined {
   if (listener === undefined || !isLoopback(listener)) return 'the listener is not bound to a loopback address';
   if (PASSED_ON.some((name) => headers[name] !== undefined)) return 'a proxy passed the request on';
-  if (!isLocalHost(hostOf(headers.host))) return 'the request is for another host than this machine';
+  // HTTP/2 has no Host.
+  const host = headers.host ?? headers[':authority'];
+  if (!isLocalHost(hostOf(typeof host === 'string' ? host : undefined)))
+    return 'the request is for another host than this machine';
   const { origin } = headers;
   if (origin !== undefined && !isLocalHost(URL.canParse(origin) ? new URL(origin).hostname : undefined))
     return 'a page of another host sent it';

@@ -30,6 +30,8 @@ const ALGORITHMS: readonly string[] = ['RS256', 'PS256', 'ES256', 'EdDSA'];
 const ASYMMETRIC = /^(?:(?:RS|PS|ES)(?:256|384|512)|EdDSA|Ed25519)$/;
 /** Access tokens (RFC 9068), and JWTs of no other kind. */
 const TYPES: readonly string[] = ['at+jwt', 'jwt'];
+/** What OpenID Connect puts into ID tokens alone. */
+const OF_ID_TOKENS = ['at_hash', 'c_hash'] as const;
 const COOLDOWN_MS = 30_000;
 const MAX_AGE_MS = 600_000;
 const TIMEOUT_MS = 5000;
@@ -71,6 +73,8 @@ export class Tokens {
         clockTolerance: clockToleranceSeconds,
         requiredClaims: ['exp'],
       });
+      const stray = OF_ID_TOKENS.find((claim) => Object.hasOwn(payload, claim));
+      if (stray !== undefined) return { type: 'bad', why: `it is an ID token: access tokens have no ${stray}` };
       const type = (protectedHeader.typ ?? 'jwt').toLowerCase().replace(/^application\//, '');
       return TYPES.includes(type) ? { type: 'good', claims: payload } : { type: 'bad', why: `its typ is ${type}` };
     } catch (error) {
