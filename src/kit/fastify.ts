@@ -143,7 +143,9 @@ function join(
   const promise = new Promise<RegisteredInstance | undefined>((...both) => ([resolve, reject] = both));
   // Who does not wait for it is told by the log and by the end of the app.
   promise.catch(() => {});
+  let leaving = false;
   const leave = async (): Promise<void> => {
+    leaving = true;
     kit.readiness.close();
     await membership?.leave();
   };
@@ -154,6 +156,8 @@ function join(
     try {
       resolve(await membership?.join(boundTo(app.server)));
     } catch (error) {
+      // Who closes it meanwhile has it stop trying; nothing failed.
+      if (leaving) return resolve(undefined);
       app.log.fatal({ err: error }, `${options.serviceId} is not started: it cannot be registered`);
       reject(error);
       await app.close().catch((failed: unknown) => app.log.error({ err: failed }, 'closing failed'));

@@ -100,13 +100,16 @@ test('a call that is under way is drained', async () => {
   expect(await (await slow).text()).toBe('done');
 });
 
-test('who closes while it is still being registered is not kept waiting, and nothing stays registered', async () => {
+test('who closes while it is still being registered is not kept waiting, nothing stays registered, and nothing failed', async () => {
   const client = new MemoryRegistrar();
   client.gate = new Promise(() => {});
-  running = await startFastify({ client, onRegistryFailure: () => {} });
+  let failure: unknown;
+  running = await startFastify({ client, onRegistryFailure: (error) => (failure = error) });
   await until(() => client.happened.includes('register'));
   await running.close();
   expect(client.happened).toEqual(['register', 'client closed']);
+  expect([await running.app.signalbox.joined(), failure]).toEqual([undefined, undefined]);
+  expect(running.log.filter(({ level }) => level >= 50)).toEqual([]);
 });
 
 test('where it cannot be registered it does not start: the app is closed, and who waits is told', async () => {
