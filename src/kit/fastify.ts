@@ -10,6 +10,7 @@ import { onEndSignal } from './node/signals.ts';
 import type { KitOptions } from './options.ts';
 import type { RegisteredInstance } from '../sdk/api.ts';
 
+/** What the plugin needs to know: `serviceId` alone has to be there. */
 export interface FastifyKitOptions extends KitOptions, MembershipOptions {
   /** What registers the service, made by `connect` of `signalbox/client`. Default: it is not registered, and has the endpoints alone. */
   readonly client?: Registrar;
@@ -72,8 +73,12 @@ const plugin: FastifyPluginAsync<FastifyKitOptions> = async (app, options) => {
   });
 };
 
-/** Without it Fastify would keep the hooks and `app.signalbox` from the rest of the app; it is what fastify-plugin sets. */
+/**
+ * The plugin: `await app.register(signalbox, { serviceId })`. It adds the endpoints and `app.signalbox`, registers the service once the
+ * app listens, and deregisters it before the app closes. Registering it rejects where the options make no sense.
+ */
 export const signalbox: FastifyPluginAsync<FastifyKitOptions> = Object.assign(plugin, {
+  // Fastify would keep its hooks and `app.signalbox` from the rest of the app; this is what fastify-plugin sets.
   [Symbol.for('skip-override')]: true,
   [Symbol.for('fastify.display-name')]: 'signalbox',
 });

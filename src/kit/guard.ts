@@ -26,6 +26,7 @@ export type Verdict =
   | { readonly type: 'allowed'; readonly subject: string }
   | { readonly type: 'refused'; readonly subject: string; readonly why: string; readonly answer: AdminAnswer };
 
+/** Decides who is let in to the admin endpoints. */
 export interface Guard {
   /** What has to be said at the start, loudly; undefined where there is nothing. */
   readonly warning: string | undefined;

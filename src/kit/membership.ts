@@ -7,6 +7,7 @@ import { ownAddress, type Bound } from './node/bound-to.ts';
 /** What registration needs of the SDK's client. */
 export type Registrar = Pick<Client, 'register'> & Partial<Pick<Client, 'close'>>;
 
+/** How a service comes and goes. */
 export interface MembershipOptions {
   /** What is registered beside the id and the listener's address and port; what is given here outweighs those. Default: nothing. */
   readonly registration?: Partial<Omit<Registration, 'service'>>;

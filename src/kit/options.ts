@@ -18,6 +18,7 @@ export interface KitOptions {
   readonly guard?: GuardOptions;
   /** Loggers by name, whose levels can be changed. Default: made of the service's own logger. */
   readonly loggers?: Loggers;
+  /** When it can serve calls. Default: always, until it leaves. */
   readonly readiness?: ReadinessOptions;
   /** false: there is no `/adm/server/info`. Default: as `InfoOptions` say. */
   readonly info?: InfoOptions | false;

@@ -23,6 +23,7 @@ export interface AdminRequest {
   readonly certificate: string | undefined;
 }
 
+/** What one of the kit's endpoints answers, whatever framework sends it. */
 export interface AdminAnswer {
   readonly status: number;
   /** A text is sent as text, anything else as JSON, or as problem+json from status 400 on. */
@@ -34,6 +35,7 @@ export interface AdminAnswer {
   readonly after?: () => void;
 }
 
+/** An endpoint. An error that it throws is answered 500 and logged, a `BadBody` with its status. */
 export type AdminHandler = (request: AdminRequest) => AdminAnswer | Promise<AdminAnswer>;
 
 /** Its message is shown to who sent the body. */

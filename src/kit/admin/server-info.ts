@@ -5,6 +5,7 @@ import { variables } from '../info/variables.ts';
 import { answer } from './answers.ts';
 import type { AdminAnswer, AdminRequest } from './request.ts';
 
+/** What `/adm/server/info` shows. */
 export interface InfoOptions {
   /** The configuration of each component, by its name; a function is asked each time. It is masked. Default: none. */
   readonly components?: Readonly<Record<string, unknown>>;

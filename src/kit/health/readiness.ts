@@ -1,6 +1,7 @@
 /** Something that has to hold for calls to be served: it fails by throwing, or by answering false. */
 export type ReadinessCheck = (signal: AbortSignal) => unknown;
 
+/** How it is found out whether a service can serve calls. */
 export interface ReadinessOptions {
   /** Each by its name, which everybody may see. Default: none. */
   readonly checks?: Readonly<Record<string, ReadinessCheck>>;
@@ -13,6 +14,7 @@ export interface ReadinessOptions {
 /** `timeout`: no answer in time. Why a check failed is in the log alone. */
 export type CheckState = 'ok' | 'failed' | 'timeout';
 
+/** Whether a service can serve calls, and which of its checks say so. */
 export interface ReadinessReport {
   readonly ready: boolean;
   /** `closing`: it takes no new work any more, whatever its checks say. */
