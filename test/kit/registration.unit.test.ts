@@ -2,7 +2,6 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import Fastify from 'fastify';
 import { signalbox } from '../../src/kit/fastify.ts';
@@ -56,7 +55,7 @@ test('what is given outweighs the listener: behind a mapped port', async () => {
 
 test('it deregisters first, and answers calls until it has and its callers have heard of it; then the listener closes', async () => {
   const client = new MemoryRegistrar();
-  running = await startFastify({ client, lingerMs: 100 });
+  running = await startFastify({ client, lingerMs: 1000 });
   const { app, ask } = running;
   await app.signalbox.joined();
   const { happened } = client;
@@ -87,17 +86,23 @@ test('it deregisters first, and answers calls until it has and its callers have 
 
 test('a call that is under way is drained', async () => {
   const client = new MemoryRegistrar();
+  let entered = false;
+  let answer: (text: string) => void = () => {};
   running = await startFastify({ client }, '127.0.0.1', { forceCloseConnections: 'idle' }, (app) =>
-    app.get('/slow', async () => {
-      await sleep(150);
-      return 'done';
+    app.get('/slow', () => {
+      entered = true;
+      return new Promise<string>((done) => (answer = done));
     }),
   );
   await running.app.signalbox.joined();
   const slow = running.ask('/slow');
-  await sleep(30);
-  await running.close();
+  await until(() => entered);
+  const closed = running.close();
+  await until(() => client.happened.includes('deregistered'));
+  answer('done');
   expect(await (await slow).text()).toBe('done');
+  // The connection is kept by its client, and would hold up the end for as long as that likes.
+  await closed;
 });
 
 test('who closes while it is still being registered is not kept waiting, nothing stays registered, and nothing failed', async () => {
@@ -134,14 +139,18 @@ test('a client that others need too is left open', async () => {
 
 test('calls that do not end are cut after their time', async () => {
   const options = { forceCloseConnections: 'idle' } as const;
+  let entered = false;
   running = await startFastify({ drainMs: 100 }, '127.0.0.1', options, (app) =>
-    app.get('/forever', () => new Promise(() => {})),
+    app.get('/forever', () => {
+      entered = true;
+      return new Promise(() => {});
+    }),
   );
   const call = running.ask('/forever').then(
     () => 'answered',
     () => 'cut',
   );
-  await sleep(30);
+  await until(() => entered);
   await running.close();
   expect(await call).toBe('cut');
 });
