@@ -73,7 +73,7 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   '@fastify/': ['edge'],
   '@fastify/otel': ['tracing'],
   commander: ['cli'],
-  jose: ['auth'],
+  jose: ['auth', 'kit'],
   'openid-client': ['auth', 'cli'],
   'oidc-provider': ['auth'],
 };

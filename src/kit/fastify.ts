@@ -1,0 +1,201 @@
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { encoded } from './admin/answers.ts';
+import { isOwnPath } from './admin/routes.ts';
+import { createKit, type Kit } from './kit.ts';
+import { Membership, type MembershipOptions, type Registrar } from './membership.ts';
+import { boundTo } from './node/bound-to.ts';
+import { drain } from './node/drain.ts';
+import { adminRequest, pathOf } from './node/request.ts';
+import { onEndSignal } from './node/signals.ts';
+import type { KitOptions } from './options.ts';
+import type { RegisteredInstance } from '../sdk/api.ts';
+
+/** What the plugin needs to know: `serviceId` alone has to be there. */
+export interface FastifyKitOptions extends KitOptions, MembershipOptions {
+  /** What registers the service, made by `connect` of `signalbox/client`. Default: it is not registered, and has the endpoints alone. */
+  readonly client?: Registrar;
+  /** Whether the client is closed once the app is. Default: true. */
+  readonly closeClient?: boolean;
+  /**
+   * Whether SIGTERM and SIGINT close the app, so that it deregisters and drains; a second signal ends the process at once. Default: false.
+   */
+  readonly signals?: boolean;
+  /**
+   * Called when the service cannot be registered at its start, unless `startOnRegistryFailure`; the app is closed before. Default:
+   * `process.exitCode` is set to 1, so that the process, which has nothing left to do, ends as one that has failed.
+   */
+  readonly onRegistryFailure?: (error: unknown) => void;
+}
+
+/** What the plugin adds to the app, as `app.signalbox`. */
+export interface FastifyKit extends Pick<Kit, 'loggers' | 'readiness' | 'chaos'> {
+  /** Undefined until Signalbox has it. */
+  readonly instance: RegisteredInstance | undefined;
+  /** Resolves once the app listens and is registered; at once where it is not to be. Rejects where it cannot be registered. */
+  joined(): Promise<RegisteredInstance | undefined>;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly signalbox: FastifyKit;
+  }
+  interface FastifyContextConfig {
+    /** Set on the endpoints of the kit, so that hooks of the app can leave them out (`request.routeOptions.config.signalbox`). */
+    readonly signalbox?: boolean;
+  }
+}
+
+const DRAIN_MS = 10_000;
+const ALL = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+
+const plugin: FastifyPluginAsync<FastifyKitOptions> = async (app, options) => {
+  const kit = createKit(options, {
+    log: app.log,
+    framework: `fastify ${app.version}`,
+    close: () => close(app),
+    plugins: () => registeredPlugins(app),
+  });
+  mount(app, kit);
+  const membership = options.client && memberOf(app, options, options.client);
+  const joined = join(app, kit, membership, options);
+  app.decorate('signalbox', {
+    loggers: kit.loggers,
+    readiness: kit.readiness,
+    chaos: kit.chaos,
+    get instance() {
+      return membership?.instance;
+    },
+    joined: () => joined,
+  });
+  app.addHook('onClose', async () => {
+    kit.close();
+    if (options.closeClient !== false) await options.client?.close?.();
+  });
+};
+
+/**
+ * The plugin: `await app.register(signalbox, { serviceId })`. It adds the endpoints and `app.signalbox`, registers the service once the
+ * app listens, and deregisters it before the app closes. Registering it rejects where the options make no sense.
+ */
+export const signalbox: FastifyPluginAsync<FastifyKitOptions> = Object.assign(plugin, {
+  // Fastify would keep its hooks and `app.signalbox` from the rest of the app; this is what fastify-plugin sets.
+  [Symbol.for('skip-override')]: true,
+  [Symbol.for('fastify.display-name')]: 'signalbox',
+});
+
+export default signalbox;
+
+/** The endpoints are in a context of their own: bodies are read after the guard has been asked, and by nobody before. */
+function mount(app: FastifyInstance, { admin, chaos }: Kit): void {
+  const handle = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const answer = await admin.answer(adminRequest(request.raw, pathOf(request.raw.url)));
+    const { headers, text } = encoded(answer);
+    if (answer.after !== undefined) reply.raw.once('close', answer.after);
+    return reply.code(answer.status).headers(headers).send(text);
+  };
+  void app.register(async (own) => {
+    own.removeAllContentTypeParsers();
+    own.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    const route = { schema: { hide: true }, config: { signalbox: true }, handler: handle };
+    for (const url of ['/adm', '/adm/*']) own.route({ ...route, method: [...ALL], url });
+    own.route({ ...route, method: ['GET', 'HEAD'], url: '/health/:serviceId' });
+  });
+  app.addHook('onRequest', async (request) => {
+    if (!chaos.active || request.is404 || isOwnPath(pathOf(request.raw.url))) return;
+    if ((await chaos.strike()) === 'fail') throw new ChaosError();
+  });
+}
+
+/** Goes the way of every error of the app: to its error handler, and into its log. */
+class ChaosError extends Error {
+  override readonly name = 'ChaosError';
+  readonly statusCode = 500;
+
+  constructor() {
+    super('Chaos: the exception assault.');
+  }
+}
+
+function memberOf(app: FastifyInstance, options: FastifyKitOptions, registrar: Registrar): Membership {
+  const { environment, version } = options;
+  const registration = {
+    ...(environment !== undefined && { environment }),
+    ...(version !== undefined && { version }),
+    ...options.registration,
+  };
+  return new Membership({
+    serviceId: options.serviceId,
+    registrar,
+    options: { ...options, registration },
+    log: app.log,
+    env: process.env,
+  });
+}
+
+function close(app: FastifyInstance): void {
+  app.close().then(undefined, (error: unknown) => app.log.error({ err: error }, 'closing failed'));
+}
+
+/** Registers once the app listens, deregisters before it closes. */
+function join(
+  app: FastifyInstance,
+  kit: Kit,
+  membership: Membership | undefined,
+  options: FastifyKitOptions,
+): Promise<RegisteredInstance | undefined> {
+  let resolve!: (instance: RegisteredInstance | undefined) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<RegisteredInstance | undefined>((...both) => ([resolve, reject] = both));
+  // Who does not wait for it is told by the log and by the end of the app.
+  promise.catch(() => {});
+  let leaving = false;
+  const leave = async (): Promise<void> => {
+    leaving = true;
+    kit.readiness.close();
+    await membership?.leave();
+  };
+  app.addHook('onListen', async () => {
+    if (kit.warning !== undefined) app.log.warn(kit.warning);
+    beforeClosing(app, leave);
+    if (options.signals === true) closeAtSignal(app);
+    try {
+      resolve(await membership?.join(boundTo(app.server)));
+    } catch (error) {
+      // Who closes it meanwhile has it stop trying; nothing failed.
+      if (leaving) return resolve(undefined);
+      app.log.fatal({ err: error }, `${options.serviceId} is not started: it cannot be registered`);
+      reject(error);
+      await app.close().catch((failed: unknown) => app.log.error({ err: failed }, 'closing failed'));
+      (options.onRegistryFailure ?? (() => (process.exitCode = 1)))(error);
+    }
+  });
+  app.addHook('preClose', async () => {
+    await leave();
+    resolve(undefined);
+    drain(app.server, options.drainMs ?? DRAIN_MS);
+  });
+  return promise;
+}
+
+function closeAtSignal(app: FastifyInstance): void {
+  const stop = onEndSignal((signal) => {
+    app.log.info({ signal }, `${signal}: closing`);
+    close(app);
+  });
+  app.server.once('close', stop);
+}
+
+/**
+ * Fastify answers 503 from the moment it begins to close, before its own preClose hooks; callers who have not heard yet that the
+ * instance is leaving would be failed. What avvio, its boot library, is told last to do at the end it does first, and before that.
+ */
+function beforeClosing(app: FastifyInstance, leave: () => Promise<void>): void {
+  const { onClose } = app as unknown as { onClose?: (run: () => Promise<void>) => void };
+  onClose?.call(app, leave);
+}
+
+/** Fastify's list of plugins that have a name; it has no public name itself. */
+function registeredPlugins(app: FastifyInstance): readonly string[] {
+  const names = (app as unknown as Readonly<Record<symbol, unknown>>)[Symbol.for('registered-plugin')];
+  return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
+}
