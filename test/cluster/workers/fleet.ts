@@ -211,8 +211,8 @@ export class Fleet {
     const { doors } = this.#options;
     const mover = this.#heartbeats([one]);
     while (this.#goesOn) {
-      const until = performance.now() + 1000 + this.#random.below(3000);
-      await mover.work(() => this.#goesOn && performance.now() < until);
+      const end = performance.now() + 1000 + this.#random.below(3000);
+      await mover.work(() => this.#goesOn && performance.now() < end);
       await mover.kill(one);
       await one.deregister(this.#random.pick(doors));
       await sleep(this.#random.below(300));
@@ -236,7 +236,7 @@ export class Fleet {
   }
 
   async #pause(ms: number): Promise<void> {
-    const until = performance.now() + ms;
-    while (this.#goesOn && performance.now() < until) await sleep(50);
+    const end = performance.now() + ms;
+    while (this.#goesOn && performance.now() < end) await sleep(50);
   }
 }
