@@ -622,7 +622,7 @@ describe('clients that do what no client should', () => {
         ['Connection: upgrade', 'Upgrade: websocket'],
         ['Upgrade: anything', 'Connection: keep-alive, Upgrade'],
       ];
-      for (const wish of wishes) {
+      const isPassedOver = async (wish: string[]): Promise<void> => {
         const socket = await tcp(server.port);
         const body = '{"title":"upgraded"}';
         const write = request(
@@ -645,7 +645,9 @@ describe('clients that do what no client should', () => {
         socket.write('GET / HT');
         await socket.untilClosed(10_000);
         expect(socket.text).toContain('HTTP/1.1 408 ');
-      }
+      };
+      // Each waits until its time is over.
+      await Promise.all(wishes.map(isPassedOver));
     }, 40_000);
 
     const put = (body: string | Buffer, type = 'application/json') => send('PUT', '/v1/regions/hostile', body, type);
