@@ -1,6 +1,6 @@
 /**
- * Many nodes under faults, for as long as you like: npm run soak -- --minutes 30 [--seed N] [--nodes 3] [--subscribers 200]
- * [--kinds kill,pause]. A seed repeats the schedule of faults. Exits with 1 when a promise was broken.
+ * Many nodes under faults, for as long as you like: npm run soak -- --minutes 30 [--seed N] [--nodes 3] [--watchers 200]
+ * [--kinds kill,pause]. Every watcher is held against the log, on all nodes by turns. A seed repeats the schedule of faults. Exits with 1 when a promise was broken.
  */
 import { parseArgs } from 'node:util';
 import type { FaultKind } from '../test/cluster/faults.ts';
@@ -12,19 +12,19 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '30' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
     nodes: { type: 'string', default: '3' },
-    subscribers: { type: 'string', default: '200' },
+    watchers: { type: 'string', default: '200' },
     kinds: { type: 'string' },
   },
 });
-const { minutes, seed, nodes, subscribers, kinds } = values;
-const again = `npm run soak -- --minutes ${minutes} --seed ${seed} --nodes ${nodes} --subscribers ${subscribers}${kinds === undefined ? '' : ` --kinds ${kinds}`}`;
+const { minutes, seed, nodes, watchers, kinds } = values;
+const again = `npm run soak -- --minutes ${minutes} --seed ${seed} --nodes ${nodes} --watchers ${watchers}${kinds === undefined ? '' : ` --kinds ${kinds}`}`;
 console.log(`again: ${again}`);
 const began = performance.now();
 const report = await run({
   seed: Number(seed),
   forMs: Number(minutes) * 60_000,
   nodes: Number(nodes),
-  subscribers: Number(subscribers),
+  subscribers: Number(watchers),
   quietMs: 3000,
   ...(kinds !== undefined && { kinds: kinds.split(',') as FaultKind[] }),
   onProgress: (line) => console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(7)} s  ${line}`),

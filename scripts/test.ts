@@ -1,4 +1,4 @@
-/** Everything that has to hold, one step after the other, whatever the ones before said. */
+/** Everything that has to hold: the build, then all checks, then the tests, whatever the ones before said. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,8 +6,12 @@ import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 
-const checks: [heading: string, script: string, ...args: string[]][] = [
-  ['build', 'build'],
+type Check = [heading: string, script: string, ...args: string[]];
+
+/** The others need what it makes. */
+const BUILD: Check = ['build', 'build'];
+/** None of these writes anything. */
+const CHECKS: readonly Check[] = [
   ['types', 'typecheck'],
   ['lint', 'lint'],
   ['formatting', 'format:check'],
@@ -24,10 +28,8 @@ let passed = 0;
 let failed = 0;
 const failures: string[] = [];
 
-for (const [heading, script, ...args] of checks) {
-  const ok = await run(heading, script, args);
-  count(ok ? 1 : 0, ok ? 0 : 1, heading);
-}
+await check(BUILD);
+await twoAtATime(CHECKS, check);
 await runTests();
 
 console.log('');
@@ -38,7 +40,8 @@ console.log(`${passed} passed, ${failed} failed`);
 async function runTests(): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'signalbox-test-'));
   const report = join(dir, 'jest.json');
-  const ok = await run('tests', 'jest', ['--json', `--outputFile=${report}`, ...process.argv.slice(2)]);
+  console.log('\n== tests');
+  const { ok } = await run('jest', ['--json', `--outputFile=${report}`, ...process.argv.slice(2)], 'inherit');
   const result = readReport(report);
   rmSync(dir, { recursive: true });
   if (!result) return count(0, 1, 'tests (jest gave no report)');
@@ -75,11 +78,30 @@ function count(good: number, bad: number, what?: string): void {
   if (bad > 0 && what) failures.push(what);
 }
 
-function run(heading: string, script: string, args: string[]): Promise<boolean> {
-  console.log(`\n== ${heading}`);
-  const child = spawn('npm', ['run', '--silent', script, '--', ...args], { cwd: root, stdio: 'inherit' });
+async function check([heading, script, ...args]: Check): Promise<void> {
+  const { ok, output } = await run(script, args, 'pipe');
+  console.log(`\n== ${heading}\n${output}`);
+  count(ok ? 1 : 0, ok ? 0 : 1, heading);
+}
+
+/** Each keeps about one core busy. */
+async function twoAtATime<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
+  const left = [...all];
+  const lane = async (): Promise<void> => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) await work(next);
+  };
+  await Promise.all([lane(), lane()]);
+}
+
+function run(script: string, args: string[], to: 'pipe' | 'inherit'): Promise<{ ok: boolean; output: string }> {
+  const child = spawn('npm', ['run', '--silent', script, '--', ...args], { cwd: root, stdio: ['inherit', to, to] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (data: Buffer) => {
+      output += data.toString();
+    });
   return new Promise((resolve) => {
-    child.on('error', () => resolve(false));
-    child.on('close', (code) => resolve(code === 0));
+    child.on('error', (error) => resolve({ ok: false, output: String(error) }));
+    child.on('close', (code) => resolve({ ok: code === 0, output }));
   });
 }

@@ -1,13 +1,13 @@
 import type { Counter } from 'prom-client';
 import type { Logger } from 'pino';
 import type { Head, Position } from '../domain/position.ts';
-import { changeKind, type AnyItem, type Change } from '../domain/item.ts';
-import { routesOfFacets, topicOf, type Selector } from '../domain/selector.ts';
+import type { Selector } from '../domain/selector.ts';
 import type { View } from '../domain/view.ts';
 import type { Sight } from '../domain/visibility.ts';
 import { CLOSE } from '../protocol/close-codes.ts';
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
 import { Connection } from './connection.ts';
+import { mayEndAccess } from './ends-access.ts';
 import type { FrameGate } from './frame-gate.ts';
 import type { Frame } from './frame.ts';
 import { History, type Read, type ReadLimit } from './history.ts';
@@ -22,7 +22,8 @@ import type { Snapshot } from './snapshot.ts';
 import type { WatchSocket } from './socket.ts';
 import type { Subscription } from './subscription.ts';
 import type { FoldedEntry, ReloadReason, Tail, TailListener } from './tail.ts';
-import { Offer, PublicSnapshots, SharedFrames, TopicGroup, type Stretch } from './topic-group.ts';
+import { Offer, PublicSnapshots, SharedFrames, type Stretch, type TopicGroup } from './topic-group.ts';
+import { Topics } from './topics.ts';
 import type { FeedPosition } from './watcher.ts';
 import { resumeWithinMs, Welcome } from './welcome.ts';
 import type { Store } from '../store/port.ts';
@@ -98,8 +99,7 @@ export class Hub implements TailListener {
   readonly #traces: DeliveryTraces | undefined;
   readonly #tail: HubDeps['tail'];
   readonly #random: () => number;
-  readonly #groups = new Map<string, TopicGroup<Subscription>>();
-  readonly #routes = new Map<string, Set<TopicGroup<Subscription>>>();
+  readonly #topics = new Topics();
   readonly #roster = new Roster();
   readonly #publicSnapshots = new PublicSnapshots();
   readonly #history: History;
@@ -177,13 +177,11 @@ export class Hub implements TailListener {
   }
 
   get topics(): number {
-    return this.#groups.size;
+    return this.#topics.size;
   }
 
   get subscriptions(): number {
-    let sum = 0;
-    for (const group of this.#groups.values()) sum += group.members;
-    return sum;
+    return this.#topics.members;
   }
 
   get ringBytes(): number {
@@ -225,7 +223,7 @@ export class Hub implements TailListener {
     const reason = why === 'differs' ? 'fenced' : why;
     this.#takePlace();
     this.#publicSnapshots.clear();
-    for (const group of this.#groups.values()) group.rebuild(this.#tail.view);
+    for (const group of this.#topics) group.rebuild(this.#tail.view);
     for (const connection of this.#roster) connection.reload(reason);
   }
 
@@ -244,11 +242,7 @@ export class Hub implements TailListener {
       for (const { change, before: replaced } of folded) {
         const offer = new Offer(ordinal++, entry.revision, change, replaced);
         looksAgain ||= mayEndAccess(change, replaced);
-        for (const route of routesOfFacets(offer.facets)) {
-          const groups = this.#routes.get(route);
-          if (groups === undefined) continue;
-          for (const group of groups) if (group.offer(offer)) touched.add(group);
-        }
+        this.#topics.offer(offer, touched);
       }
       this.#flushed = entry.revision;
     }
@@ -345,30 +339,11 @@ export class Hub implements TailListener {
   }
 
   join(selector: Selector, sight: Sight): TopicGroup<Subscription> {
-    const topic = topicOf(selector);
-    const key = keyOf(topic, sight);
-    let group = this.#groups.get(key);
-    if (group === undefined) {
-      this.#groups.set(key, (group = new TopicGroup<Subscription>(topic, selector, sight)));
-      for (const route of group.routes) {
-        const groups = this.#routes.get(route);
-        if (groups === undefined) this.#routes.set(route, new Set([group]));
-        else groups.add(group);
-      }
-    }
-    group.members += 1;
-    return group;
+    return this.#topics.join(selector, sight);
   }
 
   leave(group: TopicGroup<Subscription>): void {
-    group.members -= 1;
-    if (group.members > 0) return;
-    this.#groups.delete(keyOf(group.topic, group.sight));
-    for (const route of group.routes) {
-      const groups = this.#routes.get(route);
-      groups?.delete(group);
-      if (groups?.size === 0) this.#routes.delete(route);
-    }
+    this.#topics.leave(group);
   }
 
   snapshotOf(group: TopicGroup<Subscription>): Snapshot {
@@ -394,19 +369,3 @@ function liveIn(groups: Iterable<TopicGroup<Subscription>>): number {
   for (const group of groups) sum += group.live.size;
   return sum;
 }
-
-/**
- * Whether a change may make somebody who is connected somebody else: accounts, and whose a service is. Another service of
- * the same name is other people's.
- */
-function mayEndAccess(change: Change, before: AnyItem | undefined): boolean {
-  const kind = changeKind(change);
-  if (kind === 'serviceAccount') return true;
-  if (kind !== 'service') return false;
-  if (before?.kind !== 'service' || change.op === 'delete' || change.item.kind !== 'service') return true;
-  const left = change.item.value.owners ?? [];
-  return (before.value.owners ?? []).some((group) => !left.includes(group));
-}
-
-/** A topic has no spaces, so this is one key for each topic and sight. */
-const keyOf = (topic: string, sight: Sight): string => `${topic} ${sight.id}`;

@@ -1,3 +1,6 @@
+/** How long to pause between two calls of `Monitor.tick`; after a longer gap, by the next, this process was itself away (INS3). */
+export const TICK_MS = 100;
+
 /** When something is decided. All are monotonic milliseconds. */
 export interface Moment {
   readonly now: number;

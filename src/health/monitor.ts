@@ -4,14 +4,15 @@ import type { Item } from '../domain/item.ts';
 import type { FoldedEntry, TailListener } from '../feed/tail.ts';
 import { ClaimsWatch, type Gap } from './claims-watch.ts';
 import { Custody } from './custody.ts';
+import { Decider } from './decider.ts';
 import { DueQueue } from './due-queue.ts';
 import { Groups, type Group } from './groups.ts';
 import { Heritage } from './heritage.ts';
 import { instancesIn, isIn } from './instances-in.ts';
-import type { Moment } from './moment.ts';
+import { TICK_MS, type Moment } from './moment.ts';
 import type { MonitorDeps } from './monitor-deps.ts';
 import type { GuardReport, InstanceReport, Monitoring, SignsOfLife } from './monitoring.ts';
-import { LISTEN_MS, nextLook, type Lookouts } from './next-look.ts';
+import { nextLook, type Lookouts } from './next-look.ts';
 import { Outbox } from './outbox.ts';
 import type { Clocks, Poll, Probe } from './poll.ts';
 import { Poller } from './poller.ts';
@@ -21,10 +22,8 @@ import { Retry, RETRY_MS } from './retry.ts';
 import { Roster } from './roster.ts';
 import { Spread } from './spread.ts';
 import type { Tracked } from './tracked.ts';
-import { reasonOf, stillFails, wishOf } from './wish.ts';
+import { stillFails } from './wish.ts';
 
-/** How long to pause between two calls of `tick`; after a longer gap, by the next, this process was itself away (INS3). */
-export const TICK_MS = 100;
 const ABSENT_MS = 1000 + TICK_MS;
 /** Larger crowds are dealt with over several ticks, so that the process does not stand still for them. */
 const MAX_PER_TICK = 20_000;
@@ -40,16 +39,14 @@ export class Monitor implements Monitoring, TailListener {
   readonly #groups: Groups;
   readonly #poller: Poller;
   readonly #outbox: Outbox;
+  readonly #decider: Decider;
   readonly #watch: ClaimsWatch;
   readonly #lookouts: Lookouts;
   readonly #heritage: Heritage | undefined;
   readonly #custody: Custody;
   readonly #retry: Retry;
   readonly #spread = new Spread();
-  /** What waits for the database. */
-  readonly #blocked = new Set<Tracked>();
   #isRunning = false;
-  #isStoreAway = false;
   #areLeasesAway = false;
   #grantedAt = 0;
   #lastTick = 0;
@@ -102,7 +99,7 @@ export class Monitor implements Monitoring, TailListener {
       onTaken: (tracked) => this.#wake(tracked, now()),
       onLetGo: (tracked) => {
         this.#queue.remove(tracked);
-        this.#blocked.delete(tracked);
+        this.#decider.forget(tracked);
       },
     });
     this.#outbox = new Outbox({
@@ -113,6 +110,12 @@ export class Monitor implements Monitoring, TailListener {
       onAnswer: (tracked, before) => this.#answered(tracked, before),
       onWorked: () => this.#retry.worked(),
       onFailed: (error) => this.#retry.failed(error, now()),
+    });
+    this.#decider = new Decider({
+      groups: this.#groups,
+      outbox: this.#outbox,
+      retry: this.#retry,
+      wake: (tracked, at) => this.#wake(tracked, at),
     });
   }
 
@@ -180,9 +183,7 @@ export class Monitor implements Monitoring, TailListener {
       if (tracked === undefined) break;
       this.#examine(tracked, moment);
     }
-    if (!this.#isStoreAway && now >= this.#retry.at && this.#deps.claims.stands) {
-      this.#groups.decide(now, this.#outbox, (tracked) => this.#stillFails(tracked, moment), reasonOf);
-    }
+    if (this.#deps.claims.stands) this.#decider.decideFailures(moment);
     this.#outbox.flush();
     this.#heritage?.flush();
   }
@@ -222,18 +223,16 @@ export class Monitor implements Monitoring, TailListener {
 
   /** The database is away: nothing expires and nothing is decided; checks go on. */
   storeAway(): void {
-    this.#isStoreAway = true;
+    this.#decider.storeAway();
   }
 
   /** The database is back: every lease has its full length from now on (INS3), and what was found meanwhile is decided. */
   storeBack(): void {
-    if (!this.#isStoreAway) return;
+    if (!this.#decider.isStoreAway) return;
     const now = this.#deps.now();
-    this.#isStoreAway = false;
     this.#retry.worked();
     this.#grant(now);
-    for (const tracked of this.#blocked) this.#wake(tracked, now);
-    this.#blocked.clear();
+    this.#decider.storeBack(now);
   }
 
   /** What this node may do is another than before, or may be: it joins, leaves, is heard again, or others do. */
@@ -307,41 +306,8 @@ export class Monitor implements Monitoring, TailListener {
   }
 
   #examine(tracked: Tracked, moment: Moment): void {
-    const lookAt = Math.min(nextLook(tracked, moment, this.#lookouts), this.#decide(tracked, moment));
+    const lookAt = Math.min(nextLook(tracked, moment, this.#lookouts), this.#decider.decide(tracked, moment));
     this.#queue.set(tracked, Math.max(lookAt, moment.now + 1));
-  }
-
-  /** Decides what should become of it; returns when to look again, if nothing happens. */
-  #decide(tracked: Tracked, moment: Moment): number {
-    if (tracked.inFlight) return Infinity;
-    const wish = wishOf(tracked, moment);
-    if (wish.is === 'failure') {
-      this.#groups.failing(tracked);
-      return Infinity;
-    }
-    tracked.group.failing.delete(tracked);
-    // An instance that shows that it is there is not removed for having been critical, though it may be held down.
-    const verdict = tracked.verdict(moment);
-    if (verdict === 'passing' || verdict === 'warning') tracked.criticalSince = moment.now;
-    if (wish.is === 'nothing') return wish.before;
-    if (this.#isStoreAway) {
-      this.#blocked.add(tracked);
-      return Infinity;
-    }
-    if (moment.now < this.#retry.at) return this.#retry.at;
-    if (!this.#groups.mayDecide(tracked.group)) return moment.now + TICK_MS;
-    // It may have been heard elsewhere since it was last asked about, though it stayed critical all the time.
-    const isStale = moment.leases !== 'own' && tracked.lease?.wasReadAfter(tracked.removedAt(moment)) === false;
-    if (wish.is === 'removal' && isStale) return moment.now + LISTEN_MS;
-    if (wish.is === 'removal') this.#outbox.deregister(tracked);
-    else this.#outbox.status(tracked, wish.status, reasonOf(tracked, wish.status), wish.proven);
-    return Infinity;
-  }
-
-  #stillFails(tracked: Tracked, moment: Moment): boolean {
-    if (!tracked.inFlight && wishOf(tracked, moment).is === 'failure') return true;
-    this.#wake(tracked, moment.now);
-    return false;
   }
 
   #checked(tracked: Tracked, poll: Poll, probe: Probe, finding: Finding | undefined): void {

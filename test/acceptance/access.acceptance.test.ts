@@ -1,22 +1,24 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IssuerServer } from '../auth/issuer-server.ts';
-import { call, startSignalbox, temporaryDirectory, type Signalbox } from '../support/signalbox.ts';
+import { call, startSignalbox, type Signalbox } from '../support/signalbox.ts';
+import { embeddedHome, type Home } from './homes.ts';
 
-const directory = temporaryDirectory();
+let home: Home;
 let issuer: IssuerServer;
 let node: Signalbox;
 
 beforeAll(async () => {
+  home = await embeddedHome();
   issuer = await IssuerServer.open();
   const OIDC_ISSUERS = JSON.stringify([issuer.settings({ admins: ['platform'], readers: '*' })]);
-  const env = { DATA_DIR: directory.path, HOST: '0.0.0.0', LOG_LEVEL: 'trace', JWKS_REFRESH: '1s', OIDC_ISSUERS };
+  const env = { ...home.env, HOST: '0.0.0.0', LOG_LEVEL: 'trace', JWKS_REFRESH: '1s', OIDC_ISSUERS };
   node = await startSignalbox({ env });
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await node.stop();
   await issuer.close();
-  directory.remove();
+  await home.drop();
 });
 
 const as = async (method: string, path: string, token: string | undefined, body?: unknown): Promise<number> => {

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { IssuerServer } from '../auth/issuer-server.ts';
 import { ACCOUNT, MANIFEST } from '../edge/harness.ts';
 import { openEmbedded } from '../../src/store/embedded/embedded.ts';
-import { call, startSignalbox, temporaryDirectory, type Signalbox } from '../support/signalbox.ts';
+import { call, startSignalbox, type Signalbox } from '../support/signalbox.ts';
+import { embeddedHome, type EmbeddedHome } from './homes.ts';
 import { until } from './until.ts';
 
 interface Entry {
@@ -16,7 +17,7 @@ interface Entry {
   readonly detail?: string;
 }
 
-const directory = temporaryDirectory();
+let home: EmbeddedHome;
 const COOKIE = 'session=c00kie-s3cret';
 let issuer: IssuerServer;
 let node: Signalbox;
@@ -26,21 +27,22 @@ const tokens: Record<string, string> = {};
 const start = (): Promise<Signalbox> => {
   const owners = { 'team-iam': ['iam'], 'team-shop': ['shop'] };
   const OIDC_ISSUERS = JSON.stringify([issuer.settings({ admins: ['platform'], readers: ['staff'], owners })]);
-  return startSignalbox({ env: { DATA_DIR: directory.path, LOG_LEVEL: 'trace', OIDC_ISSUERS }, readyWithin: 60_000 });
+  return startSignalbox({ env: { ...home.env, LOG_LEVEL: 'trace', OIDC_ISSUERS }, readyWithin: 60_000 });
 };
 
 beforeAll(async () => {
+  home = await embeddedHome();
   issuer = await IssuerServer.open();
   tokens['root'] = await issuer.mint({ groups: ['platform'], sub: 'root' });
   tokens['otto'] = await issuer.mint({ groups: ['team-iam'], sub: 'otto' });
   tokens['petra'] = await issuer.mint({ groups: ['team-shop'], sub: 'petra' });
   tokens['expired'] = await issuer.mint({ groups: ['platform'], sub: 'eve' }, { expiresIn: -100 });
   node = await start();
-}, 90_000);
+}, 180_000);
 afterAll(async () => {
   await node.stop();
   await issuer.close();
-  directory.remove();
+  await home.drop();
 });
 
 const as = (who: string | undefined, method: string, path: string, body?: unknown, more: Record<string, string> = {}) =>
@@ -58,7 +60,7 @@ async function entries(who: string, query = ''): Promise<Entry[]> {
 
 /** Two entries from 100 and 80 days ago, of which the first is older than AUDIT_RETENTION. */
 async function tellOld(): Promise<void> {
-  const store = await openEmbedded({ dir: directory.path });
+  const store = await openEmbedded({ dir: home.path });
   const old = { category: 'operation', subject: 'old', action: 'x', result: 'ok' } as const;
   const daysAgo = (days: number): number => Date.now() - days * 24 * 3_600_000;
   await store.appendAudit([100, 80].map((days) => ({ ...old, at: daysAgo(days) })));

@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { join, resolve } from 'node:path';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
 import { call, freePort, temporaryDirectory, type Signalbox } from '../support/signalbox.ts';
+import { embeddedHome } from './homes.ts';
 import { startNode } from './nodes.ts';
 import { until } from './until.ts';
 
@@ -477,7 +478,7 @@ describe('signalbox, against a server', () => {
 });
 
 test('REV2: signalbox start serves, says where, and ends in order', async () => {
-  const data = temporaryDirectory();
+  const data = await embeddedHome();
   const port = await freePort();
   server = { ...server, url: `http://127.0.0.1:${port}` };
   const node = signalbox(['start', '--port', String(port), '--data-dir', data.path], {
@@ -503,7 +504,7 @@ test('REV2: signalbox start serves, says where, and ends in order', async () => 
   } finally {
     node.child.kill('SIGKILL');
     await node.ended;
-    data.remove();
+    await data.drop();
   }
 }, 150_000);
 

@@ -8,6 +8,7 @@ import { IssuerServer } from '../auth/issuer-server.ts';
 import { askHttps } from '../support/https.ts';
 import { Authority } from '../support/openssl.ts';
 import { call, spawnSignalbox, startSignalbox, temporaryDirectory, type Signalbox } from '../support/signalbox.ts';
+import { embeddedHome, type Home } from './homes.ts';
 import { until } from './until.ts';
 
 const CLI = resolve('dist/cli/main.js');
@@ -17,14 +18,16 @@ describe('a node that speaks TLS', () => {
   const at = (name: string): string => join(directory.path, name);
   let issuer: IssuerServer;
   let ours: Authority;
+  let home: Home;
   let node: Signalbox;
   beforeAll(async () => {
+    home = await embeddedHome();
     issuer = await IssuerServer.open();
     ours = new Authority(directory.path, 'ours');
     useCertificate();
     node = await spawnSignalbox({
       env: {
-        DATA_DIR: at('data'),
+        ...home.env,
         HOST: '0.0.0.0',
         OIDC_ISSUERS: JSON.stringify([issuer.settings({ admins: ['platform'], readers: '*' })]),
         TLS_CERT: at('tls.crt'),
@@ -39,9 +42,10 @@ describe('a node that speaks TLS', () => {
       const answer = await askHttps(node.port, '/readyz', { ca }).catch(() => undefined);
       return answer?.status === 200;
     });
-  }, 90_000);
+  }, 180_000);
   afterAll(async () => {
     await node.stop();
+    await home.drop();
     await issuer.close();
     directory.remove();
   });
@@ -162,11 +166,11 @@ describe('a node that speaks TLS', () => {
 });
 
 test('without issuers there are no limits of callers: development is not slowed', async () => {
-  const directory = temporaryDirectory();
-  const node = await startSignalbox({ env: { DATA_DIR: directory.path, RATE_LIMIT_LIST: '1/s burst 1' } });
+  const home = await embeddedHome();
+  const node = await startSignalbox({ env: { ...home.env, RATE_LIMIT_LIST: '1/s burst 1' } });
   const met = new Set<number>();
   for (let i = 0; i < 50; i++) met.add((await call(node.url, 'GET', '/v1/regions')).status);
   expect([...met]).toEqual([200]);
   await node.stop();
-  directory.remove();
-}, 60_000);
+  await home.drop();
+}, 180_000);

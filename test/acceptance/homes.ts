@@ -1,5 +1,6 @@
 import { cpSync } from 'node:fs';
 import { createDatabase } from '../support/postgres.ts';
+import { madeOnce } from '../support/shared-directory.ts';
 import { temporaryDirectory } from '../support/signalbox.ts';
 import { startNode } from './nodes.ts';
 
@@ -9,25 +10,26 @@ export interface Home {
   drop(): Promise<void>;
 }
 
-/** A directory that a node has used once. Making a database takes seconds, copying one does not. */
-let made: Promise<string> | undefined;
+/** A directory that a node has used once. Making a database takes up to ten seconds, copying one does not. */
+const template = (): Promise<string> =>
+  madeOnce('embedded', async (path) => {
+    const node = await startNode({ DATA_DIR: path });
+    await node.stop();
+  });
 
-async function makeOnce(): Promise<string> {
-  const directory = temporaryDirectory();
-  process.on('exit', () => directory.remove());
-  const node = await startNode({ DATA_DIR: directory.path });
-  await node.stop();
-  return directory.path;
+export interface EmbeddedHome extends Home {
+  /** The directory. */
+  readonly path: string;
 }
 
-export async function embeddedHome(): Promise<Home> {
-  made ??= makeOnce();
-  const directory = temporaryDirectory();
-  cpSync(await made, directory.path, { recursive: true });
+export async function embeddedHome(): Promise<EmbeddedHome> {
+  const { path, remove } = temporaryDirectory();
+  cpSync(await template(), path, { recursive: true });
   return {
-    env: { DATA_DIR: directory.path },
+    env: { DATA_DIR: path },
+    path,
     drop: () => {
-      directory.remove();
+      remove();
       return Promise.resolve();
     },
   };

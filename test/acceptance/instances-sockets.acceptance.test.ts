@@ -6,15 +6,19 @@ import { boundOf, headOf, instance, passingOf, read, register, ttlCheck } from '
 import { Child, type Registration } from './instance-child.ts';
 import { Witness } from './instance-witness.ts';
 import { startNode } from './nodes.ts';
+import { Together } from './together.ts';
 import { WatchClient } from './watch-client.ts';
 
 const TTL_MS = 1500;
 /** Pongs answer the pings that come with it. */
 const HEARTBEAT_MS = 500;
 
+const waiting = new Together(60_000);
+
 /** What a test started, ended after it in the reverse order. */
 const leftovers: (() => unknown)[] = [];
 afterEach(async () => {
+  if (waiting.isUnderWay) return;
   for (const end of leftovers.splice(0).toReversed()) await end();
 });
 
@@ -72,30 +76,32 @@ describe('instances that register over a watch socket', () => {
     expect(await headOf(node.url)).toBe(revision);
   });
 
-  test.each(['close', 'terminate'] as const)(
-    'INS1 the socket ends (%s): the instance is not gone at once, and is when its lease is over',
-    async (end) => {
-      const service = `${end}.example.com`;
-      const watching = await witness(service);
-      const client = await open();
-      const registered = await registerOver(client, bodyOf(service));
-      await sleep(TTL_MS);
-      client.ws[end]();
-      const endedAt = performance.now();
-      await sleep(TTL_MS / 2);
-      expect(await passingOf(node.url, service)).toHaveLength(1);
-      expect((await read(node.url, registered.id)).report.lease.attached).toBe(false);
-      const took = (await watching.untilOut(registered.name)).at - endedAt;
-      // The last that was heard of it is at most a heartbeat ago.
-      expect(took).toBeGreaterThan(TTL_MS - 1.5 * HEARTBEAT_MS);
-      expect(took).toBeLessThanOrEqual(boundOf(registered));
-    },
-  );
+  // At addresses of their own: at one, each would take the place of the other (INS6).
+  for (const [i, end] of (['close', 'terminate'] as const).entries())
+    waiting.test(
+      `INS1 the socket ends (${end}): the instance is not gone at once, and is when its lease is over`,
+      async () => {
+        const service = `${end}.example.com`;
+        const watching = await witness(service);
+        const client = await open();
+        const registered = await registerOver(client, bodyOf(service, 8081 + i));
+        await sleep(TTL_MS);
+        client.ws[end]();
+        const endedAt = performance.now();
+        await sleep(TTL_MS / 2);
+        expect(await passingOf(node.url, service)).toHaveLength(1);
+        expect((await read(node.url, registered.id)).report.lease.attached).toBe(false);
+        const took = (await watching.untilOut(registered.name)).at - endedAt;
+        // The last that was heard of it is at most a heartbeat ago.
+        expect(took).toBeGreaterThan(TTL_MS - 1.5 * HEARTBEAT_MS);
+        expect(took).toBeLessThanOrEqual(boundOf(registered));
+      },
+    );
 
-  test('INS1 a process that stands still with its socket open is given up as one that is dead', async () => {
+  waiting.test('INS1 a process that stands still with its socket open is given up as one that is dead', async () => {
     const service = 'frozen.example.com';
     const watching = await witness(service);
-    const child = await Child.start({ role: 'socket', url: node.url, body: bodyOf(service), everyMs: 0 });
+    const child = await Child.start({ role: 'socket', url: node.url, body: bodyOf(service, 8083), everyMs: 0 });
     leftovers.push(() => child.kill());
     const registered = await child.registers();
     await sleep(2 * TTL_MS);
@@ -105,6 +111,23 @@ describe('instances that register over a watch socket', () => {
     const took = (await watching.untilOut(registered.name)).at - stoppedAt;
     expect(took).toBeGreaterThan(TTL_MS - 1.5 * HEARTBEAT_MS);
     expect(took).toBeLessThanOrEqual(boundOf(registered));
+  });
+
+  waiting.test('who was given up meanwhile and registers again passes again, with what it is', async () => {
+    const service = 'late.example.com';
+    const watching = await witness(service);
+    const client = await open();
+    const first = await registerOver(client, bodyOf(service, 8084));
+    client.ws.terminate();
+    await watching.untilOut(first.name);
+    const again = await registerOver(await open(), bodyOf(service, 8084));
+    expect(again.generation).toBe(first.generation);
+    await sleep(2 * TTL_MS);
+    expect(watching.told.map(({ op, value }) => `${op} ${value?.status}`)).toEqual([
+      'put passing',
+      'put critical',
+      'put passing',
+    ]);
   });
 
   test('REV3 who comes back within the lease and registers again is the same, without a revision, however often', async () => {
@@ -130,23 +153,6 @@ describe('instances that register over a watch socket', () => {
     expect(watching.told.map(({ op }) => op)).toEqual(['put']);
     expect(await headOf(node.url)).toBe(first.revision);
   }, 60_000);
-
-  test('who was given up meanwhile and registers again passes again, with what it is', async () => {
-    const service = 'late.example.com';
-    const watching = await witness(service);
-    const client = await open();
-    const first = await registerOver(client, bodyOf(service));
-    client.ws.terminate();
-    await watching.untilOut(first.name);
-    const again = await registerOver(await open(), bodyOf(service));
-    expect(again.generation).toBe(first.generation);
-    await sleep(2 * TTL_MS);
-    expect(watching.told.map(({ op, value }) => `${op} ${value?.status}`)).toEqual([
-      'put passing',
-      'put critical',
-      'put passing',
-    ]);
-  });
 
   test('deregister: gone at once, and a renewal says so', async () => {
     const service = 'leaves.example.com';

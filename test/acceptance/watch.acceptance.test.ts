@@ -8,7 +8,8 @@ import type { Select, ServerFrame } from '../../src/protocol/frames.ts';
 import { PROTOCOL } from '../../src/protocol/version.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
 import { Random } from '../support/random.ts';
-import { call, spawnSignalbox, startSignalbox, temporaryDirectory, type Signalbox } from '../support/signalbox.ts';
+import { call, spawnSignalbox, startSignalbox, type Signalbox } from '../support/signalbox.ts';
+import { embeddedHome } from './homes.ts';
 import { check, readLog } from './log-model.ts';
 import { applyWorld, RandomWriter, SERVICES } from './random-writer.ts';
 import { RawSocket, RawWatch, upgradeRequest } from './raw-socket.ts';
@@ -448,9 +449,9 @@ describe('over restarts of the server', () => {
   }
 
   test('PUSH5: no gap and no duplicate over a graceful restart and kill -9, on the embedded database', async () => {
-    const data = temporaryDirectory();
-    leftovers.push(() => data.remove());
-    await survive({ DATA_DIR: data.path }, ['SIGTERM', 'SIGKILL']);
+    const home = await embeddedHome();
+    leftovers.push(() => home.drop());
+    await survive(home.env, ['SIGTERM', 'SIGKILL']);
   }, 90_000);
 
   test('PUSH5: no gap and no duplicate over kill -9 and a graceful restart, on PostgreSQL', async () => {

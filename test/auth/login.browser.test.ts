@@ -7,27 +7,29 @@ import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { WebSocket } from 'ws';
 import { openChromium } from '../support/chromium.ts';
-import { call, startSignalbox, temporaryDirectory, type Signalbox } from '../support/signalbox.ts';
+import { embeddedHome, type EmbeddedHome } from '../acceptance/homes.ts';
+import { call, startSignalbox, type Signalbox } from '../support/signalbox.ts';
 
-const directory = temporaryDirectory();
+let home: EmbeddedHome;
 let node: Signalbox;
 let browser: Browser;
 let context: BrowserContext;
 let page: Page;
 
 beforeAll(async () => {
+  home = await embeddedHome();
   [node, browser] = await Promise.all([
     startSignalbox({
-      env: { DATA_DIR: directory.path, LOG_LEVEL: 'trace', WATCH_HEARTBEAT: '1s' },
+      env: { ...home.env, LOG_LEVEL: 'trace', WATCH_HEARTBEAT: '1s' },
       readyWithin: 90_000,
     }),
     openChromium(),
   ]);
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   await browser?.close();
   await node?.stop();
-  directory.remove();
+  await home?.drop();
 });
 afterEach(() => context?.close());
 
@@ -219,7 +221,7 @@ test('SEC2 who cancels is not logged in, and secrets are made per directory, for
   expect(await page.getByRole('alert').innerText()).toContain('access_denied');
   expect(await cookie()).toBeUndefined();
 
-  const file = join(directory.path, 'development.json');
+  const file = join(home.path, 'development.json');
   expect(statSync(file).mode & 0o777).toBe(0o600);
   const secrets = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
   const texts = JSON.stringify(secrets).match(/[A-Za-z0-9_-]{12,}/g) ?? [];

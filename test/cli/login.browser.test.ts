@@ -3,12 +3,13 @@ import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { run } from '../../src/cli/program.ts';
+import { embeddedHome, type EmbeddedHome } from '../acceptance/homes.ts';
 import { until } from '../acceptance/until.ts';
 import { openChromium } from '../support/chromium.ts';
 import { startSignalbox, temporaryDirectory, type Signalbox } from '../support/signalbox.ts';
 import { AnsweringServer, terminal } from './terminal.ts';
 
-const directory = temporaryDirectory();
+let data: EmbeddedHome;
 const home = temporaryDirectory();
 const file = join(home.path, 'signalbox', 'credentials.json');
 let node: Signalbox;
@@ -17,15 +18,15 @@ let page: Page;
 let password = '';
 
 beforeAll(async () => {
-  const env = { DATA_DIR: directory.path, DEVELOPMENT_ACCESS: 'login' };
+  data = await embeddedHome();
+  const env = { ...data.env, DEVELOPMENT_ACCESS: 'login' };
   [node, browser] = await Promise.all([startSignalbox({ env, readyWithin: 90_000 }), openChromium()]);
-  password = (JSON.parse(readFileSync(join(directory.path, 'development.json'), 'utf8')) as { password: string })
-    .password;
-}, 120_000);
+  password = (JSON.parse(readFileSync(join(data.path, 'development.json'), 'utf8')) as { password: string }).password;
+}, 180_000);
 afterAll(async () => {
   await browser?.close();
   await node?.stop();
-  directory.remove();
+  await data?.drop();
   home.remove();
 });
 beforeEach(async () => {

@@ -5,6 +5,7 @@ import { FrameDesk } from './frame-desk.ts';
 import type { LogReader } from './log-reader.ts';
 import type { Told, Violation } from './record.ts';
 import { Subscriber, type Door } from './subscriber.ts';
+import { ToldBook } from './told-book.ts';
 
 const TICK_MS = 100;
 const FORGET_MS = 5000;
@@ -21,7 +22,7 @@ export interface CrowdOptions {
 export class Crowd {
   readonly subscribers: readonly Subscriber[];
   readonly violations: Violation[] = [];
-  readonly told: Told[] = [];
+  readonly #told = new ToldBook();
   readonly #jobs: readonly { stop(): Promise<void> }[];
   readonly #random: Random;
 
@@ -39,7 +40,7 @@ export class Crowd {
       random: this.#random,
       epoch: () => reader.epoch,
       onViolation: (violation: Violation) => this.violations.push(violation),
-      onTold: (told: Told) => this.told.push(told),
+      onTold: (told: Told) => this.#told.note(told),
     };
     this.subscribers = Array.from({ length: size }, (_, i) => {
       const select = selects[i % selects.length] as Select;
@@ -64,6 +65,10 @@ export class Crowd {
   /** Some of them lose their connection. */
   cutSome(share: number): void {
     for (const one of this.subscribers) if (this.#random.chance(share)) one.cut();
+  }
+
+  get told(): readonly Told[] {
+    return this.#told.all;
   }
 
   get events(): number {

@@ -32,6 +32,7 @@ test.each(SEEDS)(
     expect(report.crowd.events).toBeGreaterThan(1000);
     expect(report.deaths).toBeGreaterThan(5);
     expect(report.renewals.acknowledged).toBeGreaterThan(100);
+    expect(report.pongs).toBeGreaterThan(100);
   },
   150_000,
 );

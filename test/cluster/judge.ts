@@ -11,6 +11,7 @@ import { ins3 } from './validators/ins3.ts';
 import { ins4, type Guard } from './validators/ins4.ts';
 import { modes } from './validators/modes.ts';
 import { rev2 } from './validators/rev.ts';
+import { heardOf } from './validators/signs.ts';
 import type { Fleet } from './workers/fleet.ts';
 
 export interface Evidence {
@@ -34,7 +35,8 @@ export interface Evidence {
 /** All validators over what a run has left. */
 export function judge(run: Evidence): { violations: Violation[]; detections: readonly number[] } {
   const { reader, crowd, fleet, faults, stalls, nodes } = run;
-  const { lives, herd } = fleet;
+  const { herd } = fleet;
+  const lives = fleet.lives.map((life) => heardOf(life, faults, stalls));
   const events = reader.instances;
   const healed = absencesOf(faults, { nodes: nodes.length, end: 'healed' });
   const recovered = absencesOf(faults, { nodes: nodes.length, end: 'recovered' });

@@ -48,6 +48,12 @@ export interface Renewal {
   readonly answeredAt: number;
 }
 
+/** A node said something on the socket that an instance is attached to, which the instance answers with a pong. */
+export interface Sign {
+  readonly at: number;
+  readonly node: string;
+}
+
 /** A stretch of time in which something was gone: from the last moment at which it surely was there. */
 export interface Stretch {
   readonly from: number;
@@ -71,6 +77,8 @@ export interface Life {
   readonly leavings: number[];
   /** When it was checked, by whichever node; of those that are checked. */
   readonly asked?: readonly number[];
+  /** Of those that are attached to a socket. */
+  readonly signs?: Sign[];
 }
 
 /** What was seen in `GET /v1/nodes`: how a node says that it is degraded, or that another one does not hear it. */

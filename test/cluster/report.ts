@@ -9,6 +9,8 @@ export interface Report {
   readonly detections: readonly number[];
   readonly writes: { readonly acknowledged: number; readonly unanswered: number; readonly refused: number };
   readonly renewals: { readonly acknowledged: number; readonly failed: number };
+  /** Pings of nodes that attached instances have answered. */
+  readonly pongs: number;
   readonly deaths: number;
   readonly crowd: {
     /** Changes that were held against the log, one for each subscriber that was told of it. */
@@ -33,7 +35,7 @@ export function linesOf(report: Report): string[] {
     `seed ${report.seed}, ${seconds(report.ranMs)}, head ${report.head}, ${report.resources} resources`,
     `faults injected: ${faults.length} (${countsOf(faults.map(({ kind }) => kind))})`,
     `writes acknowledged: ${writes.acknowledged} (refused by a rule ${writes.refused}, not answered or 503 ${writes.unanswered})`,
-    `renewals acknowledged: ${renewals.acknowledged} (failed ${renewals.failed})`,
+    `renewals acknowledged: ${renewals.acknowledged} (failed ${renewals.failed}), pings answered by attached instances: ${report.pongs}`,
     `deaths: ${report.deaths}, held against the plain bound ${detections.length}, told after ${spread(detections)}`,
     `deliveries checked: ${crowd.events} in ${crowd.frames} frames (moves ${crowd.moves}, resets ${JSON.stringify(crowd.resets)})`,
     `recovery: ${spread(recoveries)}; the worst: ${worst(faults)}`,

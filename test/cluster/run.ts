@@ -168,6 +168,7 @@ class Run {
         refused: sum(catalog, (one) => one.refused) + sum(imports, (one) => one.refused),
       },
       renewals: { acknowledged: fleet.acknowledged, failed: fleet.failed },
+      pongs: sum(fleet.lives, ({ signs = [] }) => signs.length),
       deaths: fleet.deaths,
       crowd: { events: crowd.events, frames: crowd.frames, moves: crowd.moves, resets: crowd.resets },
       head: reader.head,

@@ -1,15 +1,20 @@
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SHARED_VARIABLE } from './shared-directory.ts';
 import { type PrivatePostgres, SERVER_URL_VARIABLE, serverUrl, startPostgres } from './postgres.ts';
 
 declare global {
   var testPostgres: PrivatePostgres | undefined;
+  var testShared: string | undefined;
 }
 
-/** One server for the whole run, started only when a selected test file needs it. */
+/** A directory for what files share, and one server for the whole run, started only when a selected test file needs it. */
 export default async function setup(config: {
   rootDir: string;
   testPathPatterns?: { patterns?: string[] };
 }): Promise<void> {
+  process.env[SHARED_VARIABLE] = globalThis.testShared = mkdtempSync(join(tmpdir(), 'signalbox-shared-'));
   if (serverUrl() || !needed(config.rootDir, config.testPathPatterns?.patterns ?? [])) return;
   globalThis.testPostgres = await startPostgres();
   process.env[SERVER_URL_VARIABLE] = globalThis.testPostgres.url;

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../acceptance/until.ts';
 import { Random } from '../../support/random.ts';
 import type { Answer } from '../../support/signalbox.ts';
 import type { Life } from '../record.ts';
 import type { Door } from '../subscriber.ts';
+import { Attached } from './attached.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { Listener } from './listener.ts';
 import { Living } from './living.ts';
@@ -16,11 +18,14 @@ const CHECKED = ['checked-a.example.com', 'checked-b.example.com'];
 const HERD = 'herd.example.com';
 const HERD_SIZE = 10;
 const MOVERS = 'movers.example.com';
+const ATTACHED = 'attached.example.com';
+/** Long enough that what can be told of a socket by its pings says something about the lease. */
+const ATTACHED_LEASE_MS = 5000;
 export const REGION = 'fleet';
 /** Somebody whose death nobody notices comes back after this, and the validators say what was wrong. */
 const UNNOTICED_MS = 45_000;
 
-export const FLEET_SERVICES: readonly string[] = [...GROUPS, ...CHECKED, HERD, MOVERS];
+export const FLEET_SERVICES: readonly string[] = [...GROUPS, ...CHECKED, HERD, MOVERS, ATTACHED];
 
 export interface FleetOptions {
   readonly doors: readonly Door[];
@@ -32,13 +37,17 @@ export interface FleetOptions {
 const LEASED = { type: 'ttl', ttl: `${LEASE_MS}ms` };
 const HTTP = { type: 'http', path: '/', interval: '1s', timeout: '900ms', unhealthyAfter: 2, healthyAfter: 1 };
 
-/** All instances of a run: leased ones in groups, some that are checked, a herd that dies all at once, and some that come and go. */
+/**
+ * All instances of a run: leased ones in groups, some that are checked, some that are attached to sockets, a herd that dies all at
+ * once, and some that come and go.
+ */
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #random: Random;
   readonly #groups: Heartbeats[] = [];
   readonly #checked: { readonly living: Living; readonly listener: Listener }[] = [];
   readonly #movers: Living[] = [];
+  readonly #attached: Attached[] = [];
   #herd: Heartbeats | undefined;
   #port = 20_000;
   #goesOn = true;
@@ -60,16 +69,20 @@ export class Fleet {
     for (const service of CHECKED)
       for (let i = 0; i < GROUP_SIZE; i++) fleet.#checked.push(await fleet.#listening(service));
     const isBeating = (): boolean => fleet.#isBeating;
-    fleet.#beats = Promise.all(
-      fleet.#all.map((one, i) => {
+    for (let i = 0; i < GROUP_SIZE; i++) fleet.#attached.push(fleet.#attach());
+    fleet.#beats = Promise.all([
+      ...fleet.#attached.map((one) => one.work(isBeating)),
+      ...fleet.#all.map((one, i) => {
         if (i % 3 === 0) return one.work(isBeating);
         return i % 3 === 1 ? one.workInBulk(isBeating) : one.workOnSockets(isBeating);
       }),
-    );
+    ]);
+    await until('all are attached', () => fleet.#attached.every(({ isThere }) => isThere));
     fleet.#work = Promise.all([
       ...fleet.#groups.map((one) => fleet.#die(one)),
       ...CHECKED.map((service) => fleet.#dieChecked(service)),
       ...fleet.#movers.map((one) => fleet.#move(one)),
+      fleet.#dieAttached(),
     ]);
     return fleet;
   }
@@ -77,7 +90,8 @@ export class Fleet {
   /** What the validators read. */
   get lives(): Life[] {
     const leased = [...this.#groups, ...(this.#herd === undefined ? [] : [this.#herd])].flatMap(({ living }) => living);
-    return [...leased, ...this.#movers, ...this.#checked.map(({ living }) => living)].map(({ life }) => life);
+    const others = [...this.#checked, ...this.#attached].map(({ living }) => living);
+    return [...leased, ...this.#movers, ...others].map(({ life }) => life);
   }
 
   get herd(): string {
@@ -93,7 +107,7 @@ export class Fleet {
   }
 
   get odd(): Pick<Answer, 'status' | 'body'>[] {
-    return this.#all.flatMap(({ odd }) => odd);
+    return [...this.#all, ...this.#attached].flatMap(({ odd }) => odd);
   }
 
   get deaths(): number {
@@ -149,6 +163,13 @@ export class Fleet {
     return Living.register(this.#random.pick(this.#options.doors), body, asked);
   }
 
+  #attach(): Attached {
+    const { doors } = this.#options;
+    const check = { type: 'ttl', ttl: `${ATTACHED_LEASE_MS}ms` };
+    const at = { address: '127.0.0.1', port: (this.#port += 1), region: REGION };
+    return new Attached({ doors, body: { service: ATTACHED, protocol: 'http', ...at, check }, random: this.#random });
+  }
+
   async #die(group: Heartbeats): Promise<void> {
     while (this.#goesOn) {
       await this.#pause(500 + this.#random.below(5000));
@@ -174,13 +195,24 @@ export class Fleet {
     }
   }
 
+  async #dieAttached(): Promise<void> {
+    while (this.#goesOn) {
+      await this.#pause(500 + this.#random.below(3000));
+      if (!this.#goesOn) return;
+      const victim = this.#random.pick(this.#attached);
+      await victim.kill();
+      await this.#noticed(victim.living);
+      victim.revive();
+    }
+  }
+
   /** Deregisters, comes back, renews a little, and again. */
   async #move(one: Living): Promise<void> {
     const { doors } = this.#options;
     const mover = this.#heartbeats([one]);
     while (this.#goesOn) {
-      const until = performance.now() + 1000 + this.#random.below(3000);
-      await mover.work(() => this.#goesOn && performance.now() < until);
+      const end = performance.now() + 1000 + this.#random.below(3000);
+      await mover.work(() => this.#goesOn && performance.now() < end);
       await mover.kill(one);
       await one.deregister(this.#random.pick(doors));
       await sleep(this.#random.below(300));
@@ -204,7 +236,7 @@ export class Fleet {
   }
 
   async #pause(ms: number): Promise<void> {
-    const until = performance.now() + ms;
-    while (this.#goesOn && performance.now() < until) await sleep(50);
+    const end = performance.now() + ms;
+    while (this.#goesOn && performance.now() < end) await sleep(50);
   }
 }

@@ -1,11 +1,31 @@
 import type { Answer } from '../../support/signalbox.ts';
 import { parseDuration } from '../../../src/domain/duration.ts';
 import { ask } from '../ask.ts';
-import type { Death, Life } from '../record.ts';
+import type { Death, Life, Sign } from '../record.ts';
 import type { Door } from '../subscriber.ts';
 
 /** So long a request may wait in the buffers of a node that stands still. */
 const ON_ITS_WAY_MS = 15_000;
+
+export interface Registering {
+  readonly service: string;
+  readonly region: string;
+  readonly check: object;
+  readonly [more: string]: unknown;
+}
+
+interface LifeCheck {
+  readonly type: string;
+  readonly ttl?: string;
+  readonly interval?: string;
+}
+
+/** What it is answered. */
+interface Registered {
+  readonly id: string;
+  readonly name: string;
+  readonly detectionBound: string;
+}
 
 /** What the harness knows of an instance while it lives, dies and comes back; `life` is what the validators read. */
 export class Living {
@@ -22,26 +42,36 @@ export class Living {
   }
 
   /** Registers it for the first time; throws unless that works. */
-  static async register(
-    door: Door,
-    body: { readonly service: string; readonly region: string; readonly check: object },
-    asked?: readonly number[],
-  ): Promise<Living> {
+  static async register(door: Door, body: Registering, asked?: readonly number[]): Promise<Living> {
     const sentAt = performance.now();
     const answer = await ask(door.url, 'POST', '/v1/instances', body);
     if (answer?.status !== 201) throw new Error(`not registered: ${answer?.status} ${JSON.stringify(answer?.body)}`);
-    const { id, name, detectionBound, instance } = answer.body;
-    const { type, ttl, interval } = instance.check;
+    const { instance, ...registered } = answer.body;
+    return Living.#born(registered, instance.check, body, sentAt, asked === undefined ? {} : { asked });
+  }
+
+  /** One that has registered for the first time over a socket. */
+  static of(registered: Registered, body: Registering, sentAt: number, signs: Sign[]): Living {
+    return Living.#born(registered, body.check as LifeCheck, body, sentAt, { signs });
+  }
+
+  static #born(
+    { id, name, detectionBound }: Registered,
+    { type, ttl, interval }: LifeCheck,
+    body: Registering,
+    sentAt: number,
+    more: Pick<Life, 'asked' | 'signs'>,
+  ): Living {
     const life: Life = {
       name,
       group: `${body.service}/${body.region}`,
       check: type === 'ttl' ? 'ttl' : 'http',
-      everyMs: parseDuration(ttl ?? interval) as number,
+      everyMs: parseDuration(ttl ?? interval ?? '') as number,
       boundMs: parseDuration(detectionBound) as number,
       renewals: [{ sentAt, answeredAt: performance.now() }],
       deaths: [],
       leavings: [],
-      ...(asked !== undefined && { asked }),
+      ...more,
     };
     return new Living(id, life, body);
   }
@@ -59,6 +89,11 @@ export class Living {
     this.life.renewals.push({ sentAt, answeredAt: performance.now() });
   }
 
+  /** Its socket is open, and its node speaks. */
+  sign(node: string): void {
+    this.life.signs?.push({ at: performance.now(), node });
+  }
+
   /** Whether it was heard, and when, nobody knows. */
   unanswered(): void {
     this.#unansweredAt = performance.now();
@@ -69,6 +104,11 @@ export class Living {
     const from = performance.now();
     this.#death = { from, until: Infinity, isLoose: from - this.#unansweredAt < ON_ITS_WAY_MS };
     this.life.deaths.push(this.#death);
+  }
+
+  /** What it said last may be read later. */
+  mayBeHeardYet(): void {
+    if (this.#death !== undefined) this.#death.isLoose = true;
   }
 
   revive(): void {
