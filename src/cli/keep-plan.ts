@@ -1,4 +1,4 @@
-import { BACKOFF, backoffMs } from './watch-retry.ts';
+import { BACKOFF, backoffMs } from '../sdk/connection/backoff.ts';
 
 /** What can be done next to keep an instance registered: see whether its port is open, register, renew. */
 export type Action = 'look' | 'register' | 'renew';
