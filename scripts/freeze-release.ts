@@ -30,7 +30,7 @@ const BUNDLES: Readonly<Record<string, string>> = {
     export { openPostgres } from './src/store/postgres.ts';`,
   peer: `export { BUS_PROTOCOL, decodeAnnouncement, encodeAnnouncement } from './src/bus/wire.ts';
     export { PROTOCOL, PROTOCOL_VERSION } from './src/protocol/version.ts';
-    export { WatchClient } from './src/cli/watch-client.ts';`,
+    export { WatchSession as WatchClient } from './src/cli/watch-session.ts';`,
 };
 
 const [ref = 'HEAD', ...rest] = process.argv.slice(2);

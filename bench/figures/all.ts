@@ -22,7 +22,6 @@ import { writes } from './writes.ts';
 const CATALOG = [writes, reads, fanout, burst, reconnect, memory, start, micro];
 const RUNTIME = [registrations, discovery, instanceFanout, renewals, checks, instanceMemory, access];
 const NODES = [nodes, failover, sharing];
-const CLIENT = [pick];
-const CLIENT = [fetching];
+const CLIENT = [pick, fetching];
 
 export const FIGURES: readonly Figure[] = [...CATALOG, ...RUNTIME, ...NODES, ...CLIENT];

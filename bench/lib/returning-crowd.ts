@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws';
-import { backoffMs } from '../../src/cli/watch-retry.ts';
+import { backoffMs } from '../../src/sdk/connection/backoff.ts';
 import { changesIn, revisionOf, SUBPROTOCOL } from './crowd.ts';
 
 /**

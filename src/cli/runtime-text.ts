@@ -2,7 +2,7 @@ import type { Instance } from '../domain/instances/instance.ts';
 import { diffFields, showDiff } from './diff.ts';
 import { placeOf } from './instance-text.ts';
 import { printable, type Style } from './style.ts';
-import type { Delta, Value } from './watch-cache.ts';
+import type { Delta, Value } from './delta.ts';
 
 /** What a change of what runs is about, in words; undefined for the kinds of the catalog. */
 export function aboutRuntime({ kind, op, before, value }: Delta, style: Style): string | undefined {

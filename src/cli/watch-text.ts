@@ -1,6 +1,6 @@
 import { diffFields, show, showDiff } from './diff.ts';
 import { printable, type Style } from './style.ts';
-import type { Delta, Value } from './watch-cache.ts';
+import type { Delta, Value } from './delta.ts';
 import { aboutRuntime } from './runtime-text.ts';
 import { parseName } from '../domain/names.ts';
 import type { Selector } from '../domain/selector.ts';

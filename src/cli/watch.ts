@@ -5,7 +5,7 @@ import { baseUrl } from './http.ts';
 import type { Io } from './io.ts';
 import { addInstanceFilters, collectLabels, collectList, selectOf, type FilterOptions } from './selectors.ts';
 import { count } from './style.ts';
-import { WatchClient, type WatchNotice } from './watch-client.ts';
+import { WatchSession, type WatchNotice } from './watch-session.ts';
 import { asPut, clockTime, deltaJson, deltaLine, goneText, resetReason } from './watch-text.ts';
 
 interface WatchOptions extends FilterOptions {
@@ -48,9 +48,9 @@ Examples:
       const { url, json } = globalsOf(command);
       const select = selectOf(kind, options);
       const show = json === true ? jsonPrinter(io, options) : printer(io, options, select);
-      const client = new WatchClient({ url: baseUrl(url), select, onNotice: show, token: tokenOf(command, io) });
-      io.onInterrupt(() => void client.stop());
-      await client.run();
+      const session = new WatchSession({ url: baseUrl(url), select, onNotice: show, token: tokenOf(command, io) });
+      io.onInterrupt(() => void session.stop());
+      await session.run();
     });
 }
 

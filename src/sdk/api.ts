@@ -21,6 +21,8 @@ export interface ClientEvents {
   readonly error: SignalboxError;
   /** A copy did not agree with the server's digest, and is being loaded anew (PUSH8). */
   readonly mismatch: { readonly topic: string; readonly revision: number };
+  /** The server starts over with a topic: what is held stays to look at until the next snapshot is whole. */
+  readonly reset: { readonly topic: string; readonly reason: string };
 }
 
 /** A connection to Signalbox, for all that a process watches and registers. It connects when there is something to do. */

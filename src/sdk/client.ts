@@ -50,6 +50,7 @@ export class SignalboxClient implements Client {
       state: new Listeners(onFault),
       error: new Listeners(onFault),
       mismatch: new Listeners(onFault),
+      reset: new Listeners(onFault),
     };
     this.#url = settings.connection.urls[0];
     const { directory } = options;
@@ -83,6 +84,7 @@ export class SignalboxClient implements Client {
         log.warn(about, 'a copy does not agree with the server, and is loaded anew');
         this.#listeners.mismatch.tell(about);
       },
+      onReset: (about) => this.#listeners.reset.tell(about),
       onFault,
       trouble: () => this.#trouble,
     });

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import WebSocket from 'ws';
-import { WatchClient as Command, type WatchNotice } from '../../src/cli/watch-client.ts';
+import { WatchSession as Command, type WatchNotice } from '../../src/cli/watch-session.ts';
 import type { Select } from '../../src/protocol/frames.ts';
 import { readState } from '../acceptance/history.ts';
 import { check, readLog } from '../acceptance/log-model.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
 import type { Announcement } from '../../src/bus/port.ts';
-import type { WatchClient, WatchClientOptions } from '../../src/cli/watch-client.ts';
+import type { WatchSession, WatchSessionOptions } from '../../src/cli/watch-session.ts';
 import { migrate, migrationsDir } from '../../src/store/migrate.ts';
 
 const DIRECTORY = resolve('test/upgrade/previous');
@@ -45,7 +45,7 @@ interface Peer {
   encodeAnnouncement(node: string, announcement: Announcement): string;
   decodeAnnouncement(message: string): Announcement;
   /** The watcher of its command line. */
-  readonly WatchClient: new (options: WatchClientOptions) => Pick<WatchClient, 'run' | 'stop'>;
+  readonly WatchClient: new (options: WatchSessionOptions) => Pick<WatchSession, 'run' | 'stop'>;
 }
 
 /** What it says to other nodes, and how its clients listen. */

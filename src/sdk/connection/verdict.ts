@@ -39,7 +39,7 @@ function closed(code: number, reason: string, url: string): Verdict {
   const afterMs = retryAfterOf(reason);
   return {
     do: 'again',
-    error: new SignalboxError('unreachable', inWords(code)),
+    error: new SignalboxError('unreachable', inWords(code), { cause: { closeCode: code } }),
     ...(afterMs !== undefined && { afterMs }),
     ...(code < FIRST_CODE && { broke: true as const }),
   };

@@ -21,6 +21,7 @@ export interface SubscriptionDeps {
   readonly onChange: () => void;
   readonly onError: (error: SignalboxError) => void;
   readonly onMismatch: (about: { readonly topic: string; readonly revision: number }) => void;
+  readonly onReset: (about: { readonly topic: string; readonly reason: string }) => void;
   readonly onFault: (error: unknown) => void;
   /** What goes wrong with the connection at present. */
   readonly trouble: () => SignalboxError | undefined;
@@ -203,7 +204,7 @@ export class Subscription implements Shared {
         this.#failure = undefined;
         return;
       case 'reset':
-        return;
+        return this.#deps.onReset({ topic: this.topic, reason: event.reason });
     }
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { addTo, digestHex, emptyDigest } from '../../src/domain/digest.ts';
-import { WatchCache, type WatchEvent } from '../../src/cli/watch-cache.ts';
+import { Cache, type CacheEvent } from '../../src/sdk/cache/cache.ts';
 
 const TOPIC = 'region';
 type Item = [id: string, revision: number, title?: string];
@@ -27,37 +27,39 @@ function digestOf(items: Item[]): string {
   return digestHex(digest);
 }
 
-function connected(cache = new WatchCache(), epoch = 'e1'): WatchCache {
+function connected(cache = new Cache(), epoch = 'e1'): Cache {
   cache.connected(epoch);
   cache.subscribed(TOPIC);
   return cache;
 }
 
 /** A cache that holds `items` at `revision`. */
-function holding(revision: number, items: Item[]): WatchCache {
+function holding(revision: number, items: Item[]): Cache {
   const cache = connected();
   cache.fold(snapshot(revision, items));
   cache.fold(synced(revision, items));
   return cache;
 }
 
-const short = (events: WatchEvent[]) =>
+const short = (events: CacheEvent[]) =>
   events.map((event) =>
-    'deltas' in event
+    event.type === 'changes'
       ? [
-          event.type,
-          ...event.deltas.map(
-            (d) => `${d.op} ${d.key}@${d.revision}${d.before === undefined ? '' : ` was ${String(d.before['title'])}`}`,
+          event.of,
+          ...event.changes.map(
+            (c) =>
+              `${c.value === undefined ? 'delete' : 'put'} ${c.name}@${c.revision}${c.before === undefined ? '' : ` was ${String(c.before['title'])}`}`,
           ),
         ]
       : [event.type],
   );
+const valuesOf = (cache: Cache) => cache.snapshot && [...cache.snapshot.values()];
 
 describe('a first snapshot', () => {
   test('PUSH7: says nothing before it is whole', () => {
     const cache = connected();
     expect(cache.fold(snapshot(5, [['a1', 1]], true))).toEqual([]);
-    expect(cache.size).toBe(0);
+    expect(cache.snapshot).toBeUndefined();
     expect(cache.fold(snapshot(5, [['a2', 5]]))).toEqual([]);
     const events = cache.fold(
       synced(5, [
@@ -65,14 +67,16 @@ describe('a first snapshot', () => {
         ['a2', 5],
       ]),
     );
-    expect(events).toEqual([{ type: 'loaded', revision: 5, values: [value(['a1', 1]), value(['a2', 5])] }]);
+    expect(short(events)).toEqual([['loaded', 'put regions/a1@1', 'put regions/a2@5']]);
+    expect(valuesOf(cache)).toEqual([value(['a1', 1]), value(['a2', 5])]);
     expect(cache.since).toEqual({ epoch: 'e1', revision: 5 });
   });
 
   test('of nothing', () => {
     const cache = connected();
     cache.fold(snapshot(0, []));
-    expect(cache.fold(synced(0, []))).toEqual([{ type: 'loaded', revision: 0, values: [] }]);
+    expect(cache.fold(synced(0, []))).toEqual([{ type: 'changes', of: 'loaded', changes: [] }]);
+    expect(cache.snapshot).toMatchObject({ size: 0, digest: '0'.repeat(16) });
     expect(cache.since).toEqual({ epoch: 'e1', revision: 0 });
   });
 
@@ -82,7 +86,7 @@ describe('a first snapshot', () => {
     connected(cache);
     expect(cache.since).toBeUndefined();
     cache.fold(snapshot(6, [['a2', 6]]));
-    expect(cache.fold(synced(6, [['a2', 6]]))).toMatchObject([{ type: 'loaded', values: [value(['a2', 6])] }]);
+    expect(short(cache.fold(synced(6, [['a2', 6]])))).toEqual([['loaded', 'put regions/a2@6']]);
   });
 });
 
@@ -136,7 +140,7 @@ describe('PUSH5: resuming', () => {
           ['a2', 7],
         ]),
       ),
-    ).toEqual([{ type: 'resumed', revision: 7 }]);
+    ).toEqual([{ type: 'resumed' }]);
   });
 
   test('REV4: in another epoch the server resets, and the difference is told', () => {
@@ -165,7 +169,7 @@ describe('PUSH5: resuming', () => {
     expect(short(events)).toEqual([
       ['reloaded', 'put regions/a1@11 was one', 'put regions/a4@12', 'delete regions/a2@12 was two'],
     ]);
-    expect(events).toMatchObject([{ count: 3 }]);
+    expect(cache.snapshot?.size).toBe(3);
     expect(cache.since).toEqual({ epoch: 'e2', revision: 12 });
   });
 
@@ -174,7 +178,7 @@ describe('PUSH5: resuming', () => {
     connected(cache, 'e2');
     cache.fold(reset('epoch'));
     cache.fold(snapshot(12, [['a4', 12]], true));
-    expect(cache.size).toBe(1);
+    expect(valuesOf(cache)).toEqual([value(['a1', 50])]);
     expect(cache.since).toBeUndefined();
   });
 });
@@ -228,13 +232,22 @@ describe('PUSH8: digests', () => {
           ]),
         ),
       ),
-    ).toEqual([['resumed'], ['mismatch']]);
+    ).toEqual([['mismatch']]);
   });
 
-  test('so is a snapshot', () => {
+  test('so is a snapshot, which nobody is shown then', () => {
     const cache = connected();
     cache.fold(snapshot(5, [['a1', 5]]));
-    expect(short(cache.fold(synced(5, [])))).toEqual([['loaded'], ['mismatch']]);
+    expect(short(cache.fold(synced(5, [])))).toEqual([['mismatch']]);
+    expect(cache.snapshot).toBeUndefined();
+  });
+
+  test('who carries none is believed', () => {
+    const cache = holding(5, [['a1', 5]]);
+    connected(cache);
+    cache.fold(change(7, put(['a2', 7])));
+    expect(short(cache.fold({ type: 'synced', topic: TOPIC, revision: 8 }))).toEqual([['resumed']]);
+    expect([cache.current, cache.since?.revision]).toEqual([true, 8]);
   });
 
   test('deleting and putting the same keys in any order ends in the same digest', () => {
@@ -252,5 +265,82 @@ describe('PUSH8: digests', () => {
         ]),
       ),
     ).toEqual([]);
+  });
+});
+
+describe('a copy from elsewhere', () => {
+  const kept = (digest: string) => ({
+    server: 's',
+    position: { epoch: 'e1', revision: 5 },
+    digest,
+    items: [value(['a1', 5])],
+  });
+
+  test('is begun with and gone on from', () => {
+    const cache = new Cache();
+    expect(cache.restore(kept(digestOf([['a1', 5]])))).toBe(true);
+    expect([cache.current, cache.since, cache.snapshot?.size]).toEqual([false, { epoch: 'e1', revision: 5 }, 1]);
+    connected(cache);
+    expect(short(cache.fold(change(6, put(['a1', 6]))))).toEqual([['changed', 'put regions/a1@6 was a1']]);
+  });
+
+  test('that is not what it says is none, and what is here already is better than any', () => {
+    const cache = new Cache();
+    expect(cache.restore(kept(digestOf([['a1', 4]])))).toBe(false);
+    expect(cache.snapshot).toBeUndefined();
+    expect(holding(7, []).restore(kept(digestOf([['a1', 5]])))).toBe(false);
+  });
+});
+
+describe('snapshots', () => {
+  test('each stays what it was, over more changes than are remembered', () => {
+    const items = Array.from({ length: 100 }, (_, i): Item => [`a${i}`, 1]);
+    const cache = holding(100, items);
+    const all = [];
+    for (let revision = 101; revision < 1000; revision++) {
+      const id = `a${(revision * 7) % 130}`;
+      cache.fold(change(revision, revision % 3 === 0 ? del(id, revision) : put([id, revision])));
+      const { snapshot: now } = cache;
+      all.push({
+        now,
+        was: valuesOf(cache)
+          ?.map((one) => `${one.name}@${one.revision}`)
+          .sort(),
+        digest: now?.digest,
+      });
+    }
+    for (const { now, was, digest } of all) {
+      const is = Array.from(now?.values() ?? [], (one) => `${one.name}@${one.revision}`).sort();
+      expect(is).toEqual(was);
+      expect([now?.size, now?.digest]).toEqual([is.length, digest]);
+      expect(is.every((text) => now?.has(text.split('@')[0] ?? '') === true)).toBe(true);
+      const sum = emptyDigest();
+      for (const one of now?.values() ?? []) addTo(sum, one.name, one.revision);
+      expect(digestHex(sum)).toBe(digest);
+    }
+  });
+
+  test('share what has not changed, also with the copy that takes their place', () => {
+    const cache = holding(5, [
+      ['a1', 1],
+      ['a2', 5],
+    ]);
+    const before = cache.snapshot;
+    cache.fold(reset('resync'));
+    expect(cache.snapshot).toBe(before);
+    cache.fold(
+      snapshot(6, [
+        ['a1', 1],
+        ['a2', 6],
+      ]),
+    );
+    cache.fold(
+      synced(6, [
+        ['a1', 1],
+        ['a2', 6],
+      ]),
+    );
+    expect(cache.snapshot?.get('regions/a1')).toBe(before?.get('regions/a1'));
+    expect(cache.snapshot?.get('regions/a2')).not.toBe(before?.get('regions/a2'));
   });
 });
