@@ -168,7 +168,7 @@ export class SignalboxClient implements Client {
     this.#requests.linked(this.#connection);
     this.#subscriptions.linked(linked.epoch);
     this.#changed();
-    this.#attachment.set(linked.carrier === 'websocket' ? linked.number : undefined);
+    this.#attachment.set(linked.carrier === 'websocket' ? linked.number : undefined, linked.heartbeatMs);
   }
 
   #onUnlinked(): void {

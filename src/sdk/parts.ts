@@ -18,7 +18,7 @@ import type { Select } from '../protocol/frames.ts';
 export interface ServiceDeps {
   /** The passing instances that are selected, as pushed; what is selected alike is shared. Throws `stopped` once closed. */
   source(select: Select): InstanceSource;
-  readonly options: Pick<ConnectOptions, 'environment' | 'maxAge'>;
+  readonly options: Pick<ConnectOptions, 'environment' | 'maxAge' | 'region' | 'zone' | 'overrides'>;
   readonly env: Env;
   readonly time: Time;
   readonly random: () => number;

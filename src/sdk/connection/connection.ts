@@ -14,6 +14,8 @@ export interface Linked {
   readonly epoch: string;
   readonly carrier: Carrier['name'];
   readonly url: string;
+  /** Milliseconds between the server's pings. */
+  readonly heartbeatMs: number;
 }
 
 export interface ConnectionDeps {
@@ -39,6 +41,7 @@ interface Open {
   readonly token: string | undefined;
   linked: boolean;
   epoch: string;
+  heartbeatMs: number;
 }
 
 /** Carries out what the machine decides, and tells it what happens. */
@@ -141,15 +144,16 @@ export class Connection {
     } catch (error) {
       return events.onEnd({ type: 'unreachable', detail: `${url} cannot be opened: ${String(error)}` });
     }
-    this.#open = { number, link, url, carrier: name, token, linked: false, epoch: '' };
+    this.#open = { number, link, url, carrier: name, token, linked: false, epoch: '', heartbeatMs: 0 };
   }
 
   #received(number: number, frame: LinkFrame): void {
     const open = this.#open;
     if (open?.number !== number) return;
     if (frame.type === 'welcome') {
-      open.epoch = frame.epoch;
       const { protocol, heartbeat: heartbeatMs, resumeWithin } = frame;
+      open.epoch = frame.epoch;
+      open.heartbeatMs = heartbeatMs;
       return this.take({ type: 'welcomed', link: number, protocol, heartbeatMs, resumeWithin });
     }
     this.take({ type: 'heard', link: number });
@@ -164,8 +168,8 @@ export class Connection {
     if (open?.number !== number) return;
     open.linked = true;
     this.#reauth.linked(open.token);
-    const { epoch, carrier, url } = open;
-    this.#deps.onLinked({ number, epoch, carrier, url });
+    const { epoch, carrier, url, heartbeatMs } = open;
+    this.#deps.onLinked({ number, epoch, carrier, url, heartbeatMs });
   }
 
   /** The link with this number is not the open one any more. */

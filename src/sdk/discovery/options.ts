@@ -1,3 +1,5 @@
+import type { CallOptions } from '../calling/options.ts';
+
 /**
  * How instances are chosen.
  *
@@ -72,7 +74,7 @@ export interface EjectionOptions {
 }
 
 /** Which instances of a service are called, and how they are chosen. */
-export interface ServiceOptions {
+export interface ServiceOptions extends CallOptions {
   /** Only instances of this environment; empty for those that name none. Default: the client's, or all. */
   readonly environment?: string;
   /** Only instances of this version. Default: all. */

@@ -5,6 +5,7 @@ import type { Attachment } from './desk.ts';
 export class SocketAttachment implements Attachment {
   readonly #listeners: Listeners<void>;
   #socket: number | undefined;
+  #heartbeatMs: number | undefined;
 
   constructor(onFault: (error: unknown) => void) {
     this.#listeners = new Listeners(onFault);
@@ -14,13 +15,18 @@ export class SocketAttachment implements Attachment {
     return this.#socket;
   }
 
+  get heartbeatMs(): number | undefined {
+    return this.#heartbeatMs;
+  }
+
   onChange(listener: () => void): () => void {
     return this.#listeners.add(listener);
   }
 
-  set(socket: number | undefined): void {
+  set(socket: number | undefined, heartbeatMs?: number): void {
     if (socket === this.#socket) return;
     this.#socket = socket;
+    this.#heartbeatMs = heartbeatMs;
     this.#listeners.tell();
   }
 }

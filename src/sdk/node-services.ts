@@ -1,0 +1,49 @@
+import { hostname, networkInterfaces } from 'node:os';
+import { createCaller, type ServiceCaller } from './calling/caller.ts';
+import { hostAddresses } from './discovery/host-addresses.ts';
+import { createServices } from './discovery/service.ts';
+import type { ServiceDeps, Services } from './parts.ts';
+
+/** Services for a client in Node: found in its copies, called over connections that are kept. */
+export function nodeServices({ source, options, env, time, random, log }: ServiceDeps): Services {
+  const now = (): number => time.now();
+  const callers = new Set<ServiceCaller>();
+  const draining = new Set<Promise<void>>();
+  const { environment, maxAge, overrides = {} } = options;
+  const region = options.region ?? (env['SIGNALBOX_REGION'] || undefined);
+  const zone = options.zone ?? (env['SIGNALBOX_ZONE'] || undefined);
+
+  function close(caller: ServiceCaller, ending?: { readonly timeoutMs: number }): void {
+    // With the client, each of them ends within its time, and is not asked twice.
+    if (!callers.delete(caller)) return;
+    const closing = caller.close(ending).finally(() => draining.delete(closing));
+    draining.add(closing);
+  }
+
+  const services = createServices({
+    source,
+    caller: (targets, callOptions) => {
+      const caller = createCaller(targets, callOptions, { now, random });
+      callers.add(caller);
+      return { fetch: caller.fetch, close: () => close(caller) };
+    },
+    now,
+    random,
+    log,
+    addresses: hostAddresses(networkInterfaces(), hostname()),
+    overrides,
+    env,
+    ...(environment !== undefined && { environment }),
+    ...(maxAge !== undefined && { maxAge }),
+    ...(region !== undefined && { region }),
+    ...(zone !== undefined && { zone }),
+  });
+  return {
+    service: services.service,
+    async close(ending) {
+      for (const caller of callers) close(caller, ending);
+      services.close();
+      await Promise.allSettled(draining);
+    },
+  };
+}
