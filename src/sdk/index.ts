@@ -1,25 +1,12 @@
 import type { Client } from './api.ts';
 import { SignalboxClient } from './client.ts';
-import { SignalboxError } from './errors.ts';
 import { webSocket } from './links/web-socket.ts';
 import type { ConnectOptions } from './options.ts';
 import type { Parts } from './parts.ts';
 import { realTime } from './time.ts';
+import { UNAVAILABLE } from './unavailable.ts';
 
-export type * from './api.ts';
-export { SignalboxError, type ErrorCode, type ProblemDetails } from './errors.ts';
-export type { Auth, ClientLog, ConnectOptions } from './options.ts';
-export type * from './discovery/options.ts';
-export type { Endpoint, Outcome } from './discovery/endpoint.ts';
-export type * from './calling/options.ts';
-export type * from './registration/options.ts';
-export type { Resource, Snapshot, Watch, WatchChange, WatchChanges, WatchState } from './watch/watch.ts';
-export type { Select } from '../protocol/frames.ts';
-export type { Instance } from '../domain/instances/instance.ts';
-
-const isMissing = (what: string): never => {
-  throw new SignalboxError('invalid-options', `This build of the client cannot ${what}.`);
-};
+export * from './public.ts';
 
 /** What a client in Node is made of. */
 export const nodeParts = (): Parts => ({
@@ -28,11 +15,7 @@ export const nodeParts = (): Parts => ({
   time: realTime,
   clock: Date.now,
   random: Math.random,
-  createService: () => ({ service: () => isMissing('call services'), close: () => Promise.resolve() }),
-  createRegistrar: () => ({
-    register: () => isMissing('register instances'),
-    close: () => Promise.resolve(),
-  }),
+  ...UNAVAILABLE,
 });
 
 /**
