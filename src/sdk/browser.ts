@@ -1,4 +1,5 @@
 import type { Client } from './api.ts';
+import { browserServices } from './browser-services.ts';
 import { SignalboxClient } from './client.ts';
 import { SignalboxError } from './errors.ts';
 import { browserWebSocket } from './links/browser-web-socket.ts';
@@ -9,7 +10,7 @@ import type { ConnectOptions } from './options.ts';
 import type { Parts } from './parts.ts';
 import { realTime } from './time.ts';
 
-export { SignalboxError, type ErrorCode, type ProblemDetails } from './errors.ts';
+export * from './public.ts';
 
 const cannot = (what: string): never => {
   throw new SignalboxError('invalid-options', `A client in a browser cannot ${what}: that is for programs in Node.`);
@@ -31,7 +32,7 @@ const browserParts = (): Parts => ({
   time: realTime,
   clock: Date.now,
   random: Math.random,
-  createService: () => ({ service: () => cannot('call services'), close: () => Promise.resolve() }),
+  createService: browserServices,
   createRegistrar: () => ({
     register: () => Promise.resolve().then(() => cannot('register instances')),
     close: () => Promise.resolve(),
@@ -42,7 +43,7 @@ const browserParts = (): Parts => ({
 const WITH_TOKEN: ConnectOptions['carriers'] = ['event-stream', 'long-poll'];
 
 /**
- * As `connect` in Node, for pages: watches alone. A page of Signalbox's own is known by its session; another one brings an access
+ * As `connect` in Node, for pages: watches, and services that are found here and called by the page. A page of Signalbox's own is known by its session; another one brings an access
  * token in `auth`, and is carried by event streams then.
  * @throws SignalboxError `invalid-options`.
  */

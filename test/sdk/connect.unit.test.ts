@@ -103,3 +103,93 @@ test('4500: does not return, and says why', async () => {
   expect(() => client.watch({ kind: 'region' })).toThrow(SignalboxError);
   expect(watch.snapshot?.size).toBe(2);
 });
+
+describe('PUSH8: a digest that is not that of the copy', () => {
+  test('is told to the server and to whoever asked, and mended', async () => {
+    start();
+    await watch.ready();
+    const digest = server.digest;
+    server.items.set('regions/lost', { name: 'regions/lost', title: 'not told', revision: 2 });
+    server.bookmark();
+    await has('reloaded +lost');
+    expect(server.frames.at(-1)).toMatchObject({ type: 'resync', revision: 2, digest });
+    expect(told).toEqual(['live', 'loaded +a1 +a2', 'mismatch', 'stale', 'live', 'reloaded +lost']);
+  });
+
+  test('three times in a row is an error that is told, and no end', async () => {
+    const right = server.digest;
+    let says = 'f'.repeat(16);
+    Object.defineProperty(server, 'digest', { get: () => says });
+    start();
+    await has('error protocol');
+    expect(server.frames.filter((frame) => frame.type === 'resync')).toHaveLength(2);
+    expect([client.phase, watch.state, watch.snapshot]).toEqual(['loading', 'loading', undefined]);
+    says = right;
+    expect((await watch.ready({ timeoutMs: 5000 })).size).toBe(2);
+  });
+});
+
+describe('what a later server adds, and an earlier one lacks', () => {
+  test('frames, fields, reasons and close codes that are not known here change nothing else', async () => {
+    start();
+    await watch.ready();
+    server.broadcast('{"type":"weather","sky":{"clouds":3}}');
+    const value = { name: 'regions/a3', title: 'three', revision: 3, shade: 'blue' };
+    const changes = [{ op: 'put', kind: 'region', key: 'regions/a3', revision: 3, weight: 5, value }];
+    server.broadcast(JSON.stringify({ type: 'change', topic: 'region', revision: 3, changes, committedBy: 'n7' }));
+    await has('changed +a3');
+    server.broadcast('{"type":"reset","topic":"region","epoch":"e1","reason":"of-a-later-version","hint":1}');
+    server.close(4321, 'a code of a later version');
+    await has('reloaded -a3');
+    expect(subscriptions()[1]).not.toHaveProperty('since');
+  });
+
+  test('a newer protocol is said to be one', async () => {
+    server.protocol = 9;
+    start();
+    await expect(watch.ready()).rejects.toMatchObject({
+      code: 'protocol',
+      message: expect.stringContaining('version 9'),
+    });
+    expect(client.phase).toBe('stopped');
+  });
+
+  test('what is no frame of the protocol ends the link, not the client', async () => {
+    start();
+    await watch.ready();
+    server.broadcast('{"type":"change","topic":"region"}');
+    await has('live', 2);
+    server.broadcast('not JSON');
+    await has('live', 3);
+    expect(server.connections).toBe(3);
+  });
+});
+
+test('silence of three heartbeats ends a link; halfway it is asked', async () => {
+  server.heartbeat = 60;
+  start();
+  await watch.ready();
+  server.mute = true;
+  await has('stale');
+  expect(server.frames.map((frame) => frame.type)).toContain('ping');
+  server.mute = false;
+  await has('live', 2);
+});
+
+test('a subscription that comes too soon is asked for again over the same link', async () => {
+  server.tooSoon = 2;
+  start();
+  await watch.ready();
+  expect([subscriptions().length, server.connections]).toEqual([3, 1]);
+});
+
+test('closing while it opens, while it waits, and twice', async () => {
+  server.mute = true;
+  start();
+  const waiting = watch.ready();
+  const both = [client.close(), client.close()];
+  await expect(waiting).rejects.toMatchObject({ code: 'stopped' });
+  await Promise.all(both);
+  await expect(watch.ready()).rejects.toMatchObject({ code: 'stopped' });
+  expect([client.phase, watch.state]).toEqual(['stopped', 'closed']);
+});

@@ -1,0 +1,14 @@
+/** What users of the client import besides `connect`, in Node and in browsers alike. */
+export type * from './api.ts';
+export { SignalboxError, type ErrorCode, type ProblemDetails } from './errors.ts';
+export type { Auth, ClientLog, ConnectOptions } from './options.ts';
+export type * from './discovery/options.ts';
+export type { Endpoint, Outcome } from './discovery/endpoint.ts';
+export type * from './calling/options.ts';
+export type { BreakerOptions } from './calling/breaker.ts';
+export type { BudgetOptions } from './calling/budget.ts';
+export type { TlsOptions } from './calling/connector.ts';
+export type * from './registration/options.ts';
+export type { Resource, Snapshot, Watch, WatchChange, WatchChanges, WatchState } from './watch/watch.ts';
+export type { Select } from '../protocol/frames.ts';
+export type { Instance } from '../domain/instances/instance.ts';
