@@ -37,6 +37,13 @@ export interface CallDeps {
   readonly begin: (endpoint: Endpoint, call: Call) => Attempt;
 }
 
+/** How a call begins. */
+export interface Begins {
+  readonly now: number;
+  readonly timeoutMs: number;
+  readonly admission: Admission | undefined;
+}
+
 /** One call with its attempts. */
 export class Call extends Timed {
   readonly #request: CallRequest;
@@ -53,13 +60,13 @@ export class Call extends Timed {
   #next: Endpoint | undefined;
   #late: SignalboxError | undefined;
 
-  constructor(deps: CallDeps, request: CallRequest, timeoutMs: number, admission: Admission | undefined) {
+  constructor(deps: CallDeps, request: CallRequest, begins: Begins) {
     super();
     this.#request = request;
     this.#deps = deps;
-    this.#timeoutMs = timeoutMs;
-    this.until = deps.now() + timeoutMs;
-    this.#admission = admission;
+    this.#timeoutMs = begins.timeoutMs;
+    this.until = begins.now + begins.timeoutMs;
+    this.#admission = begins.admission;
   }
 
   /** How it went, once it has. */

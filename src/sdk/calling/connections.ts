@@ -84,8 +84,9 @@ export class Connections {
   send(options: Dispatcher.DispatchOptions, passenger: Passenger): void {
     if (this.#closed) return passenger.onError(new SignalboxError('stopped', `${this.#deps.origin} is gone`));
     const alone = mustBeAlone(options);
-    const connection = this.#waiting.length === 0 ? this.#choose(alone) : undefined;
-    if (connection !== undefined) return this.#board(connection, { options, passenger, alone });
+    const now = this.#deps.now();
+    const connection = this.#waiting.length === 0 ? this.#choose(alone, now) : undefined;
+    if (connection !== undefined) return this.#board(connection, { options, passenger, alone }, now);
     const { maxWaiting } = this.#deps.limits;
     if (this.#waiting.length >= maxWaiting) this.#waiting = this.#waiting.filter((each) => !each.passenger.isOver);
     if (this.#waiting.length < maxWaiting) this.#waiting.push({ options, passenger, alone });
@@ -132,8 +133,7 @@ export class Connections {
     for (const connection of this.#retiring) void connection.drop();
   }
 
-  #choose(alone: boolean): Connection | undefined {
-    const now = this.#deps.now();
+  #choose(alone: boolean, now: number): Connection | undefined {
     const { max, maxStreams } = this.#deps.limits;
     if (this.#http2 === true && !alone) {
       for (const connection of this.#open) {
@@ -164,19 +164,20 @@ export class Connections {
     return connection;
   }
 
-  #board(connection: Connection, { options, passenger, alone }: Waiting): void {
+  #board(connection: Connection, { options, passenger, alone }: Waiting, now: number): void {
     const { servername } = this.#deps.dial;
     connection.send(servername === undefined ? options : Object.assign({ servername }, options), passenger, alone);
-    if (!connection.retired && connection.isDue(this.#deps.now())) this.#retire(connection);
+    if (!connection.retired && connection.isDue(now)) this.#retire(connection);
   }
 
   /** Gives those that wait, in their order, what there is. */
   #serve(): void {
+    const now = this.#deps.now();
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      const connection = next.passenger.isOver ? undefined : this.#choose(next.alone);
+      const connection = next.passenger.isOver ? undefined : this.#choose(next.alone, now);
       if (connection === undefined && !next.passenger.isOver) return;
       this.#waiting.shift();
-      if (connection !== undefined) this.#board(connection, next);
+      if (connection !== undefined) this.#board(connection, next, now);
     }
   }
 

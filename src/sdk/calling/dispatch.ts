@@ -77,10 +77,12 @@ export class Calls {
    */
   call<R>(request: CallRequest, send: (attempt: Attempt) => Promise<R>): Promise<R> {
     if (this.#closed) return Promise.reject(new SignalboxError('stopped', `calls of ${this.service} are closed`));
-    const admission = this.breaker?.admit(this.#deps.now());
+    const now = this.#deps.now();
+    const admission = this.breaker?.admit(now);
     if (admission?.type === 'refused') return Promise.reject(this.#refusal(admission.retryAfterMs));
     this.#budget.deposit();
-    return new Call(this.#callDeps, request, request.timeoutMs ?? this.#timeoutMs, admission).run(send);
+    const timeoutMs = request.timeoutMs ?? this.#timeoutMs;
+    return new Call(this.#callDeps, request, { now, timeoutMs, admission }).run(send);
   }
 
   /** One attempt at one endpoint, without retries, deadline and breaker. It has begun: it is dispatched, or given up. */

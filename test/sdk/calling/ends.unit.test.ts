@@ -43,12 +43,21 @@ test('a call that is not answered in time fails once, whatever could be tried ye
 
 test('time is also over while a call waits for a connection', async () => {
   const server = await silent();
-  const { fetch, calls } = rig([server], { timeoutMs: 60, connections: { max: 1 }, retries: 0 });
-  const all = await Promise.allSettled([fetch('/'), fetch('/'), fetch('/')]);
-  expect(all.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-  expect(server.endpoint.outcomes).toEqual(['failed', 'failed', 'failed']);
-  await until(() => calls.statsOf(server.endpoint).waiting === 0);
-  expect(server.requests).toBe(1);
+  const { fetch, calls } = rig([server], { connections: { max: 1 }, retries: 0 });
+  const giveUp = new AbortController();
+  const first = fetch('/', { signal: giveUp.signal });
+  await until(() => server.requests === 1);
+  const waiting = await Promise.allSettled([fetch('/', { timeoutMs: 30 }), fetch('/', { timeoutMs: 60 })]);
+  expect(waiting.map((each) => (each.status === 'rejected' ? (each.reason as { code: string }).code : ''))).toEqual([
+    'timeout',
+    'timeout',
+  ]);
+  giveUp.abort();
+  await expect(first).rejects.toThrow();
+  await until(() => calls.statsOf(server.endpoint).waiting === 0 && server.openSockets === 0);
+  expect(server.endpoint.outcomes).toEqual(['failed', 'failed', 'cancelled']);
+  // Nothing was connected for those whose time was over.
+  expect([server.requests, server.sockets.length]).toEqual([1, 1]);
 });
 
 test('only so many calls wait for a connection, and the others are told', async () => {
