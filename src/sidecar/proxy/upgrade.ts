@@ -1,0 +1,33 @@
+import { STATUS_CODES, type IncomingHttpHeaders } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { responseHeaders } from './headers.ts';
+
+/** Answers an upgrade as the service did, and joins both sockets until one of them ends. */
+export function join(
+  caller: Duplex,
+  head: Buffer,
+  upgraded: { readonly status: number; readonly headers: IncomingHttpHeaders; readonly socket: Duplex },
+  protocol: string,
+): void {
+  const { status, headers, socket } = upgraded;
+  caller.write(switching(status, headers, protocol));
+  if (head.length > 0) socket.write(head);
+  const end = (): void => {
+    caller.destroy();
+    socket.destroy();
+  };
+  for (const side of [caller, socket]) {
+    side.on('error', end);
+    side.on('close', end);
+  }
+  caller.pipe(socket);
+  socket.pipe(caller);
+}
+
+function switching(status: number, headers: IncomingHttpHeaders, protocol: string): string {
+  const lines = Object.entries(responseHeaders(headers)).flatMap(([name, value]) =>
+    [value].flat().map((one) => `${name}: ${one}`),
+  );
+  const first = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`;
+  return [first, 'connection: upgrade', `upgrade: ${protocol}`, ...lines, '', ''].join('\r\n');
+}
