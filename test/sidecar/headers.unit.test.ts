@@ -34,14 +34,16 @@ test('what is about one connection, or for the sidecar, is not passed on', () =>
 test('who forwarded before stays in the record', () => {
   const headers = passed(
     [
-      'X-Forwarded-For',
-      '1.2.3.4',
-      'X-Forwarded-Proto',
-      'https',
-      'X-Forwarded-Host',
-      'shop.example.com',
-      'Via',
-      '2.0 edge',
+      [
+        'X-Forwarded-For',
+        '1.2.3.4',
+        'X-Forwarded-Proto',
+        'https',
+        'X-Forwarded-Host',
+        'shop.example.com',
+        'Via',
+        '2.0 edge',
+      ],
     ],
     { encrypted: true, httpVersion: '2.0' },
   );

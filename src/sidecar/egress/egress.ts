@@ -1,5 +1,4 @@
-import { ServerResponse, type IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { SignalboxError } from '../../sdk/errors.ts';
 import type { Handlers } from '../listen/listener.ts';
@@ -7,6 +6,7 @@ import type { Send } from '../ports.ts';
 import { refuse, type Ended, type Request, type Response } from '../proxy/forward.ts';
 import { isLoop } from '../proxy/headers.ts';
 import { pass, type Way } from '../proxy/pass.ts';
+import { upgradeResponse } from '../proxy/upgrade.ts';
 import type { Refusal } from '../problem.ts';
 import type { Downstreams } from './downstreams.ts';
 import { route, ROUTING_HEADERS, type Headers, type RouteTable } from './route.ts';
@@ -40,11 +40,7 @@ export class Egress implements Handlers {
   };
 
   readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    const response = new ServerResponse(request);
-    response.shouldKeepAlive = false;
-    response.assignSocket(socket as Socket);
-    response.on('finish', () => socket.end());
-    socket.on('error', () => socket.destroy());
+    const response = upgradeResponse(request, socket);
     const way = this.#wayOf(request);
     if ('refusal' in way) return refuse(response, way.refusal);
     pass(request, response, way, { socket, head });

@@ -1,6 +1,17 @@
-import { STATUS_CODES, type IncomingHttpHeaders } from 'node:http';
+import { ServerResponse, STATUS_CODES, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { responseHeaders } from './headers.ts';
+
+/** For the case that an upgrade is answered as any request; its connection is closed after that. */
+export function upgradeResponse(request: IncomingMessage, socket: Duplex): ServerResponse {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket as Socket);
+  response.on('finish', () => socket.end());
+  socket.on('error', () => socket.destroy());
+  return response;
+}
 
 /** Answers an upgrade as the service did, and joins both sockets until one of them ends. */
 export function join(
