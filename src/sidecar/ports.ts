@@ -1,5 +1,5 @@
-import type { Readable } from 'node:stream';
-import type { Dispatcher } from 'undici';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Duplex, Readable } from 'node:stream';
 import type { Instance } from '../domain/instances/instance.ts';
 import type { RegisteredInstance } from '../sdk/api.ts';
 import type { Registration } from '../sdk/registration/options.ts';
@@ -21,17 +21,27 @@ export interface Outgoing {
   readonly instance?: string;
 }
 
-/** What came of a request, as undici tells it. */
-export type Incoming = Required<
-  Pick<
-    Dispatcher.DispatchHandler,
-    'onRequestStart' | 'onRequestUpgrade' | 'onResponseStart' | 'onResponseData' | 'onResponseEnd' | 'onResponseError'
-  >
->;
+/** Over one attempt to send a request. */
+export interface Control {
+  abort(reason: Error): void;
+  /** No more of the answer's body comes until `resume`. */
+  pause(): void;
+  resume(): void;
+}
+
+/** What comes of a request: `begun` at each attempt; then `started`, `data` … and `ended`, or `upgraded`; or at any time `failed`, the last. */
+export interface Incoming {
+  begun(control: Control): void;
+  upgraded(status: number, headers: IncomingHttpHeaders, socket: Duplex): void;
+  started(status: number, headers: IncomingHttpHeaders): void;
+  data(chunk: Buffer): void;
+  ended(trailers: IncomingHttpHeaders): void;
+  failed(error: unknown): void;
+}
 
 /**
- * Sends a request to one of the instances, and to another one where that is safe. `onResponseError` is called once when there
- * is nothing more to try: with a `SignalboxError` where no instance was called, else with what undici says.
+ * Sends a request to one of the instances, and to another one where that is safe. `failed` is called when there is
+ * nothing more to try: with a `SignalboxError`, or with what undici says.
  */
 export type Send = (outgoing: Outgoing, incoming: Incoming) => void;
 
@@ -41,6 +51,8 @@ export interface Downstream {
   readonly state: 'loading' | 'live' | 'stale' | 'closed';
   /** Milliseconds since its instances were last known to be current. */
   readonly age: number;
+  /** Times that an instance was left out for a while because calls of it failed, since the start. */
+  readonly ejections: number;
   readonly send: Send;
   instances(): readonly Pick<Instance, 'protocol' | 'address' | 'port'>[];
   ready(options?: { readonly timeoutMs?: number }): Promise<void>;

@@ -13,7 +13,10 @@ const LOG = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 test('one good look makes it healthy, some bad ones in a row give it up', () => {
   const statuses = (looks: string): string => {
     let health: BackendHealth = UNKNOWN;
-    return [...looks].map((look) => SIGNS[(health = afterLook(health, look === '+', 3)).status]).join('');
+    return looks
+      .split('')
+      .map((look) => SIGNS[(health = afterLook(health, look === '+', 3)).status])
+      .join('');
   };
   expect(statuses('--+--+---+')).toBe('??++++++-+');
   expect(statuses('---')).toBe('??-');

@@ -50,6 +50,7 @@ export async function egressTo(
     downstreams: new Downstreams(network, { maxNamed: 3 }),
     pseudonym: options.pseudonym ?? 'test-egress',
     keyHeader: undefined,
+    onRetry: (service) => ended.push(`${service} retry`),
     onEnd: (service, how) => ended.push(`${service} ${how}`),
   });
   const listener = new Listener(

@@ -217,10 +217,11 @@ test('a caller who gives up ends the call', async () => {
 test('an instance that takes no connection is passed over, also with a body, of which nothing was read', async () => {
   const up = await upstream(ends, (request, response) => void request.pipe(response));
   const dead = await nobody();
-  const { url, network } = await egressTo(ends, [dead, up.url]);
+  const { url, network, ended } = await egressTo(ends, [dead, up.url]);
   const response = await fetch(`${url}/orders/1`, { method: 'POST', body: 'whole' });
   expect([response.status, await response.text()]).toEqual([200, 'whole']);
   expect(network.attempts).toEqual([dead, up.url]);
+  expect(ended).toEqual(['orders.example.com retry', 'orders.example.com 200']);
 });
 
 test('what fails is said in problem+json, with what to do', async () => {

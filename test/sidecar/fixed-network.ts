@@ -1,5 +1,6 @@
 import { Pool } from 'undici';
 import { SignalboxError } from '../../src/sdk/errors.ts';
+import { sendThrough, type Engine } from '../../src/sidecar/proxy/send-through.ts';
 import type { Downstream, Incoming, Network, Outgoing, Selection } from '../../src/sidecar/ports.ts';
 
 /** Services at addresses that a test has written down; undefined: not known yet. Connections that are refused are tried elsewhere. */
@@ -18,7 +19,6 @@ export class FixedNetwork implements Network {
     this.selections.push(selection);
     const { service } = selection;
     const urls = (): readonly string[] | undefined => this.services.get(service);
-    // eslint-disable-next-line @typescript-eslint/no-this-alias
     const stateOf = (): Downstream['state'] => (urls() === undefined ? 'loading' : this.state);
     return {
       id: service,
@@ -26,6 +26,7 @@ export class FixedNetwork implements Network {
         return stateOf();
       },
       age: 0,
+      ejections: 0,
       instances: () =>
         (urls() ?? []).map((url) => {
           const { protocol, hostname, port } = new URL(url);
@@ -65,35 +66,35 @@ export class FixedNetwork implements Network {
     await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
   }
 
+  /** As the client library's engine: a connection that is refused is tried elsewhere, while the body is whole. */
   #try(urls: readonly string[], turn: number, outgoing: Outgoing, incoming: Incoming): void {
-    const url = urls[turn % urls.length];
-    if (url === undefined) return fail(incoming, 'no-instances');
-    const { body, headers, method, path, upgrade } = outgoing;
-    const stream = body?.() ?? null;
-    const rest = urls.filter((other) => other !== url);
-    this.attempts.push(url);
+    const engine: Engine = {
+      call: async (request, send) => {
+        for (let n = 0; ; n++) {
+          const url = urls[(turn + n) % urls.length];
+          if (url === undefined) throw new SignalboxError('no-instances', 'no-instances');
+          this.attempts.push(url);
+          try {
+            return await send(this.#poolOf(url));
+          } catch (error) {
+            const isRefused = (error as { code?: string }).code === 'ECONNREFUSED';
+            if (!isRefused || n + 1 >= urls.length || !request.bodyIsWhole()) throw error;
+          }
+        }
+      },
+    };
+    sendThrough(engine)(outgoing, incoming);
+  }
+
+  #poolOf(url: string): Pool {
     const pool =
       this.#pools.get(url) ??
       new Pool(url, { allowH2: url.startsWith('https'), connect: { rejectUnauthorized: false } });
     this.#pools.set(url, pool);
-    pool.dispatch(
-      { method, path, headers, body: stream, ...(upgrade !== undefined && { upgrade }) },
-      {
-        onRequestStart: (controller) => incoming.onRequestStart(controller, undefined),
-        onRequestUpgrade: (...args) => incoming.onRequestUpgrade(...args),
-        onResponseStart: (...args) => incoming.onResponseStart(...args),
-        onResponseData: (...args) => incoming.onResponseData(...args),
-        onResponseEnd: (...args) => incoming.onResponseEnd(...args),
-        onResponseError: (controller, error) => {
-          if ((error as { code?: string }).code === 'ECONNREFUSED' && rest.length > 0)
-            this.#try(rest, 0, outgoing, incoming);
-          else incoming.onResponseError(controller, error);
-        },
-      },
-    );
+    return pool;
   }
 }
 
 function fail(incoming: Incoming, code: 'not-ready' | 'no-instances'): void {
-  incoming.onResponseError(undefined as never, new SignalboxError(code, code));
+  incoming.failed(new SignalboxError(code, code));
 }

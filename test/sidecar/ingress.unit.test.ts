@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { afterEach, expect, test } from '@jest/globals';
 import type { AdminGuard } from '../../src/sidecar/ingress/admin-port.ts';
 import { Ingress, type IngressOptions } from '../../src/sidecar/ingress/ingress.ts';
@@ -51,13 +51,14 @@ async function ingress(
   answers: Readonly<Record<string, unknown>> = {},
 ): Promise<Rig> {
   const seen: Seen[] = [];
-  const up = await upstream(ends, async (request, response) => {
+  const up = await upstream(ends, (request, response) => void answer(request, response));
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = (await request.toArray()).join('');
     seen.push({ url: request.url ?? '', method: request.method ?? '', headers: request.headers, body });
-    const answer = answers[`${request.method} ${request.url}`];
-    if (typeof answer === 'number') return void response.writeHead(answer).end();
-    response.end(JSON.stringify(answer ?? { backend: request.url }));
-  });
+    const told = answers[`${request.method} ${request.url}`];
+    if (typeof told === 'number') return void response.writeHead(told).end();
+    response.end(JSON.stringify(told ?? { backend: request.url }));
+  };
   const backend = options.backend ?? up.url;
   const network = new FixedNetwork();
   const handlers = new Ingress({
@@ -95,7 +96,7 @@ async function ingress(
     port,
     backend,
     seen,
-    get: async (path, headers = {}, method = 'GET', body = undefined) => {
+    get: async (path, headers = {}, method = 'GET', body) => {
       // `fetch` would make paths plain.
       const call = httpRequest({ port, path, method, headers });
       call.end(body);

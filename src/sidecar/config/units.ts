@@ -89,7 +89,7 @@ function several<T>(expects: string, one: (text: string) => T | undefined): Unit
     expects: `${expects}, several in a list, or between commas`,
     read: (text) => {
       const all = text.split(',').map((part) => one(part.trim()));
-      return all.every((value) => value !== undefined) ? (all as readonly T[]) : undefined;
+      return all.every((value) => value !== undefined) ? all : undefined;
     },
     write: (value) => value.join(','),
   };

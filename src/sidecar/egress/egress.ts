@@ -18,6 +18,7 @@ export interface EgressOptions {
   /** The header by whose value calls are kept on one instance; in lower case. */
   readonly keyHeader: string | undefined;
   readonly onEnd: (service: string, ended: Ended, startedAt: number) => void;
+  readonly onRetry: (service: string) => void;
 }
 
 /** What the backend calls: every request goes to an instance of the service that it is for. */
@@ -47,7 +48,7 @@ export class Egress implements Handlers {
   };
 
   #wayOf(request: Request): Way | { readonly refusal: Refusal } {
-    const { table, downstreams, pseudonym, keyHeader, onEnd } = this.#options;
+    const { table, downstreams, pseudonym, keyHeader, onEnd, onRetry } = this.#options;
     const headers = request.headers as Headers;
     if (isLoop(request.headers.via, pseudonym)) return { refusal: loop };
     const found = route(request.url ?? '', headers, table);
@@ -73,14 +74,14 @@ export class Egress implements Handlers {
       target: service,
       send: downstream.send,
       onEnd: end,
+      onRetry: () => onRetry(service),
       ...(found.url !== undefined && { instance: found.url }),
     };
   }
 }
 
 const notReady: Send = (_outgoing, incoming) => {
-  const error = new SignalboxError('not-ready', 'the instances are not known yet');
-  incoming.onResponseError(undefined as never, error);
+  incoming.failed(new SignalboxError('not-ready', 'the instances are not known yet'));
 };
 
 function isInstance(

@@ -44,16 +44,16 @@ export function ask(send: Send, question: Question, timeoutMs: number): Promise<
         body: text === undefined ? null : () => Readable.from([Buffer.from(text)]),
       },
       {
-        onRequestStart: (controller) => (abort = (reason) => controller.abort(reason)),
-        onRequestUpgrade: (_controller, _status, _headers, socket) => void socket.destroy(),
-        onResponseStart: (_controller, code) => (status = code),
-        onResponseData: (_controller, chunk) => {
+        begun: (control) => (abort = (reason) => control.abort(reason)),
+        upgraded: (_status, _headers, socket) => void socket.destroy(),
+        started: (code) => (status = code),
+        data: (chunk) => {
           bytes += chunk.length;
           if (bytes > MAX_BYTES) giveUp('the answer is too long');
           else chunks.push(chunk);
         },
-        onResponseEnd: () => done(readJson(status, Buffer.concat(chunks).toString())),
-        onResponseError: (_controller, error) => done({ type: 'failed', why: codeOf(error) }),
+        ended: () => done(readJson(status, Buffer.concat(chunks).toString())),
+        failed: (error) => done({ type: 'failed', why: codeOf(error) }),
       },
     );
   });
@@ -76,5 +76,7 @@ function readJson(status: number, text: string): Asked {
   }
 }
 
-const codeOf = (error: Error & { readonly code?: unknown }): string =>
-  typeof error.code === 'string' ? error.code : error.message;
+function codeOf(error: unknown): string {
+  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+  return String(code ?? message);
+}

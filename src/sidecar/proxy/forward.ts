@@ -1,8 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import type { Dispatcher } from 'undici';
-import type { Incoming } from '../ports.ts';
+import type { Control, Incoming } from '../ports.ts';
 import { problemBody, problemHeaders, type Refusal } from '../problem.ts';
 import { responseHeaders } from './headers.ts';
 import { refusalOf } from './refusal.ts';
@@ -19,6 +18,8 @@ export interface ForwardOptions {
   readonly target: string;
   /** Once. */
   readonly onEnd: (ended: Ended) => void;
+  /** At each attempt after the first. */
+  readonly onRetry?: () => void;
   /** Takes the sockets where an upgrade was asked for and granted. */
   readonly onUpgrade?: (status: number, headers: IncomingHttpHeaders, socket: Duplex) => void;
 }
@@ -29,7 +30,7 @@ const CALLER_GONE = new Error('the caller went away');
 export class Forward implements Incoming {
   readonly #response: Response;
   readonly #options: ForwardOptions;
-  #controller: Dispatcher.DispatchController | undefined;
+  #control: Control | undefined;
   #begun = false;
   #ended = false;
 
@@ -43,49 +44,46 @@ export class Forward implements Incoming {
   readonly #onClose = (): void => {
     if (this.#ended) return;
     this.#end('cancelled');
-    this.#controller?.abort(CALLER_GONE);
+    this.#control?.abort(CALLER_GONE);
   };
 
   readonly #onDrain = (): void => {
-    this.#controller?.resume();
+    this.#control?.resume();
   };
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.#ended) controller.abort(CALLER_GONE);
+  begun(control: Control): void {
+    if (this.#control !== undefined) this.#options.onRetry?.();
+    this.#control = control;
+    if (this.#ended) control.abort(CALLER_GONE);
   }
 
-  onRequestUpgrade(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: IncomingHttpHeaders,
-    socket: Duplex,
-  ): void {
+  upgraded(status: number, headers: IncomingHttpHeaders, socket: Duplex): void {
     if (this.#ended || this.#options.onUpgrade === undefined) return void socket.destroy();
     this.#end(status);
     this.#options.onUpgrade(status, headers, socket);
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+  started(status: number, headers: IncomingHttpHeaders): void {
     // Early hints and the like: what counts is still to come.
     if (status < 200 || this.#ended) return;
     this.#begun = true;
     (this.#response as ServerResponse).writeHead(status, responseHeaders(headers));
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!(this.#response as ServerResponse).write(chunk)) controller.pause();
+  data(chunk: Buffer): void {
+    if (!(this.#response as ServerResponse).write(chunk)) this.#control?.pause();
   }
 
-  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: IncomingHttpHeaders): void {
+  ended(trailers: IncomingHttpHeaders): void {
     const response = this.#response as ServerResponse;
+    if (this.#ended) return;
     if (Object.keys(trailers).length > 0) response.addTrailers(trailers);
     this.#end(response.statusCode);
     response.end();
   }
 
   /** Half an answer must not look like a whole one: its connection is cut, or its stream reset. */
-  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: unknown): void {
+  failed(error: unknown): void {
     if (this.#ended) return;
     if (this.#begun) {
       this.#end('cut');

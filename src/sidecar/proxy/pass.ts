@@ -17,6 +17,7 @@ export interface Way {
   readonly key?: string;
   readonly instance?: string;
   readonly onEnd: (ended: Ended) => void;
+  readonly onRetry?: () => void;
 }
 
 interface Upgrading {
@@ -41,6 +42,7 @@ export function pass(request: Request, response: Response, way: Way, upgrading?:
   const forward = new Forward(response, {
     target: way.target,
     onEnd: way.onEnd,
+    ...(way.onRetry !== undefined && { onRetry: way.onRetry }),
     ...(upgrading !== undefined && {
       onUpgrade: (status, answer, upgraded) => {
         (response as { detachSocket?: (socket: unknown) => void }).detachSocket?.(upgrading.socket);
@@ -61,6 +63,6 @@ export function pass(request: Request, response: Response, way: Way, upgrading?:
     way.send(outgoing, forward);
   } catch (error) {
     // A request that undici does not take, such as one with a method that is none.
-    forward.onResponseError(undefined, error);
+    forward.failed(error);
   }
 }

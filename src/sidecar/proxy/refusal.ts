@@ -21,8 +21,9 @@ export function refusalOf(error: unknown, target: string): Refusal {
   };
 }
 
-function ofSignalbox({ code, message }: SignalboxError, target: string): Refusal {
-  switch (code) {
+function ofSignalbox({ code, message, cause }: SignalboxError, target: string): Refusal {
+  // A newer client library may have more codes.
+  switch (code as string) {
     case 'no-instances':
       return unavailable(
         'no-instances',
@@ -50,6 +51,15 @@ function ofSignalbox({ code, message }: SignalboxError, target: string): Refusal
         `So many calls of ${target} failed that none is tried for a moment.`,
         1,
       );
+    case 'overloaded':
+      return unavailable(
+        'overloaded',
+        'Too many calls wait',
+        `So many calls wait for instances of ${target} that no more are taken. Ask again in a moment.`,
+        1,
+      );
+    case 'call-failed':
+      return refusalOf(cause, target);
     case 'stopped':
       return unavailable('stopping', 'Stopping', 'The sidecar is being stopped.');
     case 'timeout':
