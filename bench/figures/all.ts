@@ -14,11 +14,13 @@ import { reconnect } from './reconnect.ts';
 import { registrations } from './registrations.ts';
 import { renewals } from './renewals.ts';
 import { sharing } from './sharing.ts';
+import { sidecar } from './sidecar.ts';
 import { start } from './start.ts';
 import { writes } from './writes.ts';
 
 const CATALOG = [writes, reads, fanout, burst, reconnect, memory, start, micro];
 const RUNTIME = [registrations, discovery, instanceFanout, renewals, checks, instanceMemory, access];
 const NODES = [nodes, failover, sharing];
+const CLIENTS = [sidecar];
 
-export const FIGURES: readonly Figure[] = [...CATALOG, ...RUNTIME, ...NODES];
+export const FIGURES: readonly Figure[] = [...CATALOG, ...RUNTIME, ...NODES, ...CLIENTS];

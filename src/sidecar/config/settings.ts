@@ -1,4 +1,5 @@
-import { choice, duration, durationOrOff, flag, integer, matching, size } from '../../config-units.ts';
+import { choice, duration, durationOrOff, flag, integer, matching, size, type Unit } from '../../config-units.ts';
+import type { BalanceName } from '../../sdk/discovery/options.ts';
 import { optional, required } from './setting.ts';
 import { issuers, origin, origins, pairs, paths, routes, serviceId, urls } from './units.ts';
 
@@ -134,7 +135,7 @@ export const SETTINGS = {
     description:
       'Requests with the same value of this header go to the same instance, with egress.balance consistent-hash.',
   }),
-  balance: required({
+  balance: required<BalanceName>({
     path: 'egress.balance',
     unit: choice(['round-robin', 'weighted', 'least-outstanding', 'p2c', 'consistent-hash']),
     default: 'p2c',
@@ -357,7 +358,7 @@ export const SETTINGS = {
 } as const;
 
 type Settings = typeof SETTINGS;
-type ValueOf<T> = T extends { readonly unit: { read(text: string): infer V | undefined } } ? V : never;
+type ValueOf<T> = T extends { readonly unit: Unit<infer V> } ? V : never;
 
 /** All settings, read. Durations are milliseconds, sizes bytes. */
 export type SidecarConfig = {

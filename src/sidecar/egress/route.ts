@@ -150,6 +150,6 @@ const noRoute = ({ prefixes, byHeader }: RouteTable): Refusal => ({
   title: 'No route',
   detail:
     `No prefix in egress.routes fits this path.${byHeader ? ' Or name the service in a header, such as service_id: orders.example.com.' : ''}` +
-    ' The routes there are stand in routes.',
+    ' The member routes lists those there are.',
   more: { routes: prefixes.map(({ prefix, service }) => ({ prefix, service })) },
 });
