@@ -16,7 +16,8 @@ export interface Sources {
 /** What `/metrics` tells, in Prometheus' text format. */
 export class SidecarMetrics {
   readonly registry = new Registry();
-  readonly #requests: Counter<'direction' | 'service' | 'status'>;
+  /** By direction, status and service, with a space between; made series of when they are asked for. */
+  readonly #counts = new Map<string, number>();
   readonly #durations: Histogram<'direction'>;
   readonly #retries: Counter<'service'>;
   readonly #services = new Set<string>();
@@ -24,11 +25,18 @@ export class SidecarMetrics {
   constructor(sources: Sources) {
     const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry });
-    this.#requests = new Counter({
+    const requests: Counter = new Counter({
       name: 'sidecar_requests_total',
       help: 'Requests by how they ended: a class of statuses, cancelled by the caller, or cut half way.',
       labelNames: ['direction', 'service', 'status'],
       registers,
+      collect: () => {
+        requests.reset();
+        for (const [key, count] of this.#counts) {
+          const [direction = '', status = '', service = ''] = key.split(' ');
+          requests.inc({ direction, service, status }, count);
+        }
+      },
     });
     this.#durations = new Histogram({
       name: 'sidecar_request_duration_seconds',
@@ -68,7 +76,8 @@ export class SidecarMetrics {
 
   ended(direction: Direction, service: string, ended: Ended, startedAt: number): void {
     const status = typeof ended === 'number' ? `${Math.floor(ended / 100)}xx` : ended;
-    this.#requests.inc({ direction, service: this.#labelOf(service), status });
+    const key = `${direction} ${status} ${this.#labelOf(service)}`;
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
     this.#durations.observe({ direction }, (performance.now() - startedAt) / 1000);
   }
 

@@ -120,6 +120,23 @@ test('a slow service holds the caller up, too', async () => {
   expect(await text(answer)).toBe(String(50 * CHUNK.length));
 });
 
+test('every byte of a body comes as it is, whether it comes in one piece or in several', async () => {
+  const bytes = Buffer.from(Array.from({ length: 4096 }, (_, n) => n % 256));
+  const up = await upstream(ends, (request, response) => {
+    response.writeHead(200, { 'content-length': bytes.length });
+    if (request.url === '/one') return void response.end(bytes);
+    response.write(bytes.subarray(0, 1000));
+    setTimeout(() => response.end(bytes.subarray(1000)), 20);
+  });
+  const { url, ended } = await egressTo(ends, [up.url]);
+  for (const path of ['one', 'two']) {
+    const answer = await fetch(`${url}/orders/${path}`);
+    expect(Buffer.from(await answer.arrayBuffer()).equals(bytes)).toBe(true);
+  }
+  expect((await fetch(`${url}/orders/one`, { method: 'HEAD' })).headers.get('content-length')).toBe('4096');
+  expect(ended).toHaveLength(3);
+});
+
 test('a WebSocket goes through', async () => {
   const up = await upstream(ends, (_request, response) => response.end());
   const sockets = new WebSocketServer({ server: up.server });

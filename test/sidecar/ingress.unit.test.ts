@@ -51,8 +51,8 @@ async function ingress(
   answers: Readonly<Record<string, unknown>> = {},
 ): Promise<Rig> {
   const seen: Seen[] = [];
-  const up = await upstream(ends, (request, response) => void answer(request, response));
-  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const up = await upstream(ends, (request, response) => void respond(request, response));
+  const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = (await request.toArray()).join('');
     seen.push({ url: request.url ?? '', method: request.method ?? '', headers: request.headers, body });
     const told = answers[`${request.method} ${request.url}`];

@@ -80,7 +80,7 @@ function textOf(value: unknown, env: Env): string | { readonly missing: string }
       .map(([name, text]) => `${name}=${String(text)}`)
       .join(',');
   }
-  const text = String(value);
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
   const [, name] = /^\$\{([A-Za-z_]\w*)\}$/.exec(text) ?? [];
   return name === undefined ? text : (env[name] ?? { missing: name });
 }

@@ -10,6 +10,8 @@ export class Downstreams {
   readonly #fixed = new Map<string, Downstream>();
   /** The longest unused first. */
   readonly #named = new Map<string, Downstream>();
+  /** Of selections that are made once, so that those need no key. */
+  readonly #bySelection = new WeakMap<Selection, Downstream>();
   readonly #addresses = new Map<string, ReturnType<Network['address']>>();
 
   constructor(network: Pick<Network, 'downstream' | 'address'>, options: { readonly maxNamed: number }) {
@@ -28,9 +30,14 @@ export class Downstreams {
   }
 
   of(selection: Selection): Downstream {
+    const seen = this.#bySelection.get(selection);
+    if (seen !== undefined) return seen;
     const key = keyOf(selection);
     const fixed = this.#fixed.get(key);
-    if (fixed !== undefined) return fixed;
+    if (fixed !== undefined) {
+      this.#bySelection.set(selection, fixed);
+      return fixed;
+    }
     const known = this.#named.get(key);
     const downstream = known ?? this.#network.downstream(selection);
     this.#named.delete(key);

@@ -11,8 +11,8 @@ export interface PrefixRoute extends Selection {
 }
 
 export interface RouteTable {
-  /** The longest prefix first. */
-  readonly prefixes: readonly PrefixRoute[];
+  /** The longest prefix first; what each selects is the same object at each request. */
+  readonly prefixes: readonly (PrefixRoute & { readonly selection: Selection })[];
   /** Whether a header may name the service. */
   readonly byHeader: boolean;
   /** The environment of services that a header names without one. */
@@ -46,8 +46,11 @@ const ENVIRONMENT = /^[a-zA-Z0-9._-]{0,63}$/;
 export const isServiceId = (text: string): boolean => SERVICE.test(text);
 
 export function tableOf(prefixes: readonly PrefixRoute[], rest: Omit<RouteTable, 'prefixes'>): RouteTable {
-  return { ...rest, prefixes: prefixes.toSorted((a, b) => b.prefix.length - a.prefix.length) };
+  const placed = prefixes.map((one) => ({ ...one, selection: selectionOf(one) }));
+  return { ...rest, prefixes: placed.toSorted((a, b) => b.prefix.length - a.prefix.length) };
 }
+
+const selectionOf = ({ prefix: _prefix, strip: _strip, ...selection }: PrefixRoute): Selection => selection;
 
 /**
  * Where a request goes: by header where one names a service, else by the longest prefix. A caller can only choose between what
@@ -56,9 +59,9 @@ export function tableOf(prefixes: readonly PrefixRoute[], rest: Omit<RouteTable,
 export function route(target: string, headers: Headers, table: RouteTable): Route {
   // `GET http://somewhere/` and `OPTIONS *` are for proxies of another kind.
   if (!target.startsWith('/')) return refused(badTarget);
-  const service = one(headers, 'service_id', 'service-id');
-  const url = one(headers, 'service_url', 'service-url');
-  const environment = one(headers, 'env_tag', 'env-tag');
+  const service = onlyValue(headers, 'service_id', 'service-id');
+  const url = onlyValue(headers, 'service_url', 'service-url');
+  const environment = onlyValue(headers, 'env_tag', 'env-tag');
   if (service === null || url === null || environment === null) return refused(twice);
   if (service === undefined && url === undefined) return byPrefix(target, environment, table);
   if (!table.byHeader) return refused(headersOff);
@@ -75,9 +78,10 @@ function byPrefix(target: string, environment: string | undefined, table: RouteT
   const found = table.prefixes.find(({ prefix }) => isBelow(target, prefix));
   if (found === undefined) return refused(noRoute(table));
   if (environment !== undefined && !(table.byHeader && ENVIRONMENT.test(environment))) return refused(badId);
-  const { prefix, strip, ...selection } = found;
+  const { prefix, strip } = found;
   const path = strip && prefix !== '/' ? withoutPrefix(target, prefix.length) : target;
-  return { type: 'service', selection: { ...selection, ...environmentOf(environment ?? selection.environment) }, path };
+  const selection = environment === undefined ? found.selection : { ...found.selection, environment };
+  return { type: 'service', selection, path };
 }
 
 const environmentOf = (environment: string | undefined): { environment?: string } =>
@@ -96,8 +100,9 @@ function withoutPrefix(target: string, length: number): string {
 }
 
 /** Null where two headers, or two values of one, would leave it open which is meant. */
-function one(headers: Headers, ...names: readonly string[]): string | undefined | null {
-  const values = names.flatMap((name) => headers[name] ?? []);
+function onlyValue(headers: Headers, name: string, other: string): string | undefined | null {
+  if (headers[name] === undefined && headers[other] === undefined) return undefined;
+  const values = [headers[name] ?? [], headers[other] ?? []].flat();
   if (values.length > 1 || values[0]?.includes(',') === true) return null;
   return values[0];
 }
