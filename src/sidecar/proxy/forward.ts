@@ -32,8 +32,6 @@ export class Forward implements Incoming {
   readonly #options: ForwardOptions;
   #control: Control | undefined;
   #begun = false;
-  /** Of a short answer whose length was told: it may come in one piece. */
-  #length = -1;
   #ended = false;
 
   constructor(response: Response, options: ForwardOptions) {
@@ -69,12 +67,10 @@ export class Forward implements Incoming {
     // Early hints and the like: what counts is still to come.
     if (status < 200 || this.#ended) return;
     this.#begun = true;
-    this.#length = shortLength(headers['content-length']);
     (this.#response as ServerResponse).writeHead(status, responseHeaders(headers));
   }
 
   data(chunk: Buffer): void {
-    if (this.#length === chunk.length) return this.#whole(chunk);
     if (!(this.#response as ServerResponse).write(chunk)) this.#control?.pause();
   }
 
@@ -103,14 +99,6 @@ export class Forward implements Incoming {
     refuse(this.#response, refusal);
   }
 
-  /** Header and body go out as one text, which costs one write of the plain kind. */
-  #whole(chunk: Buffer): void {
-    const response = this.#response as ServerResponse;
-    if (this.#ended) return;
-    this.#end(response.statusCode);
-    response.end(chunk.toString('latin1'), 'latin1');
-  }
-
   #end(ended: Ended): void {
     this.#ended = true;
     this.#response.off('close', this.#onClose);
@@ -136,13 +124,6 @@ export const hasBody = (request: Request): boolean =>
   request.httpVersionMajor >= 2
     ? !(request as Http2ServerRequest).stream.endAfterHeaders
     : request.headers['transfer-encoding'] !== undefined || (request.headers['content-length'] ?? '0') !== '0';
-
-const SHORT = 16_384;
-
-function shortLength(text: string | undefined): number {
-  const length = text === undefined ? -1 : Number(text);
-  return length > 0 && length <= SHORT ? length : -1;
-}
 
 const INTERNAL_ERROR = 2;
 
