@@ -16,12 +16,13 @@ import { reconnect } from './reconnect.ts';
 import { registrations } from './registrations.ts';
 import { renewals } from './renewals.ts';
 import { sharing } from './sharing.ts';
+import { sidecar } from './sidecar.ts';
 import { start } from './start.ts';
 import { writes } from './writes.ts';
 
 const CATALOG = [writes, reads, fanout, burst, reconnect, memory, start, micro];
 const RUNTIME = [registrations, discovery, instanceFanout, renewals, checks, instanceMemory, access];
 const NODES = [nodes, failover, sharing];
-const CLIENT = [pick, fetching];
+const CLIENT = [pick, fetching, sidecar];
 
 export const FIGURES: readonly Figure[] = [...CATALOG, ...RUNTIME, ...NODES, ...CLIENT];

@@ -110,6 +110,23 @@ export class Bench {
     return { ...server, port, readyMs };
   }
 
+  /** `signalbox sidecar` with these variables, once its egress listens. Signalbox is not there. */
+  async sidecar(settings: Readonly<Record<string, string>>): Promise<Server> {
+    const main = join(root, 'dist', 'cli', 'main.js');
+    if (!existsSync(main)) throw new Error('dist/cli/main.js is missing: npm run build');
+    const env = {
+      PATH: process.env['PATH'],
+      NODE_ENV: 'production',
+      SIDECAR_EGRESS_PORT: '0',
+      SIDECAR_METRICS_PORT: '0',
+      ...settings,
+    };
+    const { prefix } = this.options.cores;
+    const command = [...prefix, process.execPath, ...inspectFlags(this.options.profile), main, 'sidecar'];
+    const server = await this.#start(command, { env, cwd: root }, this.options.profile);
+    return { ...server, port: Number(await server.child.printed(/"port":(\d+),"msg":"egress listens"/)) };
+  }
+
   /** One of the programs in `bench/floors`. */
   async floor(file: string, args: readonly string[] = [], inspect = false): Promise<Server> {
     return this.#program(join('floors', file), args, inspect, this.options.cores.prefix);

@@ -13,6 +13,7 @@ import { packageVersion } from './package-version.ts';
 import { problemText } from './problem-text.ts';
 import { addNodes } from './nodes.ts';
 import { addRegister } from './register.ts';
+import { addSidecar } from './sidecar.ts';
 import { addStart } from './start.ts';
 import { addStatus } from './status.ts';
 import { addSubscribers } from './subscribers.ts';
@@ -64,6 +65,7 @@ Examples:
   addCoverage(program, io);
   addWatch(program, io);
   addRegister(program, io);
+  addSidecar(program, io);
   addDrain(program, io);
   addUndrain(program, io);
   addTokens(program, io);

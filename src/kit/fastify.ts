@@ -9,11 +9,16 @@ import { adminRequest, pathOf } from './node/request.ts';
 import { onEndSignal } from './node/signals.ts';
 import type { KitOptions } from './options.ts';
 import type { RegisteredInstance } from '../sdk/api.ts';
+import { SignalboxError } from '../sdk/errors.ts';
+import { connect } from '../sdk/index.ts';
+import type { ConnectOptions } from '../sdk/options.ts';
 
 /** What the plugin needs to know: `serviceId` alone has to be there. */
 export interface FastifyKitOptions extends KitOptions, MembershipOptions {
-  /** What registers the service, made by `connect` of `signalbox/client`. Default: it is not registered, and has the endpoints alone. */
+  /** What registers the service, made by `connect` of `signalbox/client`. Default: `connect`'s, or none: then it has the endpoints alone. */
   readonly client?: Registrar;
+  /** In place of a client: a connection of the service's own, with these options. `{}` is one as the environment has it. */
+  readonly connect?: ConnectOptions;
   /** Whether the client is closed once the app is. Default: true. */
   readonly closeClient?: boolean;
   /**
@@ -49,6 +54,10 @@ const DRAIN_MS = 10_000;
 const ALL = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
 const plugin: FastifyPluginAsync<FastifyKitOptions> = async (app, options) => {
+  if (options.client !== undefined && options.connect !== undefined) {
+    throw new SignalboxError('invalid-options', 'client and connect are one or the other.');
+  }
+  const client = options.client ?? (options.connect && connect({ log: app.log, ...options.connect }));
   const kit = createKit(options, {
     log: app.log,
     framework: `fastify ${app.version}`,
@@ -56,7 +65,7 @@ const plugin: FastifyPluginAsync<FastifyKitOptions> = async (app, options) => {
     plugins: () => registeredPlugins(app),
   });
   mount(app, kit);
-  const membership = options.client && memberOf(app, options, options.client);
+  const membership = client && memberOf(app, options, client);
   const joined = join(app, kit, membership, options);
   app.decorate('signalbox', {
     loggers: kit.loggers,
@@ -69,7 +78,7 @@ const plugin: FastifyPluginAsync<FastifyKitOptions> = async (app, options) => {
   });
   app.addHook('onClose', async () => {
     kit.close();
-    if (options.closeClient !== false) await options.client?.close?.();
+    if (options.closeClient !== false) await client?.close?.();
   });
 };
 

@@ -302,4 +302,5 @@ export type DeregisterFrame = Static<typeof ClientFrames.deregister>;
 export type RegisteredFrame = Static<typeof ServerFrames.registered>;
 export type ErrorFrame = Static<typeof ServerFrames.error>;
 export type ResetFrame = Static<typeof ServerFrames.reset>;
+/** What a subscription asks for: a kind, and filters, all of which have to hold (openapi/PUSH.md). */
 export type Select = Static<typeof SelectSchema>;

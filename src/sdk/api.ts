@@ -71,6 +71,7 @@ export interface Service {
   close(): void;
 }
 
+/** How the list of instances has changed. */
 export interface ServiceChange {
   readonly instances: readonly Instance[];
   readonly added: readonly Instance[];

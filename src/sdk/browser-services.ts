@@ -11,10 +11,11 @@ const cannotCall = (): Promise<never> =>
   );
 
 /** Services for a client in a browser: found and chosen as in Node, and called by the page itself. */
-export function browserServices({ source, options, time, random, log }: ServiceDeps): Services {
+export function browserServices(deps: ServiceDeps): Services {
+  const { options, time, random, log } = deps;
   const services = createServices({
     ...options,
-    source,
+    source: (select) => deps.source(select),
     caller: () => ({ fetch: cannotCall, close: () => {} }),
     now: () => time.now(),
     random,
@@ -24,7 +25,7 @@ export function browserServices({ source, options, time, random, log }: ServiceD
     env: {},
   });
   return {
-    service: services.service,
+    service: (id, serviceOptions) => services.service(id, serviceOptions),
     close() {
       services.close();
       return Promise.resolve();

@@ -5,7 +5,8 @@ import { createServices } from './discovery/service.ts';
 import type { ServiceDeps, Services } from './parts.ts';
 
 /** Services for a client in Node: found in its copies, called over connections that are kept. */
-export function nodeServices({ source, options, env, time, random, log }: ServiceDeps): Services {
+export function nodeServices(deps: ServiceDeps): Services {
+  const { options, env, time, random, log } = deps;
   const now = (): number => time.now();
   const callers = new Set<ServiceCaller>();
   const draining = new Set<Promise<void>>();
@@ -21,11 +22,11 @@ export function nodeServices({ source, options, env, time, random, log }: Servic
   }
 
   const services = createServices({
-    source,
+    source: (select) => deps.source(select),
     caller: (targets, callOptions) => {
       const caller = createCaller(targets, callOptions, { now, random });
       callers.add(caller);
-      return { fetch: caller.fetch, close: () => close(caller) };
+      return { fetch: (path, init) => caller.fetch(path, init), close: () => close(caller) };
     },
     now,
     random,
@@ -39,7 +40,7 @@ export function nodeServices({ source, options, env, time, random, log }: Servic
     ...(zone !== undefined && { zone }),
   });
   return {
-    service: services.service,
+    service: (id, serviceOptions) => services.service(id, serviceOptions),
     async close(ending) {
       for (const caller of callers) close(caller, ending);
       services.close();

@@ -19,6 +19,7 @@ describe('the command line', () => {
     'watch',
     'status',
     'register',
+    'sidecar',
     'drain',
     'undrain',
     'subscribers',

@@ -33,7 +33,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   ],
   sdk: ['domain', 'protocol'],
   kit: ['domain', 'sdk'],
-  sidecar: ['domain', 'sdk', 'kit'],
+  sidecar: ['domain', 'sdk', 'kit', 'config-units.ts', 'log.ts'],
   cli: ['domain', 'protocol', 'sdk', 'sidecar', 'main.ts'],
   'config.ts': ['config-units.ts', 'auth/issuer.ts', 'auth/read-settings.ts', 'redis/url.ts'],
   'access.ts': ['domain', 'auth', 'edge', 'config.ts', 'store/port.ts'],

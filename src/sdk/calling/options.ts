@@ -19,6 +19,7 @@ export type FetchInit = Omit<RequestInit, 'dispatcher' | 'redirect'> & {
   readonly redirect?: 'manual' | 'error';
 };
 
+/** As undici's `fetch` answers it: read its body, or cancel it. */
 export type FetchResponse = Response;
 
 /** How connections to one instance are kept. */
@@ -53,12 +54,14 @@ export interface CallOptions {
   readonly retryBudget?: BudgetOptions;
   /** When calls of the service are not tried for a while; false for never. */
   readonly breaker?: BreakerOptions | false;
+  /** How connections are kept, and when they are replaced. */
   readonly connections?: ConnectionOptions;
   /**
    * `auto`: HTTP/2 where the instance prefers it by ALPN (https), or says `http2: h2c` in its metadata (http, with prior
    * knowledge). `never`: HTTP/1.1. `h2c`: as `auto`, and each http instance is spoken to with HTTP/2. Default: `auto`.
    */
   readonly http2?: 'auto' | 'never' | 'h2c';
+  /** For https instances. Default: Node's authorities, and the instance's address as the name. */
   readonly tls?: TlsOptions;
   /**
    * The headers that carry the trace on, asked for at each call, such as those of the active OpenTelemetry context:

@@ -22,6 +22,7 @@ export type BalanceName = 'round-robin' | 'weighted' | 'least-outstanding' | 'p2
  */
 export type LocalityName = 'any' | 'near' | 'local-first';
 
+/** Which instances come first, and when others help. */
 export interface LocalityOptions {
   /** Default: `near`; with `consistent-hash` `any`, since a key is to go to the same instance from everywhere. */
   readonly prefer?: LocalityName;

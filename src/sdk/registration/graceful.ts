@@ -3,6 +3,7 @@ import { pause } from './pause.ts';
 import type { RegisteredInstance } from '../api.ts';
 import { realTime, type Time } from '../time.ts';
 
+/** What is ended, and how long each step may take. */
 export interface GracefulOptions {
   /** What is deregistered first: a list, or a function that answers it at the end. */
   readonly registrations?: Deregistered | (() => Deregistered);
@@ -24,7 +25,9 @@ export interface GracefulOptions {
   readonly onDrained?: () => unknown;
   /** A step that failed; the next ones are taken all the same. */
   readonly onError?: (error: unknown) => void;
+  /** For tests. Default: this process. */
   readonly process?: Pick<NodeJS.Process, 'on' | 'off' | 'exit'>;
+  /** For tests. Default: the real one. */
   readonly time?: Time;
 }
 

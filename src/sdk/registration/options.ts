@@ -13,17 +13,23 @@ export interface Registration {
   readonly address?: string;
   /** Default: `http`. */
   readonly protocol?: string;
+  /** A part of its identity, such as `prod`. Default: the client's, or none. */
   readonly environment?: string;
+  /** Of its API, such as `v1`, or of the build. Default: none. */
   readonly version?: string;
+  /** Where it runs; with its service it is joined to a deployment of the catalog. Default: none. */
   readonly region?: string;
   /** Its share of the calls beside the others, 0 to 65535. Default: 1. */
   readonly weight?: number;
+  /** Your own keys and values, for filters and selections; `zone` is one that callers go by. Default: none. */
   readonly tags?: Readonly<Record<string, string>>;
+  /** What else its callers should know. Default: none. */
   readonly metadata?: Readonly<Record<string, string>>;
   /** How Signalbox knows that it lives. Default: a lease of 15 s, kept over the socket. */
   readonly check?: Partial<Check> & { readonly type: Check['type'] };
 }
 
+/** How `register` goes about it. */
 export interface RegisterOptions {
   /**
    * false: `register` rejects when Signalbox is not there or does not take it. true: it resolves at once, and goes on trying.

@@ -1,0 +1,137 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import {
+  createSecureServer,
+  createServer as createHttp2,
+  type Http2SecureServer,
+  type Http2Server,
+  type ServerHttp2Session,
+} from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Request, Response } from '../proxy/forward.ts';
+import { sniff } from './preface.ts';
+
+export interface ListenerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** The contents of PEM files; without, HTTP/1.1 and HTTP/2 in plain text. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly maxHeaderBytes: number;
+  /** Milliseconds until a request's header has to be there. */
+  readonly headersTimeoutMs: number;
+  readonly maxConnections: number;
+}
+
+export interface Handlers {
+  request(request: Request, response: Response): void;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+/** Streams of one HTTP/2 connection at a time. */
+const MAX_STREAMS = 256;
+const KEEP_ALIVE_MS = 75_000;
+const SWEEP_MS = 50;
+
+/** HTTP/1.1 and HTTP/2 on one port: over TLS by ALPN, without by what the client says first. */
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #server: Server | Http2SecureServer;
+  readonly #plainHttp2: Http2Server | undefined;
+  readonly #sockets = new Set<Socket>();
+  readonly #sessions = new Set<ServerHttp2Session>();
+
+  constructor(options: ListenerOptions, handlers: Handlers) {
+    this.#options = options;
+    const http1 = {
+      maxHeaderSize: options.maxHeaderBytes,
+      headersTimeout: options.headersTimeoutMs,
+      requestTimeout: 0,
+    };
+    const http2 = {
+      settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: options.maxHeaderBytes },
+      unknownProtocolTimeout: options.headersTimeoutMs,
+    };
+    if (options.tls === undefined) {
+      const server = createServer({ ...http1, connectionsCheckingInterval: checkEvery(options.headersTimeoutMs) });
+      this.#plainHttp2 = createHttp2(http2);
+      this.#server = this.#sniffing(server, this.#plainHttp2);
+      this.#take(this.#plainHttp2, handlers);
+    } else {
+      this.#server = createSecureServer({ ...http1, ...http2, ...options.tls, allowHTTP1: true });
+      this.#server.on('connection', this.#remember);
+    }
+    this.#take(this.#server, handlers);
+    this.#server.maxConnections = options.maxConnections;
+  }
+
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  /** Resolves with the port that it listens on. */
+  listen(): Promise<number> {
+    const { host, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port, backlog: 4096 }, () => {
+        this.#server.off('error', reject);
+        resolve((this.#server.address() as AddressInfo).port);
+      });
+    });
+  }
+
+  /** Takes no new connections, lets what is under way end, and cuts what is left after `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const session of this.#sessions) session.close();
+    const sweep = setInterval(() => {
+      if ('closeIdleConnections' in this.#server) this.#server.closeIdleConnections();
+      for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
+    }, SWEEP_MS);
+    const cut = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, graceMs);
+    await closed;
+    clearInterval(sweep);
+    clearTimeout(cut);
+  }
+
+  /** The HTTP/1.1 server accepts and keeps its own time limits; what speaks HTTP/2 is handed over. */
+  #sniffing(server: Server, plainHttp2: Http2Server): Server {
+    const takers = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
+    server.removeAllListeners('connection');
+    server.keepAliveTimeout = KEEP_ALIVE_MS;
+    server.on('connection', (socket: Socket) => {
+      this.#remember(socket);
+      socket.setNoDelay(true);
+      sniff(socket, this.#options.headersTimeoutMs, (spoken) => {
+        if (spoken === 'http2') return void plainHttp2.emit('connection', socket);
+        for (const take of takers) take.call(server, socket);
+        socket.resume();
+      });
+    });
+    return server;
+  }
+
+  #take(server: Server | Http2Server | Http2SecureServer, handlers: Handlers): void {
+    server.on('request', (request: Request, response: Response) => handlers.request(request, response));
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+      handlers.upgrade(request, socket, head),
+    );
+    server.on('session', (session: ServerHttp2Session) => {
+      this.#sessions.add(session);
+      session.once('close', () => this.#sessions.delete(session));
+      // It is closed by then; without a listener the process would end.
+      session.on('error', () => {});
+    });
+  }
+
+  readonly #remember = (socket: Socket): void => {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    socket.on('error', () => {});
+  };
+}
+
+/** So often is looked after requests that take too long to arrive. */
+const checkEvery = (timeoutMs: number): number => Math.min(Math.max(timeoutMs / 4, 50), 5000);

@@ -1,0 +1,100 @@
+import { SignalboxError } from '../../sdk/errors.ts';
+import type { Refusal } from '../problem.ts';
+
+/** What a caller is told of a call that failed before anything of an answer was passed on. */
+export function refusalOf(error: unknown, target: string): Refusal {
+  if (error instanceof SignalboxError) return ofSignalbox(error, target);
+  const code = codeOf(error);
+  if (TIMEOUTS.has(code)) {
+    return {
+      status: 504,
+      code: 'upstream-timeout',
+      title: 'No answer in time',
+      detail: `${target} did not begin to answer in time (${code}). Where it needs longer, make egress.timeout longer.`,
+    };
+  }
+  return {
+    status: 502,
+    code: 'upstream-failed',
+    title: 'The call failed',
+    detail: `${target} could not be called, or broke off before it answered (${code}). The request may have reached it; repeat it if that is safe.`,
+  };
+}
+
+function ofSignalbox({ code, message, cause }: SignalboxError, target: string): Refusal {
+  // A newer client library may have more codes.
+  switch (code as string) {
+    case 'no-instances':
+      return unavailable(
+        'no-instances',
+        'No instance',
+        `${target} has no instance that can be called now. Is it registered, and passing?`,
+      );
+    case 'not-ready':
+      return unavailable(
+        'not-ready',
+        'Not ready',
+        `The instances of ${target} are not known yet: Signalbox has not answered. Ask again.`,
+        1,
+      );
+    case 'stale':
+      return unavailable(
+        'stale',
+        'Known too long ago',
+        `The instances of ${target} were last known longer ago than signalbox.maxAge allows. Is Signalbox there?`,
+        5,
+      );
+    case 'circuit-open':
+      return unavailable(
+        'circuit-open',
+        'Called too often in vain',
+        `So many calls of ${target} failed that none is tried for a moment.`,
+        1,
+      );
+    case 'overloaded':
+      return unavailable(
+        'overloaded',
+        'Too many calls wait',
+        `So many calls wait for instances of ${target} that no more are taken. Ask again in a moment.`,
+        1,
+      );
+    case 'call-failed':
+      return refusalOf(cause, target);
+    case 'stopped':
+      return unavailable('stopping', 'Stopping', 'The sidecar is being stopped.');
+    case 'timeout':
+      return {
+        status: 504,
+        code: 'upstream-timeout',
+        title: 'No answer in time',
+        detail: `${target} did not begin to answer in time. Where it needs longer, make egress.timeout longer.`,
+      };
+    default:
+      return {
+        status: 502,
+        code: 'upstream-failed',
+        title: 'The call failed',
+        detail: `${target} was not called: ${message}`,
+      };
+  }
+}
+
+const unavailable = (code: string, title: string, detail: string, retryAfterS?: number): Refusal => ({
+  status: 503,
+  code,
+  title,
+  detail,
+  ...(retryAfterS !== undefined && { retryAfterS }),
+});
+
+const TIMEOUTS: ReadonlySet<string> = new Set([
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'ETIMEDOUT',
+]);
+
+function codeOf(error: unknown): string {
+  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
+  return typeof code === 'string' ? code : typeof name === 'string' ? name : 'unknown';
+}

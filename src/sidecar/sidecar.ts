@@ -1,0 +1,170 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SidecarConfig } from './config/settings.ts';
+import { Downstreams } from './egress/downstreams.ts';
+import { Egress } from './egress/egress.ts';
+import { tableOf } from './egress/route.ts';
+import type { AdminGuard, OwnAdmin } from './ingress/admin-port.ts';
+import { BackendWatch } from './ingress/backend-watch.ts';
+import { Ingress } from './ingress/ingress.ts';
+import { lookAt } from './ingress/look.ts';
+import { Registrar } from './ingress/registrar.ts';
+import { registrationOf } from './ingress/registration.ts';
+import { Listener, type Handlers } from './listen/listener.ts';
+import { SidecarMetrics, type Direction } from './metrics.ts';
+import { serveMetrics } from './metrics-listener.ts';
+import type { Network, SidecarLog } from './ports.ts';
+
+export interface SidecarDeps {
+  readonly network: Network;
+  readonly guard: AdminGuard;
+  readonly own: OwnAdmin;
+  readonly log: SidecarLog;
+  /** Of no other sidecar: by it a request that went in a circle is known. */
+  readonly id: string;
+}
+
+export interface Sidecar {
+  /** Undefined where there is no such listener. */
+  readonly ports: { readonly egress?: number; readonly ingress?: number; readonly metrics?: number };
+  /** Deregisters, waits until callers have noticed, drains, and ends. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** @throws what keeps a listener from listening. */
+export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Promise<Sidecar> {
+  const { network, log } = deps;
+  const listeners: Partial<Record<Direction, Listener>> = {};
+  const ports: { egress?: number; ingress?: number; metrics?: number } = {};
+  const downstreams = new Downstreams(network, { maxNamed: config.maxNamed });
+  let watch: BackendWatch | undefined;
+  let registrar: Registrar | undefined;
+  const metrics = new SidecarMetrics({
+    connections: (direction) => listeners[direction]?.connections ?? 0,
+    downstreams: () => downstreams.all(),
+    backendIsHealthy: () => watch?.isHealthy,
+  });
+  const listen = async (direction: Direction, handlers: Handlers): Promise<number> => {
+    const listener = listenerOf(config, direction, handlers);
+    const port = await listener.listen();
+    listeners[direction] = listener;
+    ports[direction] = port;
+    log.info({ port }, `${direction} listens`);
+    return port;
+  };
+  if (config.egressEnabled) {
+    downstreams.prepare(
+      config.routes.map((route) => ({ ...route, ...environmentOf(route.environment ?? config.environment) })),
+    );
+    await listen('egress', egressOf(config, deps, downstreams, metrics));
+  }
+  if (config.ingressService !== undefined) {
+    const service = config.ingressService;
+    const isHealthy = (): boolean => watch?.isHealthy ?? false;
+    const port = await listen('ingress', ingressOf(config, service, deps, isHealthy, metrics));
+    const kept = (registrar = new Registrar(network, registrationOf(config, service, port), log));
+    watch = new BackendWatch({
+      look: lookAt(config.backend, config.backendHealth),
+      intervalMs: config.healthInterval,
+      timeoutMs: config.healthTimeout,
+      unhealthyAfter: config.unhealthyAfter,
+      onChange: (healthy, why) => {
+        log[healthy ? 'info' : 'warn'](
+          { backend: config.backend, why },
+          healthy ? 'the backend is healthy' : 'the backend is not healthy',
+        );
+        void kept.set(healthy);
+      },
+    });
+    watch.start();
+  }
+  const metricsListener = config.metricsEnabled
+    ? await serveMetrics(metrics.registry, { host: config.metricsHost, port: config.metricsPort })
+    : undefined;
+  if (metricsListener !== undefined) ports.metrics = metricsListener.port;
+
+  const end = async (): Promise<void> => {
+    watch?.stop();
+    // Callers are told before the backend stops taking their calls.
+    if (registrar !== undefined) {
+      await registrar.set(false);
+      await sleep(config.settle);
+    }
+    const began = performance.now();
+    const left = (): number => Math.max(0, config.drain - (performance.now() - began));
+    await listeners.ingress?.close(left());
+    // What is under way may still call other services.
+    await listeners.egress?.close(left());
+    downstreams.close();
+    await network.close();
+    metricsListener?.close();
+  };
+  let closed: Promise<void> | undefined;
+  return { ports, close: () => (closed ??= end()) };
+}
+
+function egressOf(
+  config: SidecarConfig,
+  { id }: SidecarDeps,
+  downstreams: Downstreams,
+  metrics: SidecarMetrics,
+): Egress {
+  const { routes, byHeader, environment, allowedHosts, keyHeader } = config;
+  const placed = routes.map((route) => ({ ...route, ...environmentOf(route.environment ?? environment) }));
+  return new Egress({
+    table: tableOf(placed, { byHeader, environment, allowedUrls: new Set(allowedHosts) }),
+    downstreams,
+    pseudonym: `signalbox-${id}-egress`,
+    keyHeader: keyHeader?.toLowerCase(),
+    onEnd: (service, ended, startedAt) => metrics.ended('egress', service, ended, startedAt),
+    onRetry: (service) => metrics.retried(service),
+  });
+}
+
+function ingressOf(
+  config: SidecarConfig,
+  service: string,
+  { network, guard, own, log, id }: SidecarDeps,
+  backendIsHealthy: () => boolean,
+  metrics: SidecarMetrics,
+): Ingress {
+  const { backend, passThrough, actuator, guarded, check, forwardToken, ingressHost } = config;
+  return new Ingress({
+    service,
+    backend,
+    send: network.address(backend).send,
+    own,
+    backendIsHealthy,
+    passThrough,
+    actuator,
+    guard,
+    guarded: ['/adm', ...guarded],
+    healthIsOpen: check === 'http',
+    forwardToken,
+    pseudonym: `signalbox-${id}-ingress`,
+    listener: ingressHost,
+    onEnd: (named, ended, startedAt) => metrics.ended('ingress', named, ended, startedAt),
+    log,
+  });
+}
+
+function listenerOf(config: SidecarConfig, direction: Direction, handlers: Handlers): Listener {
+  const isEgress = direction === 'egress';
+  const cert = isEgress ? config.egressTlsCert : config.ingressTlsCert;
+  const key = isEgress ? config.egressTlsKey : config.ingressTlsKey;
+  return new Listener(
+    {
+      host: isEgress ? config.egressHost : config.ingressHost,
+      port: isEgress ? config.egressPort : config.ingressPort,
+      ...(cert !== undefined &&
+        key !== undefined && { tls: { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') } }),
+      maxHeaderBytes: config.maxHeaderBytes,
+      headersTimeoutMs: config.headersTimeout,
+      maxConnections: config.maxConnections,
+    },
+    handlers,
+  );
+}
+
+const environmentOf = (environment: string | undefined): { environment?: string } =>
+  environment === undefined ? {} : { environment };

@@ -1,0 +1,363 @@
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { connect as connectHttp2, constants, createSecureServer } from 'node:http2';
+import { request as httpsRequest } from 'node:https';
+import { connect, type AddressInfo } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, expect, test } from '@jest/globals';
+import { WebSocket, WebSocketServer } from 'ws';
+import { Authority } from '../support/openssl.ts';
+import { egressTo, Ends, nobody, upstream } from './egress-rig.ts';
+
+const ends = new Ends();
+afterEach(() => ends.all());
+
+const text = async (stream: Readable): Promise<string> => (await stream.toArray()).join('');
+
+/** Until what is expected is so; the test's own time limit ends it. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await sleep(5);
+}
+
+test('a request goes to an instance without its prefix, with the host of the target, and its answer comes back', async () => {
+  let seen: { url?: string; headers?: IncomingHttpHeaders } = {};
+  const up = await upstream(ends, (request, response) => {
+    seen = { url: request.url ?? '', headers: request.headers };
+    response.writeHead(201, {
+      'x-own': 'yes',
+      'set-cookie': ['a=1', 'b=2'],
+      connection: 'x-private',
+      'x-private': 'no',
+    });
+    response.end('made');
+  });
+  const { url, network } = await egressTo(ends, [up.url]);
+  const response = await fetch(`${url}/orders/17?full=1`, {
+    headers: { traceparent: '00-1-2-01', 'service-x': 'kept', 'env-tag': 'prod' },
+  });
+  expect([response.status, await response.text()]).toEqual([201, 'made']);
+  expect(response.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
+  expect(response.headers.get('x-own')).toBe('yes');
+  expect(response.headers.get('x-private')).toBeNull();
+  expect(seen.url).toBe('/17?full=1');
+  expect(seen.headers).toMatchObject({
+    host: new URL(up.url).host,
+    traceparent: '00-1-2-01',
+    'service-x': 'kept',
+    'x-forwarded-for': '127.0.0.1',
+    'x-forwarded-proto': 'http',
+    'x-forwarded-host': new URL(url).host,
+    via: '1.1 test-egress',
+  });
+  expect(seen.headers).not.toHaveProperty('env-tag');
+  expect(network.selections).toEqual([{ service: 'orders.example.com', environment: 'prod' }]);
+});
+
+test('bodies pass both ways as they come: the first byte is there before the last one is sent', async () => {
+  const up = await upstream(ends, (request, response) => void request.pipe(response));
+  const { port } = await egressTo(ends, [up.url]);
+  const call = httpRequest({ port, path: '/orders/echo', method: 'POST' });
+  call.write('first');
+  const [answer] = (await once(call, 'response')) as [IncomingMessage];
+  const [chunk] = (await once(answer, 'data')) as [Buffer];
+  expect(String(chunk)).toBe('first');
+  call.end('last');
+  expect(await text(answer)).toBe('last');
+});
+
+test('a slow reader holds the service up: a large answer passes with bounded memory', async () => {
+  const CHUNK = Buffer.alloc(1 << 20);
+  const CHUNKS = 50;
+  let sent = 0;
+  const up = await upstream(ends, (_request, response) => {
+    const source = new Readable({
+      read() {
+        sent += 1;
+        this.push(sent > CHUNKS ? null : CHUNK);
+      },
+    });
+    source.pipe(response);
+  });
+  const { port } = await egressTo(ends, [up.url]);
+  const call = httpRequest({ port, path: '/orders/large' });
+  call.end();
+  const [answer] = (await once(call, 'response')) as [IncomingMessage];
+  await sleep(300);
+  // What sockets and their buffers hold; without back-pressure all of it would be here.
+  expect(sent).toBeLessThan(30);
+  let bytes = 0;
+  for await (const chunk of answer) bytes += (chunk as Buffer).length;
+  expect(bytes).toBe(CHUNKS * CHUNK.length);
+});
+
+test('a slow service holds the caller up, too', async () => {
+  let take: (() => void) | undefined;
+  const up = await upstream(ends, (request, response) => {
+    take = () => {
+      let bytes = 0;
+      request.on('data', (chunk: Buffer) => (bytes += chunk.length));
+      request.on('end', () => response.end(String(bytes)));
+    };
+  });
+  const { port } = await egressTo(ends, [up.url]);
+  const call = httpRequest({ port, path: '/orders/large', method: 'PUT' });
+  const CHUNK = Buffer.alloc(1 << 20);
+  let taken = 0;
+  Readable.from(
+    (function* () {
+      for (; taken < 50; taken++) yield CHUNK;
+    })(),
+  ).pipe(call);
+  await until(() => take !== undefined);
+  await sleep(300);
+  expect(taken).toBeLessThan(30);
+  take?.();
+  const [answer] = (await once(call, 'response')) as [IncomingMessage];
+  expect(await text(answer)).toBe(String(50 * CHUNK.length));
+});
+
+test('every byte of a body comes as it is, whether it comes in one piece or in several', async () => {
+  const bytes = Buffer.from(Array.from({ length: 4096 }, (_, n) => n % 256));
+  const up = await upstream(ends, (request, response) => {
+    response.writeHead(200, { 'content-length': bytes.length });
+    if (request.url === '/one') return void response.end(bytes);
+    response.write(bytes.subarray(0, 1000));
+    setTimeout(() => response.end(bytes.subarray(1000)), 20);
+  });
+  const { url, ended } = await egressTo(ends, [up.url]);
+  for (const path of ['one', 'two']) {
+    const answer = await fetch(`${url}/orders/${path}`);
+    expect(Buffer.from(await answer.arrayBuffer()).equals(bytes)).toBe(true);
+  }
+  expect((await fetch(`${url}/orders/one`, { method: 'HEAD' })).headers.get('content-length')).toBe('4096');
+  expect(ended).toHaveLength(3);
+});
+
+test('a WebSocket goes through', async () => {
+  const up = await upstream(ends, (_request, response) => response.end());
+  const sockets = new WebSocketServer({ server: up.server });
+  sockets.on('connection', (socket, request) => {
+    socket.on('message', (message) => socket.send(`${request.url} ${String(message as Buffer)}`));
+  });
+  const { port, ended } = await egressTo(ends, [up.url]);
+  const client = new WebSocket(`ws://127.0.0.1:${port}/orders/live?x=1`);
+  await once(client, 'open');
+  client.send('hello');
+  const [message] = (await once(client, 'message')) as [Buffer];
+  expect(String(message)).toBe('/live?x=1 hello');
+  client.close(1000);
+  const [code] = (await once(client, 'close')) as [number];
+  expect(code).toBe(1000);
+  expect(ended).toEqual(['orders.example.com 101']);
+});
+
+test('an upgrade that is turned down, or has nowhere to go, is answered as any request', async () => {
+  const up = await upstream(ends, (_request, response) => response.writeHead(401).end('who are you?'));
+  const { port } = await egressTo(ends, [up.url]);
+  const ask = async (path: string): Promise<[number, string]> => {
+    const call = httpRequest({ port, path, headers: { connection: 'Upgrade', upgrade: 'websocket' } }).end();
+    const [answer] = (await once(call, 'response')) as [IncomingMessage];
+    return [answer.statusCode ?? 0, await text(answer)];
+  };
+  expect(await ask('/orders/live')).toEqual([401, 'who are you?']);
+  expect((await ask('/nowhere'))[0]).toBe(404);
+});
+
+test('HTTP/2 without TLS is spoken on the same port', async () => {
+  const up = await upstream(ends, (request, response) => {
+    response.writeHead(200, { 'x-method': request.method, trailer: 'x-sum' });
+    request.on('data', (chunk) => response.write(chunk));
+    request.on('end', () => {
+      response.addTrailers({ 'x-sum': '3' });
+      response.end();
+    });
+  });
+  const { url } = await egressTo(ends, [up.url]);
+  const session = connectHttp2(url);
+  ends.add(() => session.destroy());
+  const streams = [1, 2, 3].map((n) => {
+    const stream = session.request({ ':path': `/orders/${n}`, ':method': 'POST', te: 'trailers' });
+    stream.end(`body ${n}`);
+    return stream;
+  });
+  for (const [n, stream] of streams.entries()) {
+    const [headers] = await once(stream, 'response');
+    const trailers = once(stream, 'trailers');
+    expect(headers).toMatchObject({ ':status': 200, 'x-method': 'POST' });
+    expect(await text(stream)).toBe(`body ${n + 1}`);
+    expect((await trailers)[0]).toMatchObject({ 'x-sum': '3' });
+  }
+  expect((await fetch(`${url}/orders/1`)).status).toBe(200);
+});
+
+test('a service that breaks off half way gives an answer that is cut, and no end that looks like one', async () => {
+  const up = await upstream(ends, (request, response) => {
+    response.write('half');
+    setTimeout(() => request.socket.destroy(), 50);
+  });
+  const { port, url, ended } = await egressTo(ends, [up.url]);
+  const call = httpRequest({ port, path: '/orders/1' }).end();
+  const [answer] = (await once(call, 'response')) as [IncomingMessage];
+  await expect(text(answer)).rejects.toThrow('aborted');
+  expect(answer.complete).toBe(false);
+  const session = connectHttp2(url);
+  ends.add(() => session.destroy());
+  const stream = session.request({ ':path': '/orders/1' });
+  stream.resume();
+  await once(stream, 'error');
+  expect(stream.rstCode).toBe(constants.NGHTTP2_INTERNAL_ERROR);
+  expect(ended).toEqual(['orders.example.com cut', 'orders.example.com cut']);
+});
+
+test('a caller who gives up ends the call', async () => {
+  let gone = 0;
+  const up = await upstream(ends, (request, response) => {
+    response.on('close', () => (gone += 1));
+    if (request.url === '/begun') response.write('x');
+  });
+  const { port, ended } = await egressTo(ends, [up.url]);
+  for (const path of ['/orders/waiting', '/orders/begun']) {
+    const call = httpRequest({ port, path, method: 'GET' }).end();
+    call.on('error', () => {});
+    await (path.endsWith('begun') ? once(call, 'response') : sleep(100));
+    call.destroy();
+  }
+  await until(() => gone === 2);
+  await until(() => ended.length === 2);
+  expect(ended).toEqual(['orders.example.com cancelled', 'orders.example.com cancelled']);
+});
+
+test('an instance that takes no connection is passed over, also with a body, of which nothing was read', async () => {
+  const up = await upstream(ends, (request, response) => void request.pipe(response));
+  const dead = await nobody();
+  const { url, network, ended } = await egressTo(ends, [dead, up.url]);
+  const response = await fetch(`${url}/orders/1`, { method: 'POST', body: 'whole' });
+  expect([response.status, await response.text()]).toEqual([200, 'whole']);
+  expect(network.attempts).toEqual([dead, up.url]);
+  expect(ended).toEqual(['orders.example.com retry', 'orders.example.com 200']);
+});
+
+test('what fails is said in problem+json, with what to do', async () => {
+  const { url, network } = await egressTo(ends, [await nobody()]);
+  const ask = async (path: string): Promise<[number, string | null, string]> => {
+    const response = await fetch(url + path, { method: 'POST', body: 'x' });
+    expect(response.headers.get('content-type')).toBe('application/problem+json');
+    const { type, status } = (await response.json()) as { type: string; status: number };
+    expect(status).toBe(response.status);
+    return [status, response.headers.get('retry-after'), type];
+  };
+  expect(await ask('/nowhere')).toEqual([404, null, '/problems/sidecar/no-route']);
+  expect(await ask('/orders')).toEqual([502, null, '/problems/sidecar/upstream-failed']);
+  network.services.set('orders.example.com', []);
+  expect(await ask('/orders')).toEqual([503, null, '/problems/sidecar/no-instances']);
+  network.services.set('orders.example.com', undefined);
+  expect(await ask('/orders')).toEqual([503, '1', '/problems/sidecar/not-ready']);
+});
+
+test('an answer of the sidecar does not wait for the rest of the request', async () => {
+  const { port } = await egressTo(ends, [await nobody()]);
+  const call = httpRequest({ port, path: '/orders/1', method: 'POST' });
+  call.on('error', () => {});
+  call.write('some, and never the rest');
+  const [answer] = (await once(call, 'response')) as [IncomingMessage];
+  expect(answer.statusCode).toBe(502);
+  expect(answer.headers.connection).toBe('close');
+  await text(answer);
+});
+
+test('SEC4 service_url is taken for an instance of its service and for nothing else', async () => {
+  const asked: string[] = [];
+  const serve = (name: string) =>
+    upstream(ends, (_request, response) => {
+      asked.push(name);
+      response.end(name);
+    });
+  const [one, two, internal, allowed] = [
+    await serve('one'),
+    await serve('two'),
+    await serve('internal'),
+    await serve('allowed'),
+  ];
+  const { url } = await egressTo(ends, [one.url, two.url], { allowedUrls: new Set([allowed.url]) });
+  const ask = async (headers: Record<string, string>): Promise<[number, string]> => {
+    const response = await fetch(`${url}/x`, { headers });
+    return [response.status, await response.text()];
+  };
+  const service_id = 'orders.example.com';
+  for (let n = 0; n < 3; n++) expect(await ask({ service_id, service_url: two.url })).toEqual([200, 'two']);
+  expect(await ask({ service_url: allowed.url })).toEqual([200, 'allowed']);
+  for (const headers of [
+    { service_id, service_url: internal.url },
+    { service_url: internal.url },
+    { service_url: one.url },
+    { service_id, service_url: `${two.url}@${new URL(internal.url).host}` },
+    { service_id, service_url: `http://x@${new URL(two.url).host}` },
+    { service_id, service_url: 'http://169.254.169.254/latest' },
+    { service_id, service_url: 'file:///etc/passwd' },
+  ]) {
+    const [status] = await ask(headers as unknown as Record<string, string>);
+    expect([400, 403]).toContain(status);
+  }
+  expect(asked).toEqual(['two', 'two', 'two', 'allowed']);
+});
+
+test('SEC4 a request target that is a whole URL goes nowhere', async () => {
+  const up = await upstream(ends, (_request, response) => response.end());
+  const { port, network } = await egressTo(ends, [up.url], {
+    routes: [{ prefix: '/', service: 'orders.example.com', strip: false }],
+  });
+  const socket = connect(port, '127.0.0.1');
+  socket.end('GET http://169.254.169.254/orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  expect(await text(socket)).toMatch(/^HTTP\/1.1 400 /);
+  expect(network.attempts).toEqual([]);
+});
+
+test('a request that was here before goes no further', async () => {
+  const up = await upstream(ends, (_request, response) => response.end());
+  const { url } = await egressTo(ends, [up.url]);
+  expect((await fetch(`${url}/orders`, { headers: { via: '1.1 other, 1.1 test-egress' } })).status).toBe(508);
+  expect((await fetch(`${url}/orders`, { headers: { via: '1.1 test-egress-2' } })).status).toBe(200);
+});
+
+test('a header that does not arrive in time, or is too long, ends its connection', async () => {
+  const { port } = await egressTo(ends, [], { headersTimeoutMs: 200, maxHeaderBytes: 4096 });
+  const began = performance.now();
+  const slow = ['', 'PRI', 'GET /orders HTTP/1.1\r\nX-Slow: '].map(async (bytes) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.write(bytes);
+    return text(socket).catch(() => 'cut');
+  });
+  const [silent, preface, header] = await Promise.all(slow);
+  expect([silent, preface]).toEqual(['', '']);
+  expect(header).toMatch(/^HTTP\/1.1 408 /);
+  expect(performance.now() - began).toBeLessThan(2000);
+  const long = connect(port, '127.0.0.1');
+  long.write(`GET /orders HTTP/1.1\r\nX-Long: ${'x'.repeat(5000)}\r\n\r\n`);
+  expect(await text(long)).toMatch(/^HTTP\/1.1 431 /);
+});
+
+test('HTTP/2 is spoken to instances that speak it, and over TLS to callers', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sidecar-'));
+  ends.add(() => rmSync(directory, { recursive: true }));
+  const { cert, key } = new Authority(directory, 'own').own;
+  const server = createSecureServer({ cert, key });
+  server.on('request', (request, response) => {
+    response.end(`${request.httpVersion} ${request.url}`);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+  ends.add(() => void server.close());
+  const { port } = await egressTo(ends, [`https://127.0.0.1:${(server.address() as AddressInfo).port}`], {
+    tls: { cert, key },
+  });
+  const session = connectHttp2(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
+  ends.add(() => session.destroy());
+  const stream = session.request({ ':path': '/orders/1' });
+  expect(await text(stream)).toBe('2.0 /1');
+  const call = httpsRequest({ port, path: '/orders/2', rejectUnauthorized: false }).end();
+  const [answer] = (await once(call, 'response')) as [IncomingMessage];
+  expect([answer.httpVersion, await text(answer)]).toEqual(['1.1', '2.0 /2']);
+});

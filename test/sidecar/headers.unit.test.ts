@@ -1,0 +1,80 @@
+import { expect, test } from '@jest/globals';
+import { isLoop, requestHeaders, responseHeaders } from '../../src/sidecar/proxy/headers.ts';
+
+const FROM = { address: '10.0.0.9', encrypted: false, httpVersion: '1.1' };
+const PASSING = { pseudonym: 'sidecar-1', drop: new Set(['service_id']) };
+
+/** As `node:http` gives them: as they came, and by name. */
+function passed(lines: readonly (readonly string[])[], from: Partial<typeof FROM> = {}): Record<string, string> {
+  const raw = lines.flat();
+  const parsed: Record<string, string> = {};
+  for (let i = 0; i < raw.length; i += 2) parsed[(raw[i] ?? '').toLowerCase()] = raw[i + 1] ?? '';
+  const flat = requestHeaders(raw, parsed, { ...FROM, ...from }, PASSING);
+  const all: Record<string, string> = {};
+  for (let i = 0; i < flat.length; i += 2) all[flat[i] ?? ''] = flat[i + 1] ?? '';
+  return all;
+}
+
+test('what is about one connection, or for the sidecar, is not passed on', () => {
+  const headers = passed([
+    ['Host', 'localhost:4480', 'Connection', 'close, X-Private', 'X-Private', '1', 'Keep-Alive', '5'],
+    ['Upgrade', 'h2c', 'HTTP2-Settings', 'x', 'Transfer-Encoding', 'chunked', 'Expect', '100-continue'],
+    ['Proxy-Authorization', 'secret', 'TE', 'gzip', 'service_id', 'x', 'Traceparent', '00-1-2-01', 'Cookie', 'a=1'],
+  ]);
+  expect(headers).toEqual({
+    traceparent: '00-1-2-01',
+    cookie: 'a=1',
+    'x-forwarded-for': '10.0.0.9',
+    'x-forwarded-proto': 'http',
+    'x-forwarded-host': 'localhost:4480',
+    via: '1.1 sidecar-1',
+  });
+});
+
+test('who forwarded before stays in the record', () => {
+  const headers = passed(
+    [
+      [
+        'X-Forwarded-For',
+        '1.2.3.4',
+        'X-Forwarded-Proto',
+        'https',
+        'X-Forwarded-Host',
+        'shop.example.com',
+        'Via',
+        '2.0 edge',
+      ],
+    ],
+    { encrypted: true, httpVersion: '2.0' },
+  );
+  expect(headers).toEqual({
+    'x-forwarded-for': '1.2.3.4, 10.0.0.9',
+    'x-forwarded-proto': 'https',
+    'x-forwarded-host': 'shop.example.com',
+    via: '2.0 edge, 2.0 sidecar-1',
+  });
+});
+
+test('of HTTP/2, the authority is the host, and trailers may be asked for', () => {
+  const headers = passed([[':method', 'POST', ':path', '/x', ':authority', 'localhost:4480', 'te', 'trailers']]);
+  expect(headers).toMatchObject({ te: 'trailers', 'x-forwarded-host': 'localhost:4480' });
+  expect(Object.keys(headers).filter((name) => name.startsWith(':'))).toEqual([]);
+});
+
+test('an answer comes back without what was about its connection', () => {
+  const headers = {
+    connection: 'X-Own',
+    'x-own': '1',
+    'keep-alive': '5',
+    'transfer-encoding': 'chunked',
+    'set-cookie': ['a', 'b'],
+    etag: '"1"',
+  };
+  expect(responseHeaders(headers)).toEqual({ 'set-cookie': ['a', 'b'], etag: '"1"' });
+});
+
+test('a loop is seen by its own name alone', () => {
+  expect(isLoop(undefined, 'sidecar-1')).toBe(false);
+  expect(isLoop('1.1 sidecar-10, 1.1 x', 'sidecar-1')).toBe(false);
+  expect(isLoop('1.1 x,2.0 sidecar-1 (comment)', 'sidecar-1')).toBe(true);
+});

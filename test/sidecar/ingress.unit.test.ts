@@ -1,0 +1,280 @@
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import { afterEach, expect, test } from '@jest/globals';
+import type { AdminGuard } from '../../src/sidecar/ingress/admin-port.ts';
+import { Ingress, type IngressOptions } from '../../src/sidecar/ingress/ingress.ts';
+import { problem } from '../../src/sidecar/ingress/loggers.ts';
+import { Listener } from '../../src/sidecar/listen/listener.ts';
+import { FixedNetwork } from './fixed-network.ts';
+import { Ends, nobody, upstream } from './egress-rig.ts';
+
+const ends = new Ends();
+afterEach(() => ends.all());
+
+const LOG = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const SERVICE = 'orders.example.com';
+
+/** Lets in who has the token `good`; the kit's guard, which verifies tokens, has tests of its own. */
+const guard: AdminGuard = {
+  check: ({ headers }) =>
+    Promise.resolve(
+      headers.authorization === 'Bearer good'
+        ? { type: 'allowed', subject: 'ada' }
+        : { type: 'refused', subject: 'anonymous', why: 'no token', answer: problem(401, 'Send an access token.') },
+    ),
+};
+
+interface Seen {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+interface Rig {
+  readonly url: string;
+  readonly port: number;
+  readonly backend: string;
+  readonly seen: Seen[];
+  readonly get: (
+    path: string,
+    headers?: Record<string, string>,
+    method?: string,
+    body?: string,
+  ) => Promise<[number, unknown]>;
+}
+
+const ADMIN = { authorization: 'Bearer good' };
+
+async function ingress(
+  options: Partial<IngressOptions> = {},
+  answers: Readonly<Record<string, unknown>> = {},
+): Promise<Rig> {
+  const seen: Seen[] = [];
+  const up = await upstream(ends, (request, response) => void respond(request, response));
+  const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = (await request.toArray()).join('');
+    seen.push({ url: request.url ?? '', method: request.method ?? '', headers: request.headers, body });
+    const told = answers[`${request.method} ${request.url}`];
+    if (typeof told === 'number') return void response.writeHead(told).end();
+    response.end(JSON.stringify(told ?? { backend: request.url }));
+  };
+  const backend = options.backend ?? up.url;
+  const network = new FixedNetwork();
+  const handlers = new Ingress({
+    service: SERVICE,
+    backend,
+    send: network.address(backend).send,
+    own: {
+      serverInfo: () => ({ status: 200, body: { runtime: 'node' } }),
+      listLoggers: () => ({ status: 200, body: [{ name: 'ROOT', level: 'info' }] }),
+      setLoggers: async ({ body }) => ({ status: 200, body: await body() }),
+    },
+    backendIsHealthy: () => true,
+    passThrough: true,
+    actuator: false,
+    guard,
+    guarded: ['/adm', '/actuator'],
+    healthIsOpen: false,
+    forwardToken: false,
+    pseudonym: 'test-ingress',
+    listener: '127.0.0.1',
+    onEnd: () => {},
+    log: LOG,
+    ...options,
+  });
+  const listener = new Listener(
+    { host: '127.0.0.1', port: 0, maxHeaderBytes: 16_384, headersTimeoutMs: 5000, maxConnections: 100 },
+    handlers,
+  );
+  const port = await listener.listen();
+  ends.add(() => network.close());
+  ends.add(() => listener.close(50));
+  const url = `http://127.0.0.1:${port}`;
+  return {
+    url,
+    port,
+    backend,
+    seen,
+    get: async (path, headers = {}, method = 'GET', body) => {
+      // `fetch` would make paths plain.
+      const call = httpRequest({ port, path, method, headers });
+      call.end(body);
+      const [answer] = (await once(call, 'response')) as [IncomingMessage];
+      const text = (await answer.toArray()).join('');
+      try {
+        return [answer.statusCode ?? 0, JSON.parse(text) as unknown];
+      } catch {
+        return [answer.statusCode ?? 0, text];
+      }
+    },
+  };
+}
+
+test('everything goes to the backend, but the health of the sidecar itself', async () => {
+  const { get, seen } = await ingress();
+  expect(await get('/health')).toEqual([200, 'OK']);
+  expect(await get('/orders/17?x=1', { authorization: 'Bearer of-a-customer' })).toEqual([
+    200,
+    { backend: '/orders/17?x=1' },
+  ]);
+  expect(seen).toHaveLength(1);
+  expect(seen[0]?.headers).toMatchObject({ authorization: 'Bearer of-a-customer', via: '1.1 test-ingress' });
+});
+
+test('SEC1 nobody without a good token reaches what is guarded, however it is written', async () => {
+  const { get, seen } = await ingress();
+  for (const path of [
+    '/adm/server/info',
+    '/adm/logger',
+    '/adm/chaosmonkey',
+    '/adm/shutdown',
+    '/adm',
+    '/actuator/loggers',
+    '/actuator/heapdump',
+    `/health/${SERVICE}`,
+    `/health/liveness/${SERVICE}`,
+    `/health/readiness/${SERVICE}`,
+    '/health/liveness',
+    `/adm/health/${SERVICE}`,
+  ]) {
+    for (const headers of [{}, { authorization: 'Bearer bad' }, { authorization: 'good' }]) {
+      for (const method of ['GET', 'POST', 'DELETE', 'OPTIONS']) {
+        expect([path, (await get(path, headers as Record<string, string>, method))[0]]).toEqual([path, 401]);
+      }
+    }
+  }
+  for (const path of [
+    '//adm/logger',
+    '/x/../adm/logger',
+    '/%61dm/logger',
+    '/ADM/logger',
+    '/adm;x/logger',
+    '/x/..%2factuator',
+  ]) {
+    expect([path, (await get(path))[0]]).toEqual([path, 400]);
+    expect([path, (await get(path, ADMIN))[0]]).toEqual([path, 400]);
+  }
+  expect(seen).toEqual([]);
+});
+
+test('SEC1 an upgrade of a guarded path is refused as well', async () => {
+  const { get, seen } = await ingress();
+  const upgrade = { connection: 'Upgrade', upgrade: 'websocket' };
+  expect((await get('/adm/live', upgrade))[0]).toBe(401);
+  expect((await get('/x/../adm/live', upgrade))[0]).toBe(400);
+  expect(seen).toEqual([]);
+});
+
+test('what is let in goes to the backend without the token', async () => {
+  const { get, seen } = await ingress();
+  expect(await get('/adm/chaosmonkey/x?y=1', ADMIN, 'POST', '{}')).toEqual([
+    200,
+    { backend: '/adm/chaosmonkey/x?y=1' },
+  ]);
+  expect(seen[0]).toMatchObject({ method: 'POST', body: '{}' });
+  expect(seen[0]?.headers).not.toHaveProperty('authorization');
+  const { get: open, seen: seenToo } = await ingress({ forwardToken: true });
+  await open('/adm/chaosmonkey', ADMIN);
+  await open('/adm/server/info', ADMIN);
+  expect(seenToo.map(({ headers }) => headers.authorization)).toEqual(['Bearer good', 'Bearer good']);
+});
+
+test('liveness and readiness of this service are those of the backend', async () => {
+  const { get, seen } = await ingress({}, { 'GET /health/readiness': 503 });
+  expect(await get(`/health/liveness/${SERVICE}`, ADMIN)).toEqual([200, { backend: '/health/liveness' }]);
+  expect((await get(`/health/readiness/${SERVICE}`, ADMIN))[0]).toBe(503);
+  expect((await get('/health/liveness/other.example.com', ADMIN))[0]).toBe(404);
+  expect((await get('/health/liveness', ADMIN))[0]).toBe(404);
+  expect(seen.map(({ url }) => url)).toEqual(['/health/liveness', '/health/readiness']);
+});
+
+test('INS6 the health of the service is that of the backend, and of no other service', async () => {
+  let healthy = true;
+  const { get } = await ingress({ healthIsOpen: true, backendIsHealthy: () => healthy });
+  expect(await get(`/health/${SERVICE}`)).toEqual([200, 'OK']);
+  expect(await get(`/adm/health/${SERVICE}`, ADMIN)).toEqual([200, 'OK']);
+  expect((await get('/health/other.example.com'))[0]).toBe(401);
+  expect((await get('/health/other.example.com', ADMIN))[0]).toBe(404);
+  healthy = false;
+  expect((await get(`/health/${SERVICE}`))[0]).toBe(503);
+});
+
+test('server info is that of both', async () => {
+  const { get, backend } = await ingress({}, { 'GET /adm/server/info': { environment: 'java' } });
+  const proxy_info = { runtime: 'node' };
+  expect(await get('/adm/server/info', ADMIN)).toEqual([200, { proxy_info, [backend]: { environment: 'java' } }]);
+  const failing = await ingress({}, { 'GET /adm/server/info': 500 });
+  expect(await failing.get('/adm/server/info', ADMIN)).toEqual([200, { proxy_info, [failing.backend]: null }]);
+  const gone = await ingress({ backend: await nobody() });
+  expect(await gone.get('/adm/server/info', ADMIN)).toEqual([200, { proxy_info, [gone.backend]: null }]);
+});
+
+const PASS = { ...ADMIN, 'x-adm-passthrough': 'true' };
+
+test('loggers are those of the sidecar, or of the backend where that is asked for', async () => {
+  const { get, seen } = await ingress();
+  const loggers = [{ name: 'ROOT', level: 'debug' }];
+  expect(await get('/adm/logger', ADMIN)).toEqual([200, [{ name: 'ROOT', level: 'info' }]]);
+  expect(await get('/adm/logger', ADMIN, 'POST', JSON.stringify(loggers))).toEqual([200, loggers]);
+  expect((await get('/adm/logger', ADMIN, 'POST', '{'))[0]).toBe(400);
+  expect(seen).toEqual([]);
+  expect(await get('/adm/logger', PASS)).toEqual([200, { backend: '/adm/logger' }]);
+  await get('/adm/logger', PASS, 'POST', JSON.stringify(loggers));
+  expect(seen.map(({ method, url, body }) => [method, url, body])).toEqual([
+    ['GET', '/adm/logger', ''],
+    ['POST', '/adm/logger', JSON.stringify(loggers)],
+  ]);
+});
+
+test('loggers of Spring Boot are read by their effective levels, and set one by one', async () => {
+  const loggers = {
+    ROOT: { configuredLevel: 'INFO', effectiveLevel: 'INFO' },
+    'com.example': { effectiveLevel: 'WARN' },
+  };
+  const { get, seen } = await ingress(
+    { actuator: true },
+    {
+      'GET /actuator/loggers': { levels: [], loggers },
+      'POST /actuator/loggers/com.example': 204,
+      'POST /actuator/loggers/none': 404,
+    },
+  );
+  expect(await get('/adm/logger', PASS)).toEqual([
+    200,
+    [
+      { name: 'ROOT', level: 'INFO' },
+      { name: 'com.example', level: 'WARN' },
+    ],
+  ]);
+  const set = (name: string, level: string) => get('/adm/logger', PASS, 'POST', JSON.stringify([{ name, level }]));
+  expect(await set('com.example', 'debug')).toEqual([200, [{ name: 'com.example', level: 'DEBUG' }]]);
+  expect(seen.at(-1)).toMatchObject({ url: '/actuator/loggers/com.example', body: '{"configuredLevel":"DEBUG"}' });
+  expect(await set('none', 'info')).toEqual([
+    502,
+    expect.objectContaining({ detail: expect.stringContaining('answered 404') }),
+  ]);
+  const before = seen.length;
+  expect((await set('a', 'loud'))[0]).toBe(400);
+  expect((await set('a/../../shutdown', 'info'))[0]).toBe(400);
+  expect(seen).toHaveLength(before);
+});
+
+test('a backend that does not answer, or is not to be asked, is said to be so', async () => {
+  const backend = await nobody();
+  for (const actuator of [false, true]) {
+    const { get } = await ingress({ backend, actuator });
+    expect(await get('/adm/logger', PASS)).toEqual([502, expect.objectContaining({ status: 502 })]);
+  }
+  const off = await ingress({ passThrough: false });
+  expect(await off.get('/adm/logger', PASS)).toEqual([
+    403,
+    expect.objectContaining({ detail: expect.stringContaining('admin.passThrough') }),
+  ]);
+  expect(off.seen).toEqual([]);
+});
+
+test('a request that was here before goes no further', async () => {
+  const { get } = await ingress();
+  expect((await get('/x', { via: '1.1 test-ingress' }))[0]).toBe(508);
+});
