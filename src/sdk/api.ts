@@ -5,7 +5,7 @@ import type { ServiceOptions } from './discovery/options.ts';
 import type { SignalboxError } from './errors.ts';
 import type { RegisterOptions, Registration } from './registration/options.ts';
 import type { Select } from './select.ts';
-import type { Resource, Watch } from './watch/watch.ts';
+import type { Named, Resource, Watch } from './watch/watch.ts';
 
 /**
  * `cold`: nothing was asked for yet. `loading`: no complete snapshot of all that is watched so far. `live`: everything is held
@@ -29,10 +29,11 @@ export interface ClientEvents {
 export interface Client {
   readonly phase: ConnectionPhase;
   /**
-   * A live copy of what is selected. Watches that select alike share one subscription.
+   * A live copy of what is selected. Watches that select alike share one subscription. `T`: the type of what is selected, as the caller
+   * knows it, such as `watch<Instance>({ kind: 'instance' })`.
    * @throws SignalboxError `stopped` once the client is closed.
    */
-  watch<T extends Resource = Resource>(select: Select): Watch<T>;
+  watch<T extends Named = Resource>(select: Select): Watch<T>;
   /**
    * The live instances of a service, and how to call them. Services of the same id and options share what they know.
    * @throws SignalboxError `invalid-options`, and `stopped` once the client is closed.

@@ -18,7 +18,7 @@ import { readSettings } from './settings.ts';
 import { framed } from './watch/framed.ts';
 import { typed } from './watch/handle.ts';
 import { Subscriptions } from './watch/subscriptions.ts';
-import type { Resource, Watch } from './watch/watch.ts';
+import type { Named, Resource, Watch } from './watch/watch.ts';
 
 const CLOSE_TIMEOUT_MS = 5000;
 const SILENT: ClientLog = { debug() {}, info() {}, warn() {}, error() {} };
@@ -98,7 +98,7 @@ export class SignalboxClient implements Client {
     return this.#connection.phase;
   }
 
-  watch<T extends Resource = Resource>(select: Select): Watch<T> {
+  watch<T extends Named = Resource>(select: Select): Watch<T> {
     this.#assertOpen();
     return typed<T>(this.#subscriptions.watch(framed(select)));
   }

@@ -9,7 +9,7 @@ export type { BreakerOptions } from './calling/breaker.ts';
 export type { BudgetOptions } from './calling/budget.ts';
 export type { TlsOptions } from './calling/connector.ts';
 export type * from './registration/options.ts';
-export type { Resource, Snapshot, Watch, WatchChange, WatchChanges, WatchState } from './watch/watch.ts';
+export type { Named, Resource, Snapshot, Watch, WatchChange, WatchChanges, WatchState } from './watch/watch.ts';
 export type { Select } from './select.ts';
 export type { AppliedOverride, Instance, InstanceIdentity, Mode } from '../domain/instances/instance.ts';
 export type { Check, HealthStatus, GrpcCheck, HttpCheck, TcpCheck, TtlCheck } from '../domain/instances/check.ts';

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { transform } from 'esbuild';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pack, type Packed, type Project } from '../support/packed.ts';
 import { startSignalbox, temporaryDirectory, type Signalbox } from '../support/signalbox.ts';
+import { blocksOf, moduleOf } from '../support/ts-blocks.ts';
 import { PROGRAMS } from './package-programs.ts';
 
 /** What each entry may load beside our own files and what Node has. */
@@ -129,4 +130,43 @@ describe.each(['client', 'kit', 'fastify'] as const)('signalbox/%s as its users 
     const output = await project.node(['program.mjs'], { SIGNALBOX_URL: server.url });
     expect(output).toMatch(/^hello .* 200\n$/);
   }, 60_000);
+});
+
+describe('docs/client.md', () => {
+  const blocks = blocksOf('docs/client.md');
+  let results: readonly { readonly name: string; readonly said: readonly string[]; readonly failed?: string }[];
+  const saidUnder = (heading: string): string[] => {
+    const names = blocks.filter((block) => block.heading === heading).map(({ name }) => name);
+    return results.filter(({ name }) => names.includes(name)).flatMap(({ said }) => said);
+  };
+
+  beforeAll(async () => {
+    const project = await packed.project([...OWN.client, '@opentelemetry/api']);
+    for (const block of blocks) {
+      const { code } = await transform(moduleOf(block).text, { loader: 'ts', format: 'esm' });
+      project.write(`${block.name}.mjs`, code);
+    }
+    copyFileSync('test/acceptance/run-blocks.mjs', join(project.path, 'run-blocks.mjs'));
+    const names = blocks.map(({ name }) => name);
+    results = JSON.parse(await project.node(['run-blocks.mjs', ...names], { SIGNALBOX_URL: server.url }));
+  }, 60_000);
+
+  test('every block runs, against a real server', () => {
+    expect(results.map(({ name }) => name)).toEqual(blocks.map(({ name }) => name));
+    expect(results.filter(({ failed }) => failed !== undefined)).toEqual([]);
+  });
+
+  test.each([
+    ['Three lines to join', [/^200 GET \/v1\/orders\/7$/]],
+    ['Watch', [/^instances\/\w+ passing 127\.0\.0\.1$/, /^1 \d+ [0-9a-f]{16}$/, /^loaded [1-9]\d* [1-9]\d*$/]],
+    ['Services', [/^live 0 http:\/\/127\.0\.0\.1:\d+$/]],
+    ['Calling', [/^200$/]],
+    ['Registration', [/^127\.0\.0\.1 \d+$/]],
+    ['While Signalbox is away', [/^live 0$/]],
+    ['Development', [/^http:\/\/localhost:3000$/]],
+    ['Errors', [/^not-ready undefined undefined$/]],
+  ])('what is said under %s comes true', (heading, lines) => {
+    const said = saidUnder(heading);
+    for (const line of lines) expect(said).toContainEqual(expect.stringMatching(line));
+  });
 });
