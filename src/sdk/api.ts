@@ -82,7 +82,7 @@ export interface Service {
   /**
    * Calls one of the instances: `path` begins with `/`. As `fetch`, with connections kept per instance, retries on another instance
    * where that is safe, a deadline, and a circuit breaker. Every status that an instance answers is a response, also 500.
-   * @throws SignalboxError `not-ready`, `stale`, `no-instances`, `circuit-open`, `overloaded`, `timeout`, `call-failed`, `stopped`,
+   * @throws SignalboxError `stale`, `no-instances`, `circuit-open`, `overloaded`, `timeout`, `call-failed`, `stopped`,
    *   `invalid-options`; the reason of `init.signal` where the caller gave up.
    */
   fetch(path: string, init?: FetchInit): Promise<FetchResponse>;

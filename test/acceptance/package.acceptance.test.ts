@@ -164,7 +164,7 @@ describe('docs/client.md', () => {
     ['Registration', [/^127\.0\.0\.1 \d+$/]],
     ['While Signalbox is away', [/^live 0$/]],
     ['Development', [/^http:\/\/localhost:3000$/]],
-    ['Errors', [/^not-ready undefined undefined$/]],
+    ['Errors', [/^no-instances undefined undefined$/]],
   ])('what is said under %s comes true', (heading, lines) => {
     const said = saidUnder(heading);
     for (const line of lines) expect(said).toContainEqual(expect.stringMatching(line));
