@@ -1,7 +1,7 @@
 /** Writes docs/api/*.md from the docstrings of what users import; `--check` fails when they are not what the sources say. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { format } from 'prettier';
+import { format, resolveConfig } from 'prettier';
 import { Modules } from './api/exports.ts';
 import { sectionOf } from './api/page.ts';
 
@@ -50,7 +50,8 @@ async function pageOf({ entry, title, about }: (typeof PAGES)[number], modules: 
   }
   const text = [`# ${title}`, '', about, '', `Generated from \`${entry}\` by \`npm run api-docs\`.`];
   const markdown = [...text, ...sections.flatMap(({ markdown: one }) => ['', one]), ''].join('\n');
-  return format(markdown, { parser: 'markdown', printWidth: 120 });
+  // As `npm run format` would have it, so that both are content.
+  return format(markdown, { ...(await resolveConfig(join(root, 'docs/api/client.md'))), parser: 'markdown' });
 }
 
 async function write(path: string, content: string): Promise<void> {

@@ -79,6 +79,8 @@ function headOf(name: string, node: Node, source: Source): string {
     case 'VariableDeclaration': {
       const one = node.declarations.find(({ id }) => 'name' in id && id.name === name);
       const value = one?.init as Node | null | undefined;
+      const type = one?.id.typeAnnotation;
+      if (type) return `const ${name}${source.line(type)}`;
       if (value?.type !== 'ArrowFunctionExpression') return source.line(node);
       return `const ${name} = ${source
         .between(value.start, (value.body as Node).start)
@@ -96,4 +98,4 @@ function headOf(name: string, node: Node, source: Source): string {
 
 /** A docstring as Markdown: `@throws` and `@returns` become sentences. */
 const prose = (doc: string): string =>
-  doc.replaceAll(/^@throws (\w+) ?/gm, '\n**Throws** `$1`: ').replaceAll(/^@returns /gm, '\n**Returns** ');
+  doc.replaceAll(/^@throws ([A-Z]\w*),? ?/gm, '\n**Throws** `$1`: ').replaceAll(/^@returns /gm, '\n**Returns** ');

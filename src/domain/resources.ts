@@ -28,11 +28,13 @@ export type RuntimeKind = (typeof RUNTIME_KINDS)[number];
 
 export const KINDS = [...CATALOG_KINDS, ...RUNTIME_KINDS] as const;
 
+/** What kinds of resources there are. */
 export type Kind = CatalogKind | RuntimeKind;
 
 export const isCatalogKind = (kind: Kind): kind is CatalogKind =>
   kind !== 'instance' && kind !== 'override' && kind !== 'advisory';
 
+/** Keys and values of the owner's own. */
 export type Labels = Readonly<Record<string, string>>;
 
 /** What the server assigns to every resource. */

@@ -13,6 +13,12 @@ import { SignalboxError } from '../sdk/errors.ts';
 import { connect } from '../sdk/index.ts';
 import type { ConnectOptions } from '../sdk/options.ts';
 
+export type { InfoOptions } from './admin/server-info.ts';
+export type { GuardOptions } from './guard.ts';
+export type { IssuerOptions } from './guard/tokens.ts';
+export type { ReadinessOptions } from './health/readiness.ts';
+export type { KitOptions, MembershipOptions };
+
 /** What the plugin needs to know: `serviceId` alone has to be there. */
 export interface FastifyKitOptions extends KitOptions, MembershipOptions {
   /** What registers the service, made by `connect` of `signalbox/client`. Default: `connect`'s, or none: then it has the endpoints alone. */

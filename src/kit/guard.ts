@@ -34,7 +34,10 @@ export interface Guard {
   check(request: Pick<AdminRequest, 'headers' | 'listener'>): Promise<Verdict>;
 }
 
-/** @throws Error where the options make no sense; the message names the option. */
+/**
+ * The guard that the kit has, for endpoints of your own. Left out, `options` let nobody in.
+ * @throws Error where the options make no sense; the message names the option.
+ */
 export function createGuard(options: GuardOptions | undefined, guarded: Guarded): Guard {
   if (options === undefined) return { warning: undefined, check: async () => UNCONFIGURED };
   if (options === 'development') return development(guarded);

@@ -20,9 +20,13 @@ import { REAL_TIMERS } from './timers.ts';
 
 /** All that a service has of the kit, whatever framework it is mounted with. */
 export interface Kit {
+  /** Answers requests to the endpoints. */
   readonly admin: Admin;
+  /** Loggers by name, whose levels `/adm/logger` changes. */
   readonly loggers: Loggers;
+  /** What `/health/readiness` answers; `readiness.close()` says that the service is leaving. */
   readonly readiness: Readiness;
+  /** Which assaults are on. */
   readonly chaos: Chaos;
   /** What has to be said at the start; undefined where there is nothing. */
   readonly warning: string | undefined;
@@ -30,7 +34,10 @@ export interface Kit {
   close(): void;
 }
 
-/** @throws Error where the options make no sense; the message names the option. */
+/**
+ * The endpoints of a service; `nodeHandler` mounts them, and `Membership` registers it. `close` it at the end.
+ * @throws Error where the options make no sense; the message names the option.
+ */
 export function createKit(options: KitOptions, deps: KitDeps): Kit {
   if (options.serviceId === '') throw new Error('serviceId: name the service');
   if (options.apiId === '') throw new Error('apiId: leave it out, or name the API');

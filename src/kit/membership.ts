@@ -25,12 +25,18 @@ export interface MembershipOptions {
   readonly drainMs?: number;
 }
 
-interface Deps {
+/** Who is registered, and by whom. */
+export interface MembershipDeps {
+  /** The id of the service, such as `orders.example.com`. */
   readonly serviceId: string;
+  /** What `connect` of `signalbox/client` answers. */
   readonly registrar: Registrar;
   readonly options: MembershipOptions;
+  /** A pino logger fits, and so does Fastify's. */
   readonly log: Pick<KitLog, 'info' | 'warn'>;
+  /** `process.env`: of it `POD_IP` and `STATUS_HOST_IP` are looked at. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** For tests. Default: the real time. */
   readonly sleep?: (ms: number) => Promise<unknown>;
 }
 
@@ -40,13 +46,13 @@ const LEAVE_MS = 5000;
 
 /** Keeps a service registered from when it listens until it is about to stop. */
 export class Membership {
-  readonly #deps: Deps;
+  readonly #deps: MembershipDeps;
   readonly #stop = new AbortController();
   #joining: Promise<RegisteredInstance> | undefined;
   #instance: RegisteredInstance | undefined;
   #leaving: Promise<void> | undefined;
 
-  constructor(deps: Deps) {
+  constructor(deps: MembershipDeps) {
     this.#deps = deps;
   }
 
@@ -55,7 +61,10 @@ export class Membership {
     return this.#instance;
   }
 
-  /** @throws what `Client.register` throws; Error where the listener has no port and none is given. */
+  /**
+   * Registers it where it listens, as `boundTo(server)` says.
+   * @throws SignalboxError as `Client.register`; Error where the listener has no port and none is given.
+   */
   async join(bound: Bound | undefined): Promise<RegisteredInstance> {
     const { registrar, options, serviceId, log, env } = this.#deps;
     const port = options.registration?.port ?? bound?.port;

@@ -10,9 +10,9 @@ export interface KitOptions {
   readonly serviceId: string;
   /** The short id of its API in the catalog, for the scopes `{apiId}.admin` and `{apiId}/admin`. Default: none. */
   readonly apiId?: string;
-  /** The version of its API, as server info has it. Default: that of its package. */
+  /** The version of its API, as server info has it; the Fastify plugin also registers it. Default: that of its package, and none is registered. */
   readonly version?: string;
-  /** The environment, such as `prod`. Default: none. */
+  /** The environment, such as `prod`, as server info has it; the Fastify plugin also registers it. Default: none. */
   readonly environment?: string;
   /** Who is let in to `/adm`. Default: nobody. */
   readonly guard?: GuardOptions;
@@ -35,10 +35,12 @@ export interface KitOptions {
 
 /** What a framework brings along. */
 export interface KitDeps {
+  /** The service's own: a pino logger fits, and so does Fastify's. Its level is that of `ROOT` in `/adm/logger`. */
   readonly log: LevelledLog;
-  /** Such as `fastify 5.12.8`. */
+  /** As server info has it, such as `fastify 5.12.8`. */
   readonly framework: string;
   /** What `/adm/shutdown` does. */
   readonly close: () => void;
+  /** Names of plugins, as server info has them. Default: none. */
   readonly plugins?: () => readonly string[];
 }

@@ -1,11 +1,11 @@
 import type { Instance } from '../domain/instances/instance.ts';
-import type { Select } from '../protocol/frames.ts';
 import type { FetchInit, FetchResponse } from './calling/options.ts';
 import type { Endpoint } from './discovery/endpoint.ts';
 import type { ServiceOptions } from './discovery/options.ts';
 import type { SignalboxError } from './errors.ts';
 import type { RegisterOptions, Registration } from './registration/options.ts';
-import type { Resource, Watch } from './watch/watch.ts';
+import type { Select } from './select.ts';
+import type { Named, Resource, Watch } from './watch/watch.ts';
 
 /**
  * `cold`: nothing was asked for yet. `loading`: no complete snapshot of all that is watched so far. `live`: everything is held
@@ -28,9 +28,16 @@ export interface ClientEvents {
 /** A connection to Signalbox, for all that a process watches and registers. It connects when there is something to do. */
 export interface Client {
   readonly phase: ConnectionPhase;
-  /** A live copy of what is selected. Watches that select alike share one subscription. */
-  watch<T extends Resource = Resource>(select: Select): Watch<T>;
-  /** The live instances of a service, and how to call them. Services of the same id and options share what they know. */
+  /**
+   * A live copy of what is selected. Watches that select alike share one subscription. `T`: the type of what is selected, as the caller
+   * knows it, such as `watch<Instance>({ kind: 'instance' })`.
+   * @throws SignalboxError `stopped` once the client is closed.
+   */
+  watch<T extends Named = Resource>(select: Select): Watch<T>;
+  /**
+   * The live instances of a service, and how to call them. Services of the same id and options share what they know.
+   * @throws SignalboxError `invalid-options`, and `stopped` once the client is closed.
+   */
   service(id: string, options?: ServiceOptions): Service;
   /**
    * Registers an instance and keeps it registered until `deregister` or `close`. Resolves once Signalbox has it.
@@ -38,18 +45,26 @@ export interface Client {
    *   `startOnRegistryFailure`, where it is tried on and on.
    */
   register(registration: Registration, options?: RegisterOptions): Promise<RegisteredInstance>;
+  /** Calls back with each event from now on; answers how to stop that. An error in it is logged, not thrown. */
   on<E extends keyof ClientEvents>(event: E, listener: (about: ClientEvents[E]) => void): () => void;
-  /** Deregisters what is registered, drains connections, and closes the socket. Never rejects. */
+  /**
+   * Deregisters what is registered, drains connections, writes copies that are kept, and closes the socket. Never rejects. `timeoutMs`:
+   * milliseconds for deregistering, and again for draining. Default: 5000.
+   */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
 }
 
 /** A service that is called. */
 export interface Service {
   readonly id: string;
-  /** As of the copy that is held; `age` in milliseconds since it was last known to be current. */
+  /** Of the copy that is held, as `WatchState`. */
   readonly state: 'loading' | 'live' | 'stale' | 'closed';
+  /** Milliseconds since the copy was last known to be current: 0 while live, Infinity while loading. */
   readonly age: number;
-  /** Resolves once there is a complete list, be it empty. */
+  /**
+   * Resolves once there is a complete list, be it empty. `timeoutMs`: milliseconds. Default: as long as it takes.
+   * @throws SignalboxError `timeout`, `stopped`, or why it cannot be had at all (`refused`, `unauthorized`, `protocol`).
+   */
   ready(options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<void>;
   /**
    * One instance to call, from the copy alone: no request, no waiting. `key`: calls of one key go to one instance, with
@@ -62,12 +77,17 @@ export interface Service {
    * @throws SignalboxError as `pick`: not loaded is not the same as empty (PUSH7).
    */
   instances(): readonly Instance[];
+  /** Calls back after the list has changed; answers how to stop that. */
   on(event: 'change', listener: (change: ServiceChange) => void): () => void;
   /**
    * Calls one of the instances: `path` begins with `/`. As `fetch`, with connections kept per instance, retries on another instance
-   * where that is safe, a deadline, and a circuit breaker. Before the first complete list it waits for that, within its `timeoutMs`.
+   * where that is safe, a deadline, and a circuit breaker. Before the first complete list it waits for that, within its
+   * `timeoutMs`. Every status that an instance answers is a response, also 500.
+   * @throws SignalboxError `stale`, `no-instances`, `circuit-open`, `overloaded`, `timeout`, `call-failed`, `stopped`,
+   *   `invalid-options`; the reason of `init.signal` where the caller gave up.
    */
   fetch(path: string, init?: FetchInit): Promise<FetchResponse>;
+  /** Lets go of it; connections are drained once nobody else holds a service of the same id and options. */
   close(): void;
 }
 

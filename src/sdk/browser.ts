@@ -43,8 +43,8 @@ const browserParts = (): Parts => ({
 const WITH_TOKEN: ConnectOptions['carriers'] = ['event-stream', 'long-poll'];
 
 /**
- * As `connect` in Node, for pages: watches, and services that are found here and called by the page. A page of Signalbox's own is known by its session; another one brings an access
- * token in `auth`, and is carried by event streams then.
+ * As `connect` in Node, for pages: watches, and services that are found here and called by the page. A page of Signalbox's own is known
+ * by its session; another one brings an access token in `auth`, and is carried by event streams then. Default of `url`: where the page is from.
  * @throws SignalboxError `invalid-options`.
  */
 export function connect(options: ConnectOptions = {}): Client {

@@ -13,11 +13,12 @@ import type { ClientLog, ConnectOptions } from './options.ts';
 import type { Parts, Registrar, RegistrarDeps, ServiceDeps, Services } from './parts.ts';
 import { SocketAttachment } from './registration/socket-attachment.ts';
 import type { RegisterOptions, Registration } from './registration/options.ts';
+import type { Select } from './select.ts';
 import { readSettings } from './settings.ts';
+import { framed } from './watch/framed.ts';
 import { typed } from './watch/handle.ts';
 import { Subscriptions } from './watch/subscriptions.ts';
-import type { Resource, Watch } from './watch/watch.ts';
-import type { Select } from '../protocol/frames.ts';
+import type { Named, Resource, Watch } from './watch/watch.ts';
 
 const CLOSE_TIMEOUT_MS = 5000;
 const SILENT: ClientLog = { debug() {}, info() {}, warn() {}, error() {} };
@@ -98,9 +99,9 @@ export class SignalboxClient implements Client {
     return this.#connection.phase;
   }
 
-  watch<T extends Resource = Resource>(select: Select): Watch<T> {
+  watch<T extends Named = Resource>(select: Select): Watch<T> {
     this.#assertOpen();
-    return typed<T>(this.#subscriptions.watch(select));
+    return typed<T>(this.#subscriptions.watch(framed(select)));
   }
 
   service(id: string, options?: ServiceOptions): Service {

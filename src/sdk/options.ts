@@ -1,4 +1,5 @@
-import type { Carrier } from './connection/link.ts';
+/** A way to carry frames: a WebSocket; an event stream for each watch; long polls. */
+export type CarrierName = 'websocket' | 'event-stream' | 'long-poll';
 
 /** An access token for Signalbox, or how to get one. It is asked for at every connection, and before the old one ends. */
 export type Auth =
@@ -26,25 +27,28 @@ export interface ClientLog {
 
 /** How to reach Signalbox, and what to do while it cannot be reached. */
 export interface ConnectOptions {
-  /** Such as `https://signalbox.example.com`. Default: `SIGNALBOX_URL`, or `http://127.0.0.1:4400`. */
+  /** Where Signalbox is, such as `https://signalbox.example.com`; not together with `urls`. Default: `SIGNALBOX_URL`, or `http://127.0.0.1:4400`. */
   readonly url?: string;
-  /** Several nodes; tried in an order of the client's own, the next one after each failure. */
+  /** Several nodes; tried in an order of the client's own, the next one after each failure. Default: `url` alone. */
   readonly urls?: readonly string[];
   /** Default: `SIGNALBOX_TOKEN` where it is set. A token goes to `https` and to this machine alone, unless `allowHttp`. */
   readonly auth?: Auth;
   /** Whether the network keeps tokens safe without TLS. Default: `SIGNALBOX_ALLOW_HTTP=1`, else false. */
   readonly allowHttp?: boolean;
   /** Ways to connect, the best first; the next one is tried where one cannot be had. Default: WebSocket, event stream, long poll. */
-  readonly carriers?: readonly Carrier['name'][];
+  readonly carriers?: readonly CarrierName[];
   /** Full jitter: a random time up to `baseMs` doubled with each failure, at most `maxMs`. Default: 250 and 5000. */
   readonly backoff?: { readonly baseMs?: number; readonly maxMs?: number };
   /** Milliseconds that a connection may take to open. Default: 10000. */
   readonly openTimeoutMs?: number;
-  /** A directory for copies, so that a client starts and calls while Signalbox is away. Default: nothing is kept. Node only. */
+  /** A directory for copies, so that a client starts and calls while Signalbox is away. Default: nothing is kept. Node only; `close` has to be waited for, since it writes what is new. */
   readonly directory?: string;
   /** Milliseconds: copies that are older are not used, and `pick` throws `stale`. Default: Infinity. */
   readonly maxAge?: number;
-  /** The environment of services that are called and registered without one of their own. */
+  /**
+   * The environment of services that are called and registered without one of their own. Default: none; instances of every
+   * environment are called then, and what is registered names none.
+   */
   readonly environment?: string;
   /** The region that this process runs in, for services that prefer near instances. Default: `SIGNALBOX_REGION`. */
   readonly region?: string;

@@ -16,7 +16,7 @@ import { overrideSource } from '../sdk/discovery/override-source.ts';
 import { overrideOf } from '../sdk/discovery/overrides.ts';
 import { selectOf } from '../sdk/discovery/select.ts';
 import { settingsOf } from '../sdk/discovery/settings.ts';
-import { nodeParts } from '../sdk/index.ts';
+import { nodeParts } from '../sdk/node-parts.ts';
 import type { SidecarConfig } from './config/settings.ts';
 import type { AdminGuard, OwnAdmin } from './ingress/admin-port.ts';
 import type { Downstream, Network, Outgoing, Selection, Send } from './ports.ts';

@@ -29,6 +29,7 @@ export interface TtlCheck extends Common {
   readonly ttl: Duration;
 }
 
+/** Passes when the path answers with a status that is expected. */
 export interface HttpCheck extends Active {
   readonly type: 'http';
   /** With `{serviceId}`, which is replaced by the service's id, the answer proves who is there (INS6). */
@@ -58,6 +59,7 @@ export interface GrpcCheck extends Active {
 }
 
 export type ActiveCheck = HttpCheck | TcpCheck | GrpcCheck;
+/** How Signalbox knows that an instance lives: the instance says so, or Signalbox asks. */
 export type Check = TtlCheck | ActiveCheck;
 
 /** What stands for the service's id in a path or a gRPC service. */

@@ -3,13 +3,14 @@ import { isLoopback } from '../guard/development.ts';
 
 /** Where a server listens. */
 export interface Bound {
+  /** Of the listener, such as `0.0.0.0`: not always one that others can call. */
   readonly address: string;
   readonly port: number;
   /** Whether it speaks TLS. */
   readonly secure: boolean;
 }
 
-/** Undefined where it listens on no port (yet): on a path, or not at all. */
+/** Where a server listens; undefined where it listens on no port (yet): on a path, or not at all. */
 export function boundTo(server: Pick<NetServer, 'address'>): Bound | undefined {
   const bound = server.address();
   if (bound === null || typeof bound === 'string') return undefined;

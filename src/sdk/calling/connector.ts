@@ -3,7 +3,8 @@ import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls';
 import { buildConnector, errors } from 'undici';
 import type { Instance } from '../../domain/instances/instance.ts';
 import type { Endpoint } from '../discovery/endpoint.ts';
-import { speaksH2c, type CallOptions } from './options.ts';
+import { speaksH2c } from './h2c.ts';
+import type { CallOptions } from './options.ts';
 
 /** How https instances are trusted, and how the caller shows who it is. PEM. */
 export interface TlsOptions extends Pick<TlsConnectionOptions, 'ca' | 'cert' | 'key' | 'passphrase'> {

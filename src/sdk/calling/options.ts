@@ -1,5 +1,4 @@
 import type { RequestInit, Response } from 'undici';
-import type { Instance } from '../../domain/instances/instance.ts';
 import type { BreakerOptions } from './breaker.ts';
 import type { BudgetOptions } from './budget.ts';
 import type { TlsOptions } from './connector.ts';
@@ -69,13 +68,4 @@ export interface CallOptions {
    * stays. Default: none; pass `traceparent` and `tracestate` of the incoming request among the call's headers.
    */
   readonly trace?: () => Readonly<Record<string, string>>;
-}
-
-/** The metadata by which an http instance says that it speaks HTTP/2 from the first byte. */
-export const HTTP2_METADATA = 'http2';
-
-/** Whether HTTP/2 is spoken to an http instance without asking. */
-export function speaksH2c(instance: Pick<Instance, 'metadata'>, http2: CallOptions['http2']): boolean {
-  if (http2 === 'never') return false;
-  return http2 === 'h2c' || instance.metadata[HTTP2_METADATA] === 'h2c';
 }

@@ -1,5 +1,6 @@
 import type { ClientFrame, ServerFrame } from '../../protocol/frames.ts';
 import type { ProblemDetails } from '../errors.ts';
+import type { CarrierName } from '../options.ts';
 
 /** One connection to one node, whatever carries it: frames go in, frames come out, and at some time it ends. */
 export interface Link {
@@ -54,6 +55,6 @@ export interface LinkAddress {
 
 /** A way to carry frames. A carrier without registrations of its own sends them as HTTP requests. */
 export interface Carrier {
-  readonly name: 'websocket' | 'event-stream' | 'long-poll';
+  readonly name: CarrierName;
   open(address: LinkAddress, events: LinkEvents): Link;
 }

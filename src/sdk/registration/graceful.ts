@@ -33,6 +33,7 @@ export interface GracefulOptions {
 
 type Deregistered = readonly Pick<RegisteredInstance, 'deregister'>[];
 
+/** An end that is prepared. */
 export interface Graceful {
   /** Ends as a signal would, without ending the process. Resolves once all is closed; never rejects. */
   close(): Promise<void>;

@@ -11,7 +11,7 @@ export interface Registration {
    * address of the route to Signalbox.
    */
   readonly address?: string;
-  /** Default: `http`. */
+  /** Such as `http`, `https`, `grpc`, `tcp`; callers that fetch take `http` and `https`. Default: `http`. */
   readonly protocol?: string;
   /** A part of its identity, such as `prod`. Default: the client's, or none. */
   readonly environment?: string;
@@ -25,7 +25,10 @@ export interface Registration {
   readonly tags?: Readonly<Record<string, string>>;
   /** What else its callers should know. Default: none. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** How Signalbox knows that it lives. Default: a lease of 15 s, kept over the socket. */
+  /**
+   * How Signalbox knows that it lives, as docs/instances.md has it: what is left out of a check has its default there. Default: a lease of
+   * 15 s, kept over the socket and by HTTP while that is away.
+   */
   readonly check?: Partial<Check> & { readonly type: Check['type'] };
 }
 

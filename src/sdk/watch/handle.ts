@@ -2,7 +2,7 @@ import { SignalboxError } from '../errors.ts';
 import { Listeners } from '../listeners.ts';
 import type { Time } from '../time.ts';
 import { ChangeStream } from './change-stream.ts';
-import type { Resource, Snapshot, Watch, WatchChanges, WatchState } from './watch.ts';
+import type { Named, Snapshot, Watch, WatchChanges, WatchState } from './watch.ts';
 
 /** What watches of one selection share. */
 export interface Shared {
@@ -140,7 +140,7 @@ export class WatchHandle implements Watch {
 }
 
 /** The caller says of which type the resources are that it selects. */
-export const typed = <T extends Resource>(handle: WatchHandle): Watch<T> => handle as unknown as Watch<T>;
+export const typed = <T extends Named>(handle: WatchHandle): Watch<T> => handle as unknown as Watch<T>;
 
 const closed = (): SignalboxError => new SignalboxError('stopped', 'The watch is closed.');
 

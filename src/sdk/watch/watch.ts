@@ -1,16 +1,20 @@
 import type { Position } from '../../domain/position.ts';
 
-/** A resource as the feed carries it: what `GET /v1/{name}` answers. */
-export interface Resource {
+/** What every resource has. */
+export interface Named {
   /** Its path, such as `services/orders.example.com/deployments/eu-central`; unique. */
   readonly name: string;
   /** The revision of its last change. */
   readonly revision: number;
+}
+
+/** A resource as the feed carries it: what `GET /v1/{name}` answers. */
+export interface Resource extends Named {
   readonly [field: string]: unknown;
 }
 
 /** All that a selection selects, at one position. It never changes: the next position has a snapshot of its own. */
-export interface Snapshot<T extends Resource = Resource> {
+export interface Snapshot<T extends Named = Resource> {
   readonly position: Position;
   /** 16 hexadecimal digits over names and revisions (PUSH8): equal to the server's at this position. */
   readonly digest: string;
@@ -22,7 +26,7 @@ export interface Snapshot<T extends Resource = Resource> {
 }
 
 /** What happened to one resource. `value` is left out where it is gone, `before` where it is new. */
-export interface WatchChange<T extends Resource = Resource> {
+export interface WatchChange<T extends Named = Resource> {
   readonly kind: string;
   readonly name: string;
   readonly revision: number;
@@ -31,7 +35,7 @@ export interface WatchChange<T extends Resource = Resource> {
 }
 
 /** Changes that came together, in order of their revisions, with the snapshot after them. */
-export interface WatchChanges<T extends Resource = Resource> {
+export interface WatchChanges<T extends Named = Resource> {
   /**
    * `loaded`: the first complete snapshot, all of it as changes. `changed`: as they happened. `reloaded`: a snapshot came
    * anew (after a reset, or a digest that did not agree), and these are the differences to what was held.
@@ -48,7 +52,7 @@ export interface WatchChanges<T extends Resource = Resource> {
 export type WatchState = 'loading' | 'live' | 'stale' | 'closed';
 
 /** A live copy of what a selection selects. */
-export interface Watch<T extends Resource = Resource> {
+export interface Watch<T extends Named = Resource> {
   readonly state: WatchState;
   /** Undefined until the first complete snapshot (PUSH7): not loaded is not the same as empty. */
   readonly snapshot: Snapshot<T> | undefined;

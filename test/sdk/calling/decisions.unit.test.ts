@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { RetryBudget } from '../../../src/sdk/calling/budget.ts';
 import { Breaker } from '../../../src/sdk/calling/breaker.ts';
-import { speaksH2c } from '../../../src/sdk/calling/options.ts';
+import { speaksH2c } from '../../../src/sdk/calling/h2c.ts';
 import { isBlamed, isFailure, outcomeOf } from '../../../src/sdk/calling/outcome.ts';
 import { checkPath } from '../../../src/sdk/calling/path.ts';
 import { isDue, lifetimeOf } from '../../../src/sdk/calling/recycle.ts';
