@@ -1,5 +1,6 @@
 import type { Instance } from '../domain/instances/instance.ts';
 import type { Select } from '../protocol/frames.ts';
+import type { PublishedDocument, PublishOptions } from './catalog/publish.ts';
 import type { FetchInit, FetchResponse } from './calling/options.ts';
 import type { Endpoint } from './discovery/endpoint.ts';
 import type { ServiceOptions } from './discovery/options.ts';
@@ -38,6 +39,18 @@ export interface Client {
    *   `startOnRegistryFailure`, where it is tried on and on.
    */
   register(registration: Registration, options?: RegisterOptions): Promise<RegisteredInstance>;
+  /**
+   * Publishes the OpenAPI document of an API version that is in the catalog, by HTTP: an object, or a text in JSON or YAML. Nothing is
+   * written where the version has it already.
+   * @throws SignalboxError `refused` where the version is not there, may not be written or it is no such document (`problem.status`),
+   *   `unauthorized`, `unreachable`, `timeout`.
+   */
+  publishDocument(
+    service: string,
+    version: string,
+    document: object | string,
+    options?: PublishOptions,
+  ): Promise<PublishedDocument>;
   on<E extends keyof ClientEvents>(event: E, listener: (about: ClientEvents[E]) => void): () => void;
   /** Deregisters what is registered, drains connections, and closes the socket. Never rejects. */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
