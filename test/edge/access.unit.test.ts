@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { exportSPKI, importJWK, type CryptoKey, type JWTPayload } from 'jose';
 import { pino } from 'pino';
 import type { InjectOptions } from 'fastify';
@@ -49,6 +49,7 @@ let issuer: IssuerServer;
 let stranger: IssuerServer;
 let node: LiveNode;
 let edge: Edge;
+const stored = new MemoryDocuments(Date.now, () => edge.catalog.view.all());
 const logged: string[] = [];
 
 beforeAll(async () => {
@@ -78,7 +79,7 @@ beforeAll(async () => {
   };
   const logins = new Logins({ clients: () => [], rows, sessions, clock: Date.now, random: randomBytes });
   const documents = new DocumentDesk({
-    store: new MemoryDocuments(Date.now, () => state.view.all()),
+    store: stored,
     registry: { execute: (...asked) => edge.catalog.execute(...asked) },
   });
   const plugins = [
@@ -373,6 +374,10 @@ test('SEC1 SEC3 an API document is published by whose version it is, and seen by
       expect(await status(token, method, of('shop.test'))).toBe(await status(token, method, of('none.test')));
   }
   expect(await status(await reader(), 'DELETE', of('iam.test'))).toBe(403);
+  // Refused at the door: what is not theirs to publish is not kept either.
+  const foreign = { ...document, info: { title: 'Not mine', version: '1' } };
+  expect((await send(await owner(), 'PUT', of('shop.test'), foreign)).statusCode).toBe(403);
+  expect(await stored.read(createHash('sha256').update(JSON.stringify(foreign)).digest('hex'))).toBeUndefined();
   expect(await status(await owner(), 'DELETE', of('iam.test'))).toBe(200);
   expect(await status(await account(), 'DELETE', of('shop.test'))).toBe(200);
 });
