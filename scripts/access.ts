@@ -74,7 +74,7 @@ does not exist: with 404 and not with 403 (SEC3).
 | regions, projects | every caller above but strangers |
 | public services | the same |
 | private services | the service accounts of their project and of the projects in \`importers\`; their API owners: by \`{apiId}.admin\`, by \`{serviceId}/admin\`, as a member of a group that \`owners\` in the settings binds to the apiId, or of one in the service's own \`owners\` |
-| versions, resource types, deployments, instances, overrides, advisories | whoever sees their service |
+| versions and their API documents, resource types, deployments, instances, overrides, advisories | whoever sees their service |
 | those of a service that is not in the catalog | administrators, and \`{serviceId}/admin\` |
 | bundles | whoever sees all of their members |
 | service accounts | the service accounts of the same project |

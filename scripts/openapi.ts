@@ -85,9 +85,11 @@ async function plugins(): Promise<NonNullable<EdgeDeps['plugins']>> {
   const { watchRoute } = await import('../src/edge/ws/watch.ts');
   const { subscribersRoute } = await import('../src/edge/http/subscribers.ts');
   const { registrationTokenRoutes } = await import('../src/edge/http/registration-tokens.ts');
+  const { apiDocumentRoutes } = await import('../src/edge/http/api-document-routes.ts');
   const { auditRoute } = await import('../src/edge/http/audit.ts');
   const { whoamiRoutes } = await import('../src/edge/http/whoami.ts');
   return [
+    apiDocumentRoutes({} as unknown as Parameters<typeof apiDocumentRoutes>[0]),
     registrationTokenRoutes({} as unknown as Parameters<typeof registrationTokenRoutes>[0]),
     watchRoute({ maxFrameBytes: 1 } as unknown as Parameters<typeof watchRoute>[0]),
     subscribersRoute(undefined as never),

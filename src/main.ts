@@ -20,6 +20,7 @@ import { openRedisBus } from './bus/redis.ts';
 import type { Bus } from './bus/port.ts';
 import { loadConfig, type Config } from './config.ts';
 import { buildApp } from './edge/app.ts';
+import { apiDocumentRoutes } from './edge/http/api-document-routes.ts';
 import { registrationTokenRoutes } from './edge/http/registration-tokens.ts';
 import { auditRoute } from './edge/http/audit.ts';
 import { subscribersRoute } from './edge/http/subscribers.ts';
@@ -47,6 +48,7 @@ import {
   validateResource,
 } from './protocol/validate.ts';
 import { CommitLoop } from './registry/commit-loop.ts';
+import { DocumentDesk } from './registry/documents.ts';
 import { InstanceDesk } from './registry/instances.ts';
 import { TokenDesk } from './registry/registration-tokens.ts';
 import { Registry } from './registry/registry.ts';
@@ -223,6 +225,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     random: (bytes) => randomBytes(bytes).toString('hex'),
     clock: Date.now,
   });
+  const documents = new DocumentDesk({ store: store.documents, registry });
   const certificates = config.tlsClientCa === undefined ? undefined : new Certificates(Date.now);
   const tls = await openTls(config, log, certificates);
   const app = await buildApp({
@@ -262,6 +265,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
         maxFrameBytes: config.watchMaxFrameBytes,
       }),
       subscribersRoute(hub),
+      apiDocumentRoutes({ desk: documents, state: tail, clock: Date.now }),
       registrationTokenRoutes({
         desk: tokenDesk,
         state: tail,
@@ -309,17 +313,18 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
       untidy,
     );
   const tidyTokens = (): Promise<void> => tokenDesk.tidy().catch(untidy);
+  const tidyDocuments = (): Promise<void> => documents.tidy().catch(untidy);
   const trimAudit = (): Promise<void> =>
     store.trimAudit(Date.now() - config.auditRetention).then(() => undefined, untidy);
   // At once too: a node that is restarted often would otherwise never come to it.
-  void trim().then(trimAudit).catch(failed);
+  void trim().then(trimAudit).then(tidyDocuments).catch(failed);
   void tidyTokens().catch(failed);
   const jobs = [
     ...people.jobs.map(({ pauseMs, run }) => every(pauseMs, run, failed)),
     ...(tls === undefined ? [] : [every(TLS_RELOAD_MS, () => tls.reload(app.server as HttpsServer), failed)]),
     ...(limits === undefined ? [] : [every(LAG_PERIOD_MS, () => lag.tick(now()), failed)]),
     every(config.tailInterval, () => tail.catchUp().then(away.worked, away.failed), failed),
-    every(TRIM_PAUSE_MS, () => trim().then(trimAudit), failed),
+    every(TRIM_PAUSE_MS, () => trim().then(trimAudit).then(tidyDocuments), failed),
     every(AUDIT_PAUSE_MS, () => audit.flush(), failed),
     every(TIDY_PAUSE_MS, tidyTokens, failed),
     every(config.watchHeartbeat / HEARTBEAT_SLICES, () => hub.heartbeat(), failed),

@@ -2,7 +2,7 @@ import type { FieldError, Refusal, Warning } from './errors.ts';
 import type { AnyItem, Change } from './item.ts';
 import type { InstanceEdit } from './instances/edits.ts';
 import type { ProjectLimits } from './quota.ts';
-import type { Kind, Labels } from './resources.ts';
+import type { ApiDocument, Kind, Labels } from './resources.ts';
 import type { Traceparent } from './trace.ts';
 import type { Reader } from './view.ts';
 import type { Sight } from './visibility.ts';
@@ -41,12 +41,24 @@ export type Caller =
   /** Signalbox itself: what its health checks find. */
   | { readonly kind: 'signalbox'; readonly subject: string };
 
-/** One wish. Several make one command: its final state is judged, and it is one revision or none. */
-export type Edit =
+/** What is wished of a resource as its owner writes it. */
+export type ResourceEdit =
   | { readonly op: 'put'; readonly name: string; readonly value: unknown }
   /** RFC 7396. */
   | { readonly op: 'patch'; readonly name: string; readonly patch: unknown }
   | { readonly op: 'delete'; readonly name: string };
+
+/** The version that is named gets an API document, another one, or none any more. */
+export interface DocumentEdit {
+  readonly op: 'document';
+  readonly name: string;
+  readonly document: ApiDocument | undefined;
+  /** The SHA-256 of the document that it has to have now, `*` for any, `absent` for none. */
+  readonly expect?: string;
+}
+
+/** One wish. Several make one command: its final state is judged, and it is one revision or none. */
+export type Edit = ResourceEdit | DocumentEdit;
 
 /** What a command would do to one resource. */
 export interface Wish {

@@ -1,4 +1,4 @@
-import type { Edit } from './command.ts';
+import type { ResourceEdit } from './command.ts';
 import type { Delta } from './delta.ts';
 import type { Fix } from './errors.ts';
 import type { Finding } from './finding.ts';
@@ -10,7 +10,7 @@ import type { Reader } from './view.ts';
 
 /** A request that might mend a violation, before anyone has tried whether it would be accepted. */
 export interface Mend {
-  readonly edits: readonly Edit[];
+  readonly edits: readonly ResourceEdit[];
   readonly summary: string;
 }
 

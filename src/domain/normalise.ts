@@ -2,6 +2,7 @@ import type { FieldError } from './errors.ts';
 import type { AnyItem } from './item.ts';
 import type { NameParts } from './names.ts';
 import type {
+  ApiDocument,
   Assigned,
   BundleRules,
   Import,
@@ -22,13 +23,19 @@ export type Body<K extends CatalogKind = CatalogKind> = Omit<ValueOf[K], keyof A
 /** What the server decides about a service; the rest of its body is its owner's. */
 export type Identity = Pick<Service, 'apiId' | 'project' | 'creator' | 'effectiveUses'>;
 
+/** What is decided elsewhere than in a resource's document: about a service its identity, about a version its API document. */
+export interface Decided {
+  readonly identity?: Identity | undefined;
+  readonly document?: ApiDocument | undefined;
+}
+
 type Raw = Readonly<Record<string, unknown>>;
 
 /**
  * The canonical body of a document that its kind's schema has accepted: every default filled in, sets sorted, fields in
- * one order, so that equal content has equal JSON. What is unknown or assigned is left out; a service takes `identity`.
+ * one order, so that equal content has equal JSON. What is unknown or assigned is left out, and taken from `decided`.
  */
-export function bodyOf(kind: CatalogKind, raw: Raw, identity?: Identity): Body {
+export function bodyOf(kind: CatalogKind, raw: Raw, { identity, document }: Decided = {}): Body {
   switch (kind) {
     case 'region':
       return { title: raw.title, ...locationOf(raw), labels: labelsOf(raw) } as Body;
@@ -51,7 +58,12 @@ export function bodyOf(kind: CatalogKind, raw: Raw, identity?: Identity): Body {
       } as Body;
     }
     case 'version':
-      return { imports: importsOf(raw.imports), lifecycle: lifecycleOf(raw.lifecycle), labels: labelsOf(raw) } as Body;
+      return {
+        imports: importsOf(raw.imports),
+        lifecycle: lifecycleOf(raw.lifecycle),
+        ...(document !== undefined && { document }),
+        labels: labelsOf(raw),
+      } as Body;
     case 'resourceType':
       return { plural: raw.plural, versions: typeVersionsOf(raw.versions), labels: labelsOf(raw) } as Body;
     case 'deployment':

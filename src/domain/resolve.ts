@@ -1,14 +1,15 @@
-import type { CatalogCommand, Edit, Validate, Wish } from './command.ts';
+import type { CatalogCommand, DocumentEdit, Edit, ResourceEdit, Validate, Wish } from './command.ts';
 import type { Touch } from './delta.ts';
 import { Draft } from './draft.ts';
 import { changedUses } from './effective-uses.ts';
+import { whyNotDocumented } from './api-documents.ts';
 import type { FieldError, Refusal } from './errors.ts';
 import { keepsIdentity, newIdentity } from './identity.ts';
 import type { AnyItem } from './item.ts';
 import { allOf } from './lookup.ts';
 import { isObject, mergePatch } from './merge-patch.ts';
 import { parseName, type NameParts } from './names.ts';
-import { bodyOf, contradictions, hasBody, itemOf, type Identity } from './normalise.ts';
+import { bodyOf, contradictions, hasBody, itemOf, type Decided, type Identity } from './normalise.ts';
 import { CATALOG_KINDS, isCatalogKind, type CatalogKind, type Labels, type Service } from './resources.ts';
 import type { Reader } from './view.ts';
 import { audienceOf, EVERYTHING, sees } from './visibility.ts';
@@ -23,7 +24,7 @@ export interface Resolved {
 const RUNTIME_VERBS =
   'instances register with POST /v1/instances, and operators override them at /v1/instances/{id}/override';
 
-type Put = Exclude<Edit, { op: 'delete' }>;
+type Put = Exclude<ResourceEdit, { op: 'delete' }>;
 
 /** Carries the edits, the prune and what follows from them over to a draft. Judges each document, never the whole. */
 export function resolve(
@@ -61,10 +62,12 @@ class Resolution {
     if (prune !== undefined && Object.keys(prune).length === 0)
       this.#fail(-1, '/prune', 'needs a label: it would delete all');
     if (this.#errors.length > 0) return this.#invalid();
-    const refusal = this.#forbidden(edits.map(wishOf)) ?? this.#checkExpectation() ?? this.#checkPresence();
+    const refusal =
+      this.#forbidden(edits.map(wishOf)) ?? this.#checkExpectation() ?? this.#checkPresence() ?? this.#checkDocuments();
     if (refusal !== undefined) return refusal;
     edits.forEach((edit, i) => {
       if (edit.op === 'delete') this.#delete(edit.name);
+      else if (edit.op === 'document') this.#describe(edit, names[i] as NameParts);
       else this.#put(i, edit, names[i] as NameParts);
     });
     if (this.#errors.length > 0) return this.#invalid();
@@ -117,6 +120,20 @@ class Resolution {
     return undefined;
   }
 
+  #checkDocuments(): Refusal | undefined {
+    for (const edit of this.#command.edits) {
+      const refusal = edit.op === 'document' ? whyNotDocumented(this.#state.get(edit.name), edit) : undefined;
+      if (refusal !== undefined) return refusal;
+    }
+    return undefined;
+  }
+
+  /** The version stays what it was otherwise. */
+  #describe({ name, document }: DocumentEdit, parts: NameParts): void {
+    const before = this.#state.get(name);
+    if (before?.kind === 'version') this.#become(name, parts, before, { ...before.value }, { document });
+  }
+
   #put(index: number, edit: Put, parts: NameParts): void {
     const { name } = edit;
     const kind = parts.kind as CatalogKind;
@@ -132,7 +149,19 @@ class Resolution {
       if (Array.isArray(found)) return this.#failAll(index, found);
       identity = found;
     }
-    const body = bodyOf(kind, raw, identity);
+    // It is published by a request of its own, so that what is said here about it is passed over.
+    const document = before?.kind === 'version' ? before.value.document : undefined;
+    this.#become(name, parts, before, raw, { identity, document });
+  }
+
+  #become(
+    name: string,
+    parts: NameParts,
+    before: AnyItem | undefined,
+    raw: Record<string, unknown>,
+    decided: Decided,
+  ): void {
+    const body = bodyOf(parts.kind as CatalogKind, raw, decided);
     const json = JSON.stringify(body);
     if (before !== undefined && hasBody(before, json)) return;
     const createTime = before?.value.createTime ?? this.#time;

@@ -110,10 +110,25 @@ export type Lifecycle =
   | { readonly state: 'deprecated'; readonly sunset: string }
   | { readonly state: 'retired' };
 
+/** What there is to know of an API document without reading it: its text is kept beside the catalog, under its SHA-256. */
+export interface ApiDocument {
+  /** Of the text, in hex. */
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly format: 'json' | 'yaml';
+  /** The version of OpenAPI that it is written in; `2.0` for Swagger. */
+  readonly openapi: string;
+  /** As its `info` says. */
+  readonly title: string;
+  readonly apiVersion: string;
+}
+
 export interface Version extends Assigned {
   /** Sorted by service, at most one entry a service. */
   readonly imports: readonly Import[];
   readonly lifecycle: Lifecycle;
+  /** Assigned: published by a request of its own. */
+  readonly document?: ApiDocument;
   readonly labels: Labels;
 }
 

@@ -3,7 +3,7 @@ import type { Target } from '../auth/target.ts';
 type TargetOf = (params: Readonly<Record<string, string>>) => Target | undefined;
 
 /** What stands behind a resource's name without being one: from there on the path is about that resource. */
-const NO_NAMES: ReadonlySet<string> = new Set(['renew', 'registration-tokens']);
+const NO_NAMES: ReadonlySet<string> = new Set(['renew', 'registration-tokens', 'document']);
 
 const UNKNOWN: TargetOf = () => undefined;
 

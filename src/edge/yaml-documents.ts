@@ -23,7 +23,7 @@ const MAX_STACK = 2 * MAX_DEPTH;
 const SLICE_MS = 8;
 
 /** The parser cannot be left within a document, so that none may keep it for long. */
-const MAX_DOCUMENT_LENGTH = 256 * 1024;
+export const MAX_DOCUMENT_LENGTH = 256 * 1024;
 const SEPARATOR = /^---(?=[ \t\r\n]|$)/gm;
 
 /**

@@ -8,6 +8,7 @@ import { drain } from './node/drain.ts';
 import { adminRequest, pathOf } from './node/request.ts';
 import { onEndSignal } from './node/signals.ts';
 import type { KitOptions } from './options.ts';
+import { Publication, type Publisher, type PublishedApi } from './publication.ts';
 import type { RegisteredInstance } from '../sdk/api.ts';
 import { SignalboxError } from '../sdk/errors.ts';
 import { connect } from '../sdk/index.ts';
@@ -22,7 +23,7 @@ export type { KitOptions, MembershipOptions };
 /** What the plugin needs to know: `serviceId` alone has to be there. */
 export interface FastifyKitOptions extends KitOptions, MembershipOptions {
   /** What registers the service, made by `connect` of `signalbox/client`. Default: `connect`'s, or none: then it has the endpoints alone. */
-  readonly client?: Registrar;
+  readonly client?: Registrar & Partial<Publisher>;
   /** In place of a client: a connection of the service's own, with these options. `{}` is one as the environment has it. */
   readonly connect?: ConnectOptions;
   /** Whether the client is closed once the app is. Default: true. */
@@ -31,6 +32,11 @@ export interface FastifyKitOptions extends KitOptions, MembershipOptions {
    * Whether SIGTERM and SIGINT close the app, so that it deregisters and drains; a second signal ends the process at once. Default: false.
    */
   readonly signals?: boolean;
+  /**
+   * Publishes the OpenAPI document of an API version to the catalog once the service is registered, such as
+   * `{ version: 'v1', document: () => app.swagger() }`. It is tried until it is there, and keeps nothing from starting. Default: none is.
+   */
+  readonly publish?: PublishedApi;
   /**
    * Called when the service cannot be registered at its start, unless `startOnRegistryFailure`; the app is closed before. Default:
    * `process.exitCode` is set to 1, so that the process, which has nothing left to do, ends as one that has failed.
@@ -72,7 +78,8 @@ const plugin: FastifyPluginAsync<FastifyKitOptions> = async (app, options) => {
   });
   mount(app, kit);
   const membership = client && memberOf(app, options, client);
-  const joined = join(app, kit, membership, options);
+  const publication = publicationOf(app, options, client);
+  const joined = join(app, kit, { membership, publication }, options);
   app.decorate('signalbox', {
     loggers: kit.loggers,
     readiness: kit.readiness,
@@ -147,15 +154,32 @@ function memberOf(app: FastifyInstance, options: FastifyKitOptions, registrar: R
   });
 }
 
+function publicationOf(
+  app: FastifyInstance,
+  { publish, serviceId }: FastifyKitOptions,
+  client: Partial<Publisher> | undefined,
+): Publication | undefined {
+  if (publish === undefined) return undefined;
+  const send = client?.publishDocument?.bind(client);
+  if (send === undefined)
+    throw new SignalboxError('invalid-options', 'publish needs a client that can: give client or connect.');
+  return new Publication({ serviceId, publisher: { publishDocument: send }, api: publish, log: app.log });
+}
+
 function close(app: FastifyInstance): void {
   app.close().then(undefined, (error: unknown) => app.log.error({ err: error }, 'closing failed'));
 }
 
-/** Registers once the app listens, deregisters before it closes. */
+interface Presence {
+  readonly membership: Membership | undefined;
+  readonly publication: Publication | undefined;
+}
+
+/** Registers once the app listens, and publishes then; deregisters before it closes. */
 function join(
   app: FastifyInstance,
   kit: Kit,
-  membership: Membership | undefined,
+  { membership, publication }: Presence,
   options: FastifyKitOptions,
 ): Promise<RegisteredInstance | undefined> {
   let resolve!: (instance: RegisteredInstance | undefined) => void;
@@ -167,6 +191,7 @@ function join(
   const leave = async (): Promise<void> => {
     leaving = true;
     kit.readiness.close();
+    void publication?.stop();
     await membership?.leave();
   };
   app.addHook('onListen', async () => {
@@ -175,6 +200,7 @@ function join(
     if (options.signals === true) closeAtSignal(app);
     try {
       resolve(await membership?.join(boundTo(app.server)));
+      if (!leaving) publication?.start();
     } catch (error) {
       // Who closes it meanwhile has it stop trying; nothing failed.
       if (leaving) return resolve(undefined);

@@ -4,6 +4,7 @@ export type { KitDeps, KitOptions } from './options.ts';
 export { nodeHandler, type NodeHandler } from './node/handler.ts';
 export { boundTo, type Bound } from './node/bound-to.ts';
 export { Membership, type MembershipDeps, type MembershipOptions, type Registrar } from './membership.ts';
+export { Publication, type PublishedApi, type Publisher } from './publication.ts';
 export { createGuard, type Guard, type GuardOptions, type Verdict } from './guard.ts';
 export type { Claims } from './guard/scopes.ts';
 export type { IssuerOptions } from './guard/tokens.ts';

@@ -1,5 +1,6 @@
 import { Type, type TObject, type TSchema } from 'typebox';
 import type { Kind, Lifecycle, ValueOf } from '../domain/resources.ts';
+import { ApiDocumentSchema } from './api-document.ts';
 import { assigned } from './assigned.ts';
 import { CheckSchema, registrationFields } from './registration.ts';
 import { API_ID, closed, endpoint, id, labels, PLAIN, PLURAL, text } from './text.ts';
@@ -175,6 +176,7 @@ export const RESOURCES: Readonly<Record<Kind, TObject>> = {
         }),
       ),
       lifecycle: optional(lifecycle),
+      document: optional(ApiDocumentSchema),
       labels: optional(labels()),
     } satisfies Properties<'version'>,
     { title: 'Version', description: 'A version of the API of a service. Order: v1alpha1 < v1beta1 < v1 < v1.1 < v2.' },

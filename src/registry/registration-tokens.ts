@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Caller } from '../domain/command.ts';
 import { ID_BYTES, registrationTokenText, SECRET_BYTES, type RegistrationToken } from '../domain/registration-token.ts';
-import { StoreUnavailable, type RegistrationTokens } from '../store/port.ts';
-import { RegistryUnavailable } from './errors.ts';
+import type { RegistrationTokens } from '../store/port.ts';
+import { available } from './available.ts';
 
 /** So many tokens of a service that are neither revoked nor expired: enough for each place it is started from. */
 export const MAX_LIVE_TOKENS = 20;
@@ -34,7 +34,10 @@ export interface Created {
   readonly text: string;
 }
 
-/** The use cases of registration tokens. Rejects with `RegistryUnavailable` when the database is away. */
+/**
+ * The use cases of registration tokens. Rejects with `RegistryUnavailable` when the database is away. Whatever became of it then,
+ * nothing was opened: a token whose secret was never told is of use to nobody, and revoking can be asked for again.
+ */
 export class TokenDesk {
   readonly #deps: TokenDeskDeps;
 
@@ -76,18 +79,5 @@ export class TokenDesk {
   /** Removes what ended long ago. Rejects with the store's own errors. */
   async tidy(): Promise<void> {
     await this.#deps.store.deleteEnded(this.#deps.clock() - LISTED_MS);
-  }
-}
-
-/**
- * Whatever became of it, nothing was opened: a token whose secret was never told is of use to nobody, and revoking can
- * be asked for again.
- */
-async function available<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof StoreUnavailable) throw new RegistryUnavailable('store-unavailable', 1, { cause: error });
-    throw error;
   }
 }

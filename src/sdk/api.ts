@@ -1,4 +1,5 @@
 import type { Instance } from '../domain/instances/instance.ts';
+import type { PublishedDocument, PublishOptions } from './catalog/publish.ts';
 import type { FetchInit, FetchResponse } from './calling/options.ts';
 import type { Endpoint } from './discovery/endpoint.ts';
 import type { ServiceOptions } from './discovery/options.ts';
@@ -45,6 +46,18 @@ export interface Client {
    *   `startOnRegistryFailure`, where it is tried on and on.
    */
   register(registration: Registration, options?: RegisterOptions): Promise<RegisteredInstance>;
+  /**
+   * Publishes the OpenAPI document of an API version that is in the catalog, by HTTP: an object, or a text in JSON or YAML. Nothing is
+   * written where the version has it already.
+   * @throws SignalboxError `refused` where the version is not there, may not be written or it is no such document (`problem.status`),
+   *   `unauthorized`, `unreachable`, `timeout`.
+   */
+  publishDocument(
+    service: string,
+    version: string,
+    document: object | string,
+    options?: PublishOptions,
+  ): Promise<PublishedDocument>;
   /** Calls back with each event from now on; answers how to stop that. An error in it is logged, not thrown. */
   on<E extends keyof ClientEvents>(event: E, listener: (about: ClientEvents[E]) => void): () => void;
   /**

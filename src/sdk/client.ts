@@ -1,6 +1,7 @@
 import { type Client, type ClientEvents, type ConnectionPhase, type RegisteredInstance, type Service } from './api.ts';
 import { tokenSource, type TokenSource } from './auth.ts';
 import type { Keep } from './cache/keep.ts';
+import { publishDocument, type PublishedDocument, type PublishOptions } from './catalog/publish.ts';
 import { Connection, type Linked } from './connection/connection.ts';
 import type { LinkFrame } from './connection/link.ts';
 import { Requests } from './connection/requests.ts';
@@ -33,6 +34,7 @@ export class SignalboxClient implements Client {
   readonly #attachment: SocketAttachment;
   readonly #services: Services;
   readonly #registrar: Registrar;
+  readonly #tokens: TokenSource;
   readonly #listeners: { readonly [E in keyof ClientEvents]: Listeners<ClientEvents[E]> };
   #holds = 0;
   #copies: Copies | undefined;
@@ -56,7 +58,7 @@ export class SignalboxClient implements Client {
     this.#url = settings.connection.urls[0];
     const { directory } = options;
     this.#keep = directory === undefined ? undefined : parts.openKeep?.(directory, settings.server, log);
-    const tokens = tokenSource(settings.auth, parts);
+    const tokens = (this.#tokens = tokenSource(settings.auth, parts));
     const onError = (error: SignalboxError): void => this.#failed(error);
     this.#requests = new Requests(time);
     this.#attachment = new SocketAttachment(onFault);
@@ -112,6 +114,16 @@ export class SignalboxClient implements Client {
   async register(registration: Registration, options?: RegisterOptions): Promise<RegisteredInstance> {
     this.#assertOpen();
     return this.#registrar.register(registration, options);
+  }
+
+  async publishDocument(
+    service: string,
+    version: string,
+    document: object | string,
+    options?: PublishOptions,
+  ): Promise<PublishedDocument> {
+    this.#assertOpen();
+    return publishDocument({ url: () => this.#url, tokens: this.#tokens }, service, version, document, options);
   }
 
   on<E extends keyof ClientEvents>(event: E, listener: (about: ClientEvents[E]) => void): () => void {

@@ -119,6 +119,7 @@ export interface Store {
   /** Starts a new history at the same revision (REV4). */
   newEpoch(): Promise<Head>;
   readonly registrationTokens: RegistrationTokens;
+  readonly documents: Documents;
   readonly sessions: SessionRows;
   readonly nodes: Nodes;
   /** Leases in this database, for nodes that share no Redis; to be closed before it. `now`: monotonic milliseconds. */
@@ -145,6 +146,21 @@ export interface RegistrationTokens {
   revoke(service: string, id: string, at: number): Promise<RegistrationToken | undefined>;
   /** Removes those that expired or were revoked before a time; answers how many. */
   deleteEnded(before: number): Promise<number>;
+}
+
+/**
+ * The texts of API documents, by their SHA-256 in hex, which are no part of the history: which versions have them is in the
+ * catalog.
+ */
+export interface Documents {
+  /** Storing what is there keeps it from being removed, as if it were new. */
+  put(sha256: string, body: Uint8Array): Promise<void>;
+  read(sha256: string): Promise<Uint8Array | undefined>;
+  /**
+   * Removes what no version has and nobody has stored within the last `graceMs`, by the clock of the database; answers how many. A
+   * version that is given a document while this runs keeps it, if it was stored less than that ago.
+   */
+  removeUnused(graceMs: number): Promise<number>;
 }
 
 /** The database is away. `outcomeUnknown` when a commit may or may not have happened. */

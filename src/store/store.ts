@@ -3,6 +3,7 @@ import { commit } from './commit.ts';
 import { changesSince } from './log.ts';
 import { closeDatabase, type Database } from './database.ts';
 import { newEpoch } from './epoch.ts';
+import { documents } from './documents.ts';
 import { guarded } from './failure.ts';
 import { readHead } from './head.ts';
 import { leasesTable } from './leases.ts';
@@ -35,6 +36,7 @@ export function createStore(db: Database, birthplace: string): Store {
         return readHead(db);
       }),
     registrationTokens: registrationTokens(db),
+    documents: documents(db),
     sessions: sessionRows(db),
     nodes: nodes(db),
     leases: (now = () => performance.now()) => leasesTable({ db, birthplace, now }),

@@ -160,6 +160,7 @@ function request(caller: Caller, edits: readonly Edit[]): Promise<Reply> {
   }
   const path = `/v1/${edit.name}`;
   if (edit.op === 'delete') return caller.send('DELETE', path);
+  if (edit.op === 'document') throw new Error('no random command publishes documents');
   return edit.op === 'put' ? caller.send('PUT', path, edit.value) : caller.send('PATCH', path, edit.patch);
 }
 

@@ -106,7 +106,7 @@ function reordered(value: unknown): unknown {
 }
 
 const encode = (kind: CatalogKind, document: object): string =>
-  JSON.stringify(bodyOf(kind, document as Record<string, unknown>, identity));
+  JSON.stringify(bodyOf(kind, document as Record<string, unknown>, { identity }));
 
 describe('the canonical form', () => {
   test.each(CATALOG_KINDS)(
@@ -115,7 +115,7 @@ describe('the canonical form', () => {
       const [name, documents] = DOCUMENTS[kind];
       fc.assert(
         fc.property(documents, (document) => {
-          const body = bodyOf(kind, document as Record<string, unknown>, identity);
+          const body = bodyOf(kind, document as Record<string, unknown>, { identity });
           const json = JSON.stringify(body);
           const item = itemOf(partsOf(name), { name, ...assigned }, body, json);
           expect(item.json).toBe(JSON.stringify(item.value));
@@ -139,7 +139,7 @@ describe('the canonical form', () => {
       disabled: false,
       labels: {},
     });
-    expect(bodyOf('service', { displayName: 'a', globalEndpoint: 'e', primaryRegion: 'us' }, identity)).toEqual({
+    expect(bodyOf('service', { displayName: 'a', globalEndpoint: 'e', primaryRegion: 'us' }, { identity })).toEqual({
       displayName: 'a',
       ...identity,
       globalEndpoint: 'e',

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { exportSPKI, importJWK, type CryptoKey, type JWTPayload } from 'jose';
 import { pino } from 'pino';
 import type { InjectOptions } from 'fastify';
@@ -10,6 +10,7 @@ import { Logins } from '../../src/auth/logins.ts';
 import { Sessions } from '../../src/auth/sessions.ts';
 import { Site } from '../../src/auth/site.ts';
 import { Tokens } from '../../src/auth/tokens.ts';
+import { apiDocumentRoutes } from '../../src/edge/http/api-document-routes.ts';
 import { registrationTokenRoutes } from '../../src/edge/http/registration-tokens.ts';
 import { auditRoute } from '../../src/edge/http/audit.ts';
 import { loginRoutes } from '../../src/edge/http/login.ts';
@@ -19,9 +20,11 @@ import { subscribersRoute } from '../../src/edge/http/subscribers.ts';
 import { registrarOf } from '../../src/edge/ws/registrar.ts';
 import { watchRoute } from '../../src/edge/ws/watch.ts';
 import { LOG_SAFETY } from '../../src/log.ts';
+import { DocumentDesk } from '../../src/registry/documents.ts';
 import { TokenDesk } from '../../src/registry/registration-tokens.ts';
 import { forge, IssuerServer } from '../auth/issuer-server.ts';
 import { LiveNode } from '../feed/live-node.ts';
+import { MemoryDocuments } from '../support/memory-documents.ts';
 import { MemoryRegistrationTokens } from '../support/memory-registration-tokens.ts';
 import { MemorySessions } from '../support/memory-sessions.ts';
 import { MANIFEST, openEdge, type Edge } from './harness.ts';
@@ -46,6 +49,7 @@ let issuer: IssuerServer;
 let stranger: IssuerServer;
 let node: LiveNode;
 let edge: Edge;
+const stored = new MemoryDocuments(Date.now, () => edge.catalog.view.all());
 const logged: string[] = [];
 
 beforeAll(async () => {
@@ -74,7 +78,12 @@ beforeAll(async () => {
     },
   };
   const logins = new Logins({ clients: () => [], rows, sessions, clock: Date.now, random: randomBytes });
+  const documents = new DocumentDesk({
+    store: stored,
+    registry: { execute: (...asked) => edge.catalog.execute(...asked) },
+  });
   const plugins = [
+    apiDocumentRoutes({ desk: documents, state, clock: Date.now }),
     watchRoute({ hub, registrar, log: logger, maxFrameBytes: 65_536 }),
     subscribersRoute(hub),
     registrationTokenRoutes({ desk, state: tail, maxLifeMs: 3_600_000, clock: Date.now }),
@@ -340,6 +349,37 @@ test('SEC1 whose service it is decides, for each document', async () => {
     primaryRegion: 'us',
   });
   expect(created.json()).toMatchObject({ project: 'core', creator: 'projects/core/service-accounts/deployer' });
+});
+
+test('SEC1 SEC3 an API document is published by whose version it is, and seen by who sees that', async () => {
+  const document = { openapi: '3.1.0', info: { title: 'API', version: '1' } };
+  const of = (service: string, v = 'v1'): string => `/v1/services/${service}/versions/${v}/document`;
+  const status = async (token: string, method: string, url: string): Promise<number> =>
+    (await send(token, method, url, method === 'PUT' ? document : undefined)).statusCode;
+  expect(await status(await reader(), 'PUT', of('iam.test'))).toBe(403);
+  expect(await status(await owner(), 'PUT', of('iam.test'))).toBe(201);
+  // Private, and the project's.
+  expect(await status(await account(), 'PUT', of('shop.test'))).toBe(201);
+  for (const token of [await account(), await admin()]) expect(await status(token, 'GET', of('shop.test'))).toBe(200);
+  expect(await status(await reader(), 'GET', of('iam.test'))).toBe(200);
+  for (const token of [await reader(), await owner()]) {
+    const hidden = await send(token, 'GET', of('shop.test'));
+    const none = await send(token, 'GET', of('none.test'));
+    const known = (text: string): unknown => ({ ...(JSON.parse(text) as object), requestId: '' });
+    expect([hidden.statusCode, known(hidden.body.replaceAll('shop.test', 'none.test'))]).toEqual([
+      404,
+      known(none.body),
+    ]);
+    for (const method of ['PUT', 'DELETE'])
+      expect(await status(token, method, of('shop.test'))).toBe(await status(token, method, of('none.test')));
+  }
+  expect(await status(await reader(), 'DELETE', of('iam.test'))).toBe(403);
+  // Refused at the door: what is not theirs to publish is not kept either.
+  const foreign = { ...document, info: { title: 'Not mine', version: '1' } };
+  expect((await send(await owner(), 'PUT', of('shop.test'), foreign)).statusCode).toBe(403);
+  expect(await stored.read(createHash('sha256').update(JSON.stringify(foreign)).digest('hex'))).toBeUndefined();
+  expect(await status(await owner(), 'DELETE', of('iam.test'))).toBe(200);
+  expect(await status(await account(), 'DELETE', of('shop.test'))).toBe(200);
 });
 
 test("SEC1 leases: only of those that are the bearer's, alone or in bulk", async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from '@jest/globals';
 import type { Store } from '../../src/store/port.ts';
 import { auditContract } from './contract-audit.ts';
 import { commitContract } from './contract-commits.ts';
+import { documentsContract } from './contract-documents.ts';
 import { fenceContract } from './contract-fence.ts';
 import { historyContract } from './contract-history.ts';
 import { nodesContract } from './contract-nodes.ts';
@@ -62,6 +63,7 @@ export function storeContract(adapter: string, create: () => Promise<Subject>): 
       },
     });
     auditContract(db);
+    documentsContract(db);
     sessionContract(db);
     nodesContract({
       get store() {

@@ -2,6 +2,7 @@ import { decodeChanges, encodeChanges } from '../../src/domain/codec.ts';
 import type { AuditEntry, AuditFilter } from '../../src/domain/audit.ts';
 import { changeName, type AnyItem, type Entry } from '../../src/domain/item.ts';
 import type { Head } from '../../src/domain/position.ts';
+import { MemoryDocuments } from './memory-documents.ts';
 import { MemoryRegistrationTokens } from './memory-registration-tokens.ts';
 import { StoreUnavailable, type AuditPage, type Batch, type Store, type TrimPolicy } from '../../src/store/port.ts';
 import type { Leases } from '../../src/leases/port.ts';
@@ -18,6 +19,11 @@ export class MemoryStore implements Store {
   /** Called inside a commit, before anything is checked: another node may get in first. */
   beforeCommit: (() => void) | undefined;
   readonly registrationTokens = new MemoryRegistrationTokens();
+  readonly documents = new MemoryDocuments(
+    () => this.#clock(),
+    () => this.#items.values(),
+    () => this.#turn(),
+  );
   readonly sessions = new MemorySessions(() => this.#turn());
   readonly nodes = new MemoryNodes(() => this.#turn());
   readonly leaseServer = new MemoryLeaseServer();

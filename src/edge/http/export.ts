@@ -4,6 +4,7 @@ import { Type, type Static } from 'typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { stringify } from 'yaml';
 import { byKind, children } from '../../domain/indexes.ts';
+import { documentOf } from '../../domain/document.ts';
 import { labelsOf, type AnyItem } from '../../domain/item.ts';
 import { serviceName } from '../../domain/names.ts';
 import type { Kind, Labels } from '../../domain/resources.ts';
@@ -141,12 +142,4 @@ async function* pieces(items: readonly AnyItem[], format: Format): AsyncIterable
     await nextTurn();
   }
   yield piece + format.tail;
-}
-
-/** What the server assigns is left out, but for the apiId: it would be another one in another registry. */
-function documentOf(item: AnyItem): object {
-  const { revision: _revision, createTime: _createTime, updateTime: _updateTime, ...document } = item.value;
-  if (!('effectiveUses' in document)) return document;
-  const { effectiveUses: _effectiveUses, ...own } = document;
-  return own;
 }

@@ -79,7 +79,7 @@ function exportRoute(app: FastifyInstance, deps: EdgeDeps): void {
       tags: ['manifests'],
       summary: 'The catalog as a manifest',
       description:
-        'NDJSON by default; Accept chooses. Applied to the same catalog it changes nothing; applied to an empty one it makes the same catalog again, apiIds included.',
+        'NDJSON by default; Accept chooses. Applied to the same catalog it changes nothing; applied to an empty one it makes the same catalog again, apiIds included and API documents left out.',
       querystring: ExportQuery,
       headers: ReadHeaders,
       response: answers({ 200: { description: 'The manifest, all of one revision.', content } }, [
