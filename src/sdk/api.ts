@@ -68,7 +68,16 @@ export interface Service {
    * where that is safe, a deadline, and a circuit breaker.
    */
   fetch(path: string, init?: FetchInit): Promise<FetchResponse>;
+  /** Counted since the first call, for whoever shares this service: same id and options, same figures. */
+  readonly stats: CallStats;
   close(): void;
+}
+
+/** What `fetch` has done, in numbers that only grow. */
+export interface CallStats {
+  readonly calls: number;
+  /** Attempts after the first of a call. */
+  readonly retries: number;
 }
 
 /** How the list of instances has changed. */

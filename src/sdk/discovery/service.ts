@@ -1,5 +1,5 @@
 import type { Select } from '../../protocol/frames.ts';
-import type { Service, ServiceChange } from '../api.ts';
+import type { CallStats, Service, ServiceChange } from '../api.ts';
 import type { FetchInit, FetchResponse } from '../calling/options.ts';
 import { SignalboxError } from '../errors.ts';
 import { DiscoveredService, type DiscoveryDeps } from './discovered-service.ts';
@@ -13,6 +13,7 @@ import { settingsOf } from './settings.ts';
 /** How the instances of one service are called. */
 export interface Caller {
   fetch(path: string, init?: FetchInit): Promise<FetchResponse>;
+  stats(): CallStats;
   /** Drains what is open. */
   close(): void;
 }
@@ -135,6 +136,10 @@ class SharedService implements Service {
 
   fetch(path: string, init?: FetchInit): Promise<FetchResponse> {
     return this.#isClosed ? Promise.reject(closed(this.id)) : this.#caller.fetch(path, init);
+  }
+
+  get stats(): CallStats {
+    return this.#caller.stats();
   }
 
   close(): void {
