@@ -11,6 +11,7 @@ import type { KitOptions } from './options.ts';
 import type { RegisteredInstance } from '../sdk/api.ts';
 import { SignalboxError } from '../sdk/errors.ts';
 import { connect } from '../sdk/index.ts';
+import { askToLeave } from '../sdk/registration/close-server.ts';
 import type { ConnectOptions } from '../sdk/options.ts';
 
 /** What the plugin needs to know: `serviceId` alone has to be there. */
@@ -161,6 +162,8 @@ function join(
   const leave = async (): Promise<void> => {
     leaving = true;
     kit.readiness.close();
+    // Who cannot be told, because Signalbox is away, is not to send into a connection that is about to be closed.
+    askToLeave(app);
     await membership?.leave();
   };
   app.addHook('onListen', async () => {
