@@ -21,11 +21,14 @@ export interface Unit {
 export class Cast {
   readonly units = new Set<Unit>();
   readonly url: string;
+  /** Whether the service in plain Python is in Python. */
+  readonly python: boolean;
   readonly #processes: Processes;
   readonly #port: number;
   #signalbox: Running | undefined;
 
-  constructor(processes: Processes, port: number) {
+  constructor(processes: Processes, port: number, python: boolean) {
+    this.python = python;
     this.#processes = processes;
     this.#port = port;
     this.url = `http://127.0.0.1:${port}`;
@@ -96,10 +99,14 @@ export class Cast {
       SIGNALBOX_URL: this.url,
       BACKEND: `http://127.0.0.1:${backend}`,
     });
-    const python = this.#processes.program('stock', 'python3', [join(DEMO, 'stock.py')], {
+    const python = this.#processes.program('stock', ...this.#stockProgram(), {
       ...ports,
       PORT: String(backend),
     });
     return { service: 'stock', port, processes: [sidecar, python], metricsPort };
+  }
+
+  #stockProgram(): readonly [string, readonly string[]] {
+    return this.python ? ['python3', [join(DEMO, 'stock.py')]] : [process.execPath, [join(DEMO, 'stock.mjs')]];
   }
 }

@@ -1,5 +1,5 @@
 import type { FailedCall, Row } from './figures.ts';
-import type { ActionKind } from './plan.ts';
+import type { ActionKind, Sort } from './plan.ts';
 
 /** What the demo tells; with `--json`, one in each line. Times are milliseconds, `atMs` since the load began. */
 export type DemoEvent =
@@ -30,7 +30,7 @@ export interface ActionReport {
   readonly atMs: number;
   readonly action: ActionKind;
   readonly target: string;
-  readonly graceful: boolean;
+  readonly sort: Sort;
   /** Calls of all services that failed, from its beginning until the next action. */
   readonly failed: number;
   /** From the first to the last of them. */
@@ -48,8 +48,9 @@ export interface Summary {
   readonly type: 'summary';
   readonly seconds: number;
   readonly rows: readonly Row[];
-  readonly graceful: { readonly actions: number; readonly failed: number };
-  readonly kills: { readonly actions: number; readonly failed: number; readonly longestWindowMs: number };
+  readonly actions: Readonly<
+    Record<Sort, { readonly done: number; readonly failed: number; readonly longestWindowMs: number }>
+  >;
   /** Calls that failed while nothing was done. */
   readonly elsewhere: number;
   readonly ok: boolean;

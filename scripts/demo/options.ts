@@ -18,29 +18,25 @@ export const HELP = `npm run demo -- [options]
 
 Ctrl-C ends it early, with a summary. It exits with 1 when a graceful change failed calls.`;
 
-/** A text says what is wrong. */
-export function readOptions(args: readonly string[]): DemoOptions | 'help' | string {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        seconds: { type: 'string', default: '60' },
-        rate: { type: 'string', default: '50' },
-        seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    });
-    if (values.help) return 'help';
-    return {
-      seconds: numberOf('seconds', values.seconds, 5, 86_400),
-      rate: numberOf('rate', values.rate, 1, 2000),
-      seed: numberOf('seed', values.seed, 0, 2 ** 31),
-      json: values.json,
-    };
-  } catch (error) {
-    return `${error instanceof Error ? error.message : String(error)}\n\n${HELP}`;
-  }
+/** Undefined where help is asked for. @throws Error that says what is wrong. */
+export function readOptions(args: readonly string[]): DemoOptions | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seconds: { type: 'string', default: '60' },
+      rate: { type: 'string', default: '50' },
+      seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return undefined;
+  return {
+    seconds: numberOf('seconds', values.seconds, 5, 86_400),
+    rate: numberOf('rate', values.rate, 1, 2000),
+    seed: numberOf('seed', values.seed, 0, 2 ** 31),
+    json: values.json,
+  };
 }
 
 function numberOf(name: string, text: string, min: number, max: number): number {

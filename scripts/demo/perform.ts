@@ -35,6 +35,7 @@ export async function perform({ kind, service }: Action, stage: Stage): Promise<
   const unit = chosen(stage.cast.of(service), stage.random);
   if (kind === 'drain') return drain(stage, unit);
   if (kind === 'stop') return stop(stage, unit);
+  if (kind === 'stop-unseen') return stopUnseen(stage, unit);
   if (kind === 'restart') return restart(stage, unit);
   return kill(stage, unit, kind === 'kill' ? 'all' : 'backend');
 }
@@ -69,14 +70,32 @@ async function restart(stage: Stage, unit: Unit): Promise<Performed> {
   return add(stage, await stage.cast.start(unit.service, unit.port));
 }
 
-async function restartSignalbox({ cast, observer }: Stage): Promise<Performed> {
+async function restartSignalbox(stage: Stage): Promise<Performed> {
+  await signalboxAway(stage);
+  await sleep(AWAY_MS);
+  await signalboxBack(stage);
+  return { target: 'signalbox' };
+}
+
+/** It ends while nobody can be told of that: its callers find out by themselves. */
+async function stopUnseen(stage: Stage, unit: Unit): Promise<Performed> {
+  await signalboxAway(stage);
+  await within(ENDED_MS, stage.cast.stop(unit), `${nameOf(unit)} ends after SIGTERM`);
+  await sleep(HOLD_MS);
+  await signalboxBack(stage);
+  await add(stage, await stage.cast.start(unit.service));
+  return { target: nameOf(unit) };
+}
+
+async function signalboxAway({ cast }: Stage): Promise<void> {
   cast.signalbox?.kill('SIGKILL');
   await cast.signalbox?.exited;
-  await sleep(AWAY_MS);
+}
+
+async function signalboxBack({ cast, observer }: Stage): Promise<void> {
   cast.startSignalbox();
   await observer.untilTrue(() => observer.isLive, STARTED_MS, 'Signalbox is back');
   await sleep(HOLD_MS);
-  return { target: 'signalbox' };
 }
 
 async function kill(stage: Stage, unit: Unit, what: 'all' | 'backend'): Promise<Performed> {

@@ -1,6 +1,6 @@
 import { SERVICES, type ServiceName } from './figures.ts';
 
-export type ActionKind = 'drain' | 'add' | 'stop' | 'restart' | 'kill' | 'kill-backend' | 'signalbox';
+export type ActionKind = 'drain' | 'add' | 'stop' | 'restart' | 'kill' | 'kill-backend' | 'signalbox' | 'stop-unseen';
 
 export interface Action {
   readonly kind: ActionKind;
@@ -8,8 +8,16 @@ export interface Action {
   readonly service: ServiceName | undefined;
 }
 
-/** Nobody is to notice these. */
-export const isGraceful = ({ kind }: Action): boolean => kind !== 'kill' && kind !== 'kill-backend';
+/**
+ * Nobody is to notice what is `graceful`. A `kill` costs what was under way, and what may not be repeated until callers know.
+ * `unseen` is a stop of which nobody can be told, because Signalbox is away: hardly anything fails, but nothing is promised.
+ */
+export type Sort = 'graceful' | 'unseen' | 'kill';
+
+export function sortOf({ kind }: Action): Sort {
+  if (kind === 'kill' || kind === 'kill-backend') return 'kill';
+  return kind === 'stop-unseen' ? 'unseen' : 'graceful';
+}
 
 /**
  * One round after the other: each has an action of every kind, each kind at another service than in the round before. What is added
@@ -26,6 +34,7 @@ export function* plan(random: () => number): Generator<Action, never> {
     yield { kind: 'stop', service: at(round + 2) };
     yield { kind: 'signalbox', service: undefined };
     yield { kind: 'restart', service: at(round + 1) };
+    yield { kind: 'stop-unseen', service: at(round) };
     if (backend) yield { kind: 'kill-backend', service: 'stock' };
     backend = !backend;
   }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cast } from './cast.ts';
 import { now } from './clock.ts';
@@ -6,7 +7,7 @@ import { Figures, SERVICES, type ServiceName } from './figures.ts';
 import { Observer } from './observer.ts';
 import type { DemoOptions } from './options.ts';
 import { perform } from './perform.ts';
-import { isGraceful, plan, seeded, type Action } from './plan.ts';
+import { plan, seeded, sortOf, type Action, type Sort } from './plan.ts';
 import { freePort, Processes } from './processes.ts';
 import type { Screen } from './screen.ts';
 import { SidecarMeter } from './sidecar-meter.ts';
@@ -42,6 +43,8 @@ class Demo {
   #observer: Observer | undefined;
   #beganAt = now();
   #doing = 'starting';
+  /** When what is being done began. */
+  #actingSince = Infinity;
 
   constructor(options: DemoOptions, screen: Screen) {
     this.#options = options;
@@ -77,10 +80,13 @@ class Demo {
 
   async #start(): Promise<void> {
     const { rate, seed, seconds } = this.#options;
-    const cast = (this.#cast = new Cast(this.#processes, await freePort()));
+    const cast = (this.#cast = new Cast(this.#processes, await freePort(), hasPython()));
     const again = `--seconds ${seconds} --rate ${rate} --seed ${seed}`;
     const { directory } = this.#processes;
     this.#screen.show({ type: 'start', url: cast.url, again, pid: process.pid, directory });
+    if (!cast.python) {
+      this.#screen.show({ type: 'note', text: 'There is no python3 here: a plain script of Node stands in for it.' });
+    }
     cast.startSignalbox();
     await untilReady(cast);
     const observer = (this.#observer = new Observer(cast.url));
@@ -100,7 +106,7 @@ class Demo {
 
   async #act(action: Action, random: () => number): Promise<void> {
     const { cast, observer } = this;
-    const began = now();
+    const began = (this.#actingSince = now());
     this.#doing = [action.kind, action.service].filter(Boolean).join(' ');
     const { target, boundMs, toldMs } = await perform(action, { cast, observer, random });
     await sleep(TOLD_MS);
@@ -111,7 +117,7 @@ class Demo {
       atMs: began - this.#beganAt,
       action: action.kind,
       target,
-      graceful: isGraceful(action),
+      sort: sortOf(action),
       failed: failures.length,
       ...(times.length > 0 && {
         windowMs: Math.max(...times) - Math.min(...times),
@@ -122,6 +128,7 @@ class Demo {
       failures: failures.slice(0, SHOWN_FAILURES),
     };
     this.#doing = 'nothing';
+    this.#actingSince = Infinity;
     this.#reports.push(report);
     this.#screen.show(report);
   }
@@ -149,28 +156,34 @@ class Demo {
   }
 
   #summarise(): boolean {
-    const kills = this.#reports.filter(({ graceful }) => !graceful);
-    const polite = this.#reports.filter(({ graceful }) => graceful);
-    const sum = (reports: readonly ActionReport[]): number => reports.reduce((total, { failed }) => total + failed, 0);
-    const failed = { graceful: sum(polite), kills: sum(kills) };
-    const elsewhere = this.#figures.failures.length - failed.graceful - failed.kills;
+    const actions = { graceful: this.#of('graceful'), unseen: this.#of('unseen'), kill: this.#of('kill') };
+    const explained = Object.values(actions).reduce((sum, { failed }) => sum + failed, 0);
+    // Of an action that was interrupted it is not known what it would have cost.
+    const interrupted = this.#figures.between(this.#actingSince, Infinity).length;
+    const elsewhere = this.#figures.failures.length - explained - interrupted;
     const summary: Summary = {
       type: 'summary',
       seconds: (now() - this.#beganAt) / 1000,
       rows: this.#figures.rows((service) => this.observer.countOf(service)),
-      graceful: { actions: polite.length, failed: failed.graceful },
-      kills: {
-        actions: kills.length,
-        failed: failed.kills,
-        longestWindowMs: Math.max(0, ...kills.map(({ windowMs }) => windowMs ?? 0)),
-      },
+      actions,
       elsewhere,
-      ok: failed.graceful === 0 && elsewhere === 0,
+      ok: actions.graceful.failed === 0 && elsewhere === 0,
     };
     this.#screen.show(summary);
     return summary.ok;
   }
+
+  #of(sort: Sort): Summary['actions'][Sort] {
+    const reports = this.#reports.filter((report) => report.sort === sort);
+    return {
+      done: reports.length,
+      failed: reports.reduce((sum, { failed }) => sum + failed, 0),
+      longestWindowMs: Math.max(0, ...reports.map(({ windowMs }) => windowMs ?? 0)),
+    };
+  }
 }
+
+const hasPython = (): boolean => spawnSync('python3', ['--version']).status === 0;
 
 async function untilReady(cast: Cast): Promise<void> {
   const deadline = now() + READY_MS;

@@ -78,10 +78,10 @@ function lasting(event: DemoEvent): readonly string[] {
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`.padStart(7);
 const ms = (value: number): string => `${value.toFixed(0)} ms`;
 
-function actionLine({ atMs, action, target, graceful, failed, windowMs, boundMs, toldMs }: ActionReport): string {
+function actionLine({ atMs, action, target, sort, failed, windowMs, boundMs, toldMs }: ActionReport): string {
   const calls = failed === 0 ? 'no call failed' : `${failed} calls failed, within ${ms(windowMs ?? 0)}`;
   const told = boundMs === undefined || toldMs === undefined ? '' : `; told after ${ms(toldMs)}, bound ${ms(boundMs)}`;
-  const mark = graceful && failed > 0 ? '  <- GRACEFUL, AND FAILED' : '';
+  const mark = sort === 'graceful' && failed > 0 ? '  <- GRACEFUL, AND FAILED' : '';
   return `${seconds(atMs)}  ${action.padEnd(12)}  ${target.padEnd(13)}  ${calls}${told}${mark}`;
 }
 
@@ -108,15 +108,18 @@ const cellsOf = (row: Row): string[] => [
   String(row.failed),
 ];
 
-function summaryOf({ rows, graceful, kills, elsewhere, seconds: took, ok }: Summary): string[] {
-  const calls = rows.map(
-    ({ service, calls: of, retries, failed }) => `${service} ${of} (${retries} retries, ${failed} failed)`,
-  );
+function summaryOf({ rows, actions, elsewhere, seconds: took, ok }: Summary): string[] {
+  const { graceful, unseen, kill } = actions;
+  const calls = rows.map((row) => `${row.service} ${row.calls} (${row.retries} retries, ${row.failed} failed)`);
+  const costs = ({ failed, longestWindowMs }: typeof kill): string =>
+    `${failed} failed calls${failed === 0 ? '' : `, the longest error window ${ms(longestWindowMs)}`}`;
   return [
     '',
     `${took.toFixed(0)} s; calls: ${calls.join(', ')}`,
-    `${graceful.actions} graceful changes: ${graceful.failed} failed calls${elsewhere === 0 ? '' : `; ${elsewhere} failed while nothing was done`}`,
-    `${kills.actions} kills: ${kills.failed} failed calls, the longest error window ${ms(kills.longestWindowMs)}`,
+    `${graceful.done} graceful changes: ${costs(graceful)}`,
+    `${kill.done} kills: ${costs(kill)}`,
+    ...(unseen.done === 0 ? [] : [`${unseen.done} stops while Signalbox was away: ${costs(unseen)}`]),
+    ...(elsewhere === 0 ? [] : [`${elsewhere} calls failed while nothing was done`]),
     ok ? 'As promised: whoever leaves politely fails nobody.' : 'NOT as promised: see above.',
   ];
 }
