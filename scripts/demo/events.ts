@@ -40,6 +40,8 @@ export interface ActionReport {
   /** Of a kill: within which it had to be told, and after which it was. */
   readonly boundMs?: number;
   readonly toldMs?: number;
+  /** Of a restart of Signalbox: instances that it gave up although they ran. */
+  readonly lost?: number;
   /** Some of them. */
   readonly failures: readonly FailedCall[];
 }

@@ -12,9 +12,21 @@ export class Observer {
   readonly #client: Client;
   readonly #services: ReadonlyMap<ServiceName, Service>;
 
+  #removed = 0;
+
   constructor(url: string) {
     this.#client = connect({ url });
     this.#services = new Map(SERVICES.map((name) => [name, this.#client.service(idOf(name))]));
+    for (const service of this.#services.values()) {
+      service.on('change', ({ removed }) => {
+        this.#removed += removed.length;
+      });
+    }
+  }
+
+  /** Instances that it was told are gone, so far. */
+  get removed(): number {
+    return this.#removed;
   }
 
   get isLive(): boolean {

@@ -19,6 +19,8 @@ export interface Performed {
   readonly boundMs?: number;
   /** Milliseconds until it was. */
   readonly toldMs?: number;
+  /** Instances that are running and were given up all the same. */
+  readonly lost?: number;
 }
 
 /** A busy machine takes its time to start a process. */
@@ -27,6 +29,8 @@ const ENDED_MS = 20_000;
 /** Calls go on for so long before the next step, so that it shows if something is wrong. */
 const HOLD_MS = 1000;
 const AWAY_MS = 1500;
+/** All leases of the demo are 3 s. */
+const LEASES_MS = 3000;
 
 /** Does it to a running system. @throws Error where something does not come about that has to. */
 export async function perform({ kind, service }: Action, stage: Stage): Promise<Performed> {
@@ -71,10 +75,13 @@ async function restart(stage: Stage, unit: Unit): Promise<Performed> {
 }
 
 async function restartSignalbox(stage: Stage): Promise<Performed> {
+  const { removed } = stage.observer;
   await signalboxAway(stage);
   await sleep(AWAY_MS);
   await signalboxBack(stage);
-  return { target: 'signalbox' };
+  // Whoever was not heard in time is given up by now.
+  await sleep(LEASES_MS);
+  return { target: 'signalbox', lost: stage.observer.removed - removed };
 }
 
 /** It ends while nobody can be told of that: its callers find out by themselves. */

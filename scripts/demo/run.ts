@@ -108,7 +108,7 @@ class Demo {
     const { cast, observer } = this;
     const began = (this.#actingSince = now());
     this.#doing = [action.kind, action.service].filter(Boolean).join(' ');
-    const { target, boundMs, toldMs } = await perform(action, { cast, observer, random });
+    const { target, ...seen } = await perform(action, { cast, observer, random });
     await sleep(TOLD_MS);
     const failures = this.#figures.between(began, Infinity);
     const times = failures.map(({ at }) => at);
@@ -123,8 +123,7 @@ class Demo {
         windowMs: Math.max(...times) - Math.min(...times),
         recoveredMs: Math.max(...times) - began,
       }),
-      ...(boundMs !== undefined && { boundMs }),
-      ...(toldMs !== undefined && { toldMs }),
+      ...seen,
       failures: failures.slice(0, SHOWN_FAILURES),
     };
     this.#doing = 'nothing';

@@ -78,11 +78,12 @@ function lasting(event: DemoEvent): readonly string[] {
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`.padStart(7);
 const ms = (value: number): string => `${value.toFixed(0)} ms`;
 
-function actionLine({ atMs, action, target, sort, failed, windowMs, boundMs, toldMs }: ActionReport): string {
+function actionLine({ atMs, action, target, sort, failed, windowMs, boundMs, toldMs, lost }: ActionReport): string {
   const calls = failed === 0 ? 'no call failed' : `${failed} calls failed, within ${ms(windowMs ?? 0)}`;
   const told = boundMs === undefined || toldMs === undefined ? '' : `; told after ${ms(toldMs)}, bound ${ms(boundMs)}`;
+  const given = lost === undefined ? '' : `; ${lost === 0 ? 'no' : lost} instance lost`;
   const mark = sort === 'graceful' && failed > 0 ? '  <- GRACEFUL, AND FAILED' : '';
-  return `${seconds(atMs)}  ${action.padEnd(12)}  ${target.padEnd(13)}  ${calls}${told}${mark}`;
+  return `${seconds(atMs)}  ${action.padEnd(12)}  ${target.padEnd(13)}  ${calls}${told}${given}${mark}`;
 }
 
 const COLUMNS = ['service', 'instances', 'calls/s', 'p50 ms', 'p99 ms', 'calls', 'retries', 'failed'] as const;

@@ -77,6 +77,7 @@ test('INS1 INS3 INS6 no call fails while instances are drained, stopped, added a
   expect(actions.map(({ action }) => action)).toEqual(
     expect.arrayContaining(['drain', 'kill', 'add', 'stop', 'signalbox']),
   );
+  expect(actions.filter(({ lost = 0 }) => lost > 0)).toEqual([]);
   const kills = actions.filter(({ sort }) => sort === 'kill');
   for (const { boundMs = 0, toldMs = Infinity, recoveredMs = 0 } of kills) {
     expect(toldMs).toBeLessThanOrEqual(boundMs);
