@@ -127,7 +127,11 @@ function serviceOf(list: readonly Instance[], balance: BalanceName): Service {
   };
   const services = createServices({
     source: () => source,
-    caller: () => ({ fetch: () => Promise.reject(new Error('nothing is called')), close: () => {} }),
+    caller: () => ({
+      fetch: () => Promise.reject(new Error('nothing is called')),
+      stats: () => ({ calls: 0, retries: 0 }),
+      close: () => {},
+    }),
     now: () => performance.now(),
     random: Math.random,
     addresses: new Set(),

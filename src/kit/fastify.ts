@@ -12,6 +12,7 @@ import { Publication, type Publisher, type PublishedApi } from './publication.ts
 import type { RegisteredInstance } from '../sdk/api.ts';
 import { SignalboxError } from '../sdk/errors.ts';
 import { connect } from '../sdk/index.ts';
+import { askToLeave } from '../sdk/registration/close-server.ts';
 import type { ConnectOptions } from '../sdk/options.ts';
 
 export type { InfoOptions } from './admin/server-info.ts';
@@ -192,6 +193,8 @@ function join(
     leaving = true;
     kit.readiness.close();
     void publication?.stop();
+    // Who cannot be told, because Signalbox is away, is not to send into a connection that is about to be closed.
+    askToLeave(app);
     await membership?.leave();
   };
   app.addHook('onListen', async () => {

@@ -100,8 +100,17 @@ export interface Service {
    *   `invalid-options`; the reason of `init.signal` where the caller gave up.
    */
   fetch(path: string, init?: FetchInit): Promise<FetchResponse>;
+  /** Counted since the first call, for whoever shares this service: same id and options, same figures. */
+  readonly stats: CallStats;
   /** Lets go of it; connections are drained once nobody else holds a service of the same id and options. */
   close(): void;
+}
+
+/** What `fetch` has done, in numbers that only grow. */
+export interface CallStats {
+  readonly calls: number;
+  /** Attempts after the first of a call. */
+  readonly retries: number;
 }
 
 /** How the list of instances has changed. */

@@ -16,7 +16,7 @@ export function browserServices(deps: ServiceDeps): Services {
   const services = createServices({
     ...options,
     source: (select) => deps.source(select),
-    caller: () => ({ fetch: cannotCall, close: () => {} }),
+    caller: () => ({ fetch: cannotCall, stats: () => ({ calls: 0, retries: 0 }), close: () => {} }),
     now: () => time.now(),
     random,
     log,

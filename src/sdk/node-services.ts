@@ -26,7 +26,11 @@ export function nodeServices(deps: ServiceDeps): Services {
     caller: (targets, callOptions) => {
       const caller = createCaller(targets, callOptions, { now, random });
       callers.add(caller);
-      return { fetch: (path, init) => caller.fetch(path, init), close: () => close(caller) };
+      return {
+        fetch: (path, init) => caller.fetch(path, init),
+        stats: () => caller.calls.stats,
+        close: () => close(caller),
+      };
     },
     now,
     random,

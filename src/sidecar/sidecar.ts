@@ -87,6 +87,7 @@ export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Pr
     watch?.stop();
     // Callers are told before the backend stops taking their calls.
     if (registrar !== undefined) {
+      listeners.ingress?.leave();
       await registrar.set(false);
       await sleep(config.settle);
     }

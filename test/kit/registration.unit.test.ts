@@ -61,8 +61,10 @@ test('it deregisters first, and answers calls until it has and its callers have 
   const { happened } = client;
   app.server.on('close', () => happened.push('listener closed'));
   const call = async (when: string): Promise<void> => {
-    happened.push(`call ${when}: ${(await ask('/orders')).status}`);
+    const { status, headers } = await ask('/orders');
+    happened.push(`call ${when}: ${status}, connection: ${headers.get('connection')}`);
   };
+  await call('before');
   client.onDeregister = async () => {
     await call('while deregistering');
     happened.push(`readiness: ${(await ask('/health/readiness')).status}`);
@@ -74,11 +76,12 @@ test('it deregisters first, and answers calls until it has and its callers have 
   expect(happened).toEqual([
     'register',
     'registered',
+    'call before: 200, connection: keep-alive',
     'deregister',
-    'call while deregistering: 200',
+    'call while deregistering: 200, connection: close',
     'readiness: 503',
     'deregistered',
-    'call after that: 200',
+    'call after that: 200, connection: close',
     'listener closed',
     'client closed',
   ]);

@@ -48,7 +48,7 @@ test('it registers a healthy backend, routes both ways, counts, and deregisters 
   network.services.set('orders.example.com', [orders.url]);
   const config = configOf(`${FREE_PORTS}
 environment: prod
-ingress: {service: web.example.com, host: 127.0.0.1, port: 0, backend: "${backend.url}", healthInterval: 50ms, version: v2, tags: {a: b}}`);
+ingress: {service: web.example.com, host: 127.0.0.1, port: 0, backend: "${backend.url}", healthInterval: 50ms, version: v2, tags: {a: b}, lease: 90s}`);
   const sidecar = await started(config, network);
   const { egress, ingress, metrics } = sidecar.ports;
   while (network.registrations.length === 0) await sleep(5);
@@ -61,6 +61,7 @@ ingress: {service: web.example.com, host: 127.0.0.1, port: 0, backend: "${backen
       tags: { a: 'b' },
       environment: 'prod',
       version: 'v2',
+      check: { type: 'ttl', ttl: '90s' },
     },
   ]);
   expect(network.selections).toEqual([expect.objectContaining({ service: 'orders.example.com', environment: 'prod' })]);
@@ -80,8 +81,9 @@ ingress: {service: web.example.com, host: 127.0.0.1, port: 0, backend: "${backen
   while (release === undefined) await sleep(5);
   const closing = sidecar.close();
   while (network.deregistered.length === 0) await sleep(5);
-  // Callers who have not noticed yet are still served.
-  expect(await get(ingress, '/late')).toBe('backend /late');
+  // Callers who have not noticed yet are still served, and open their next connection elsewhere.
+  const late = await fetch(`http://127.0.0.1:${ingress}/late`);
+  expect([late.headers.get('connection'), await late.text()]).toEqual(['close', 'backend /late']);
   await sleep(150);
   await expect(get(ingress, '/too-late')).rejects.toThrow();
   release();

@@ -32,6 +32,8 @@ export interface CallDeps {
   readonly deadlines: Pick<Deadlines, 'add' | 'remove'>;
   /** Attempts after the first. */
   readonly retries: number;
+  /** One of them will be made. */
+  readonly onRetry: () => void;
   readonly now: () => number;
   readonly random: () => number;
   readonly begin: (endpoint: Endpoint, call: Call) => Attempt;
@@ -149,7 +151,7 @@ export class Call extends Timed {
   }
 
   #plan(attempt: Attempt, failure: Failure): boolean {
-    const { targets, retries, budget, random, now } = this.#deps;
+    const { targets, retries, budget, random, now, onRetry } = this.#deps;
     if (this.#attempts > (this.#admission?.type === 'probe' ? 0 : retries) || !this.#mayRepeat(failure)) return false;
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint);
     const next = targets.pick(this.#request.key, this.#tried);
@@ -159,6 +161,7 @@ export class Call extends Timed {
     if (at + pause >= this.until || !budget.withdraw(at)) return false;
     this.#pause = pause;
     this.#next = next;
+    onRetry();
     return true;
   }
 

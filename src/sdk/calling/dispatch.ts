@@ -1,4 +1,5 @@
 import { SignalboxError } from '../errors.ts';
+import type { CallStats } from '../api.ts';
 import type { Endpoint, Targets } from '../discovery/endpoint.ts';
 import { Attempt, type Judge, type Line } from './attempt.ts';
 import { Breaker } from './breaker.ts';
@@ -44,6 +45,7 @@ export class Calls {
   readonly #gone = new WeakSet<Endpoint>();
   readonly #closing = new Set<Promise<void>>();
   readonly #stopHearing: () => void;
+  readonly #stats = { calls: 0, retries: 0 };
   #sweeping: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -62,6 +64,7 @@ export class Calls {
       breaker: this.breaker,
       deadlines: new Deadlines(now),
       retries: options.retries ?? 2,
+      onRetry: () => (this.#stats.retries += 1),
       now,
       random,
       begin: (endpoint, call) => this.#begin(endpoint, call),
@@ -77,6 +80,7 @@ export class Calls {
    */
   call<R>(request: CallRequest, send: (attempt: Attempt) => Promise<R>): Promise<R> {
     if (this.#closed) return Promise.reject(new SignalboxError('stopped', `calls of ${this.service} are closed`));
+    this.#stats.calls += 1;
     const now = this.#deps.now();
     const admission = this.breaker?.admit(now);
     if (admission?.type === 'refused') return Promise.reject(this.#refusal(admission.retryAfterMs));
@@ -88,6 +92,11 @@ export class Calls {
   /** One attempt at one endpoint, without retries, deadline and breaker. It has begun: it is dispatched, or given up. */
   acquire(endpoint: Endpoint): Attempt {
     return this.#begin(endpoint, undefined);
+  }
+
+  /** A copy, as of now. */
+  get stats(): CallStats {
+    return { ...this.#stats };
   }
 
   /** Connections to an instance at present. */

@@ -1,5 +1,5 @@
 import type { Select } from '../../protocol/frames.ts';
-import type { Service, ServiceChange } from '../api.ts';
+import type { CallStats, Service, ServiceChange } from '../api.ts';
 import type { FetchInit, FetchResponse } from '../calling/options.ts';
 import { SignalboxError } from '../errors.ts';
 import { DiscoveredService, type DiscoveryDeps } from './discovered-service.ts';
@@ -13,6 +13,7 @@ import { settingsOf } from './settings.ts';
 /** How the instances of one service are called. */
 export interface Caller {
   fetch(path: string, init?: FetchInit): Promise<FetchResponse>;
+  stats(): CallStats;
   /** Drains what is open. */
   close(): void;
 }
@@ -159,6 +160,10 @@ class SharedService implements Service {
     await this.ready({ timeoutMs, ...(signal && { signal }) });
     const leftMs = Math.max(1, timeoutMs - (this.#now() - beganAt));
     return this.#caller.fetch(path, { ...init, timeoutMs: leftMs });
+  }
+
+  get stats(): CallStats {
+    return this.#caller.stats();
   }
 
   close(): void {

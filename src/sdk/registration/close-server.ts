@@ -1,4 +1,4 @@
-import type { Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Time } from '../time.ts';
 
 /** A server of Node.js, or something that closes one. */
@@ -16,8 +16,9 @@ const connectionsOf = (server: ClosableServer): Connections =>
 
 /** From now on each answer ends its connection, so that its client opens the next one elsewhere and sends nothing into a closing one. */
 export function askToLeave(server: ClosableServer): void {
-  connectionsOf(server).prependListener?.('request', (_request: unknown, response: Partial<ServerResponse>) => {
-    response.setHeader?.('connection', 'close');
+  connectionsOf(server).prependListener?.('request', (request: Partial<IncomingMessage>, response: ServerResponse) => {
+    // HTTP/2 has no such header: its sessions say themselves that they go.
+    if (request.httpVersionMajor === 1) response.setHeader('connection', 'close');
   });
 }
 

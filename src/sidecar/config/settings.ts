@@ -270,6 +270,13 @@ export const SETTINGS = {
     description:
       'ttl: the sidecar renews a lease. http: Signalbox asks the sidecar for /health/{serviceId}, which is open then.',
   }),
+  lease: optional({
+    path: 'ingress.lease',
+    unit: duration('1s', '1h'),
+    otherwise: "15 s, the client library's own",
+    description:
+      'With ingress.check ttl: how long after the last sign of life of the sidecar Signalbox gives the instance up.',
+  }),
   guarded: required({
     path: 'ingress.guarded',
     unit: paths,

@@ -8,6 +8,7 @@ import {
 } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { askToLeave } from '../../sdk/registration/close-server.ts';
 import type { Request, Response } from '../proxy/forward.ts';
 import { sniff } from './preface.ts';
 
@@ -78,6 +79,11 @@ export class Listener {
         resolve((this.#server.address() as AddressInfo).port);
       });
     });
+  }
+
+  /** From now on each answer ends its connection, so that callers who cannot be told send nothing into one that is being closed. */
+  leave(): void {
+    askToLeave(this.#server as Server);
   }
 
   /** Takes no new connections, lets what is under way end, and cuts what is left after `graceMs`. */

@@ -47,6 +47,7 @@ test('an instance that does not answer is left for another one, and both hear ho
   expect([gone.outcomes, bad.endpoint.outcomes, fine.endpoint.outcomes]).toEqual([['failed'], ['failed'], ['ok']]);
   expect([bad.requests, fine.requests]).toEqual([1, 1]);
   expect(calls.statsOf(fine.endpoint)).toEqual({ open: 1, draining: 0, waiting: 0 });
+  expect(calls.stats).toEqual({ calls: 1, retries: 2 });
 });
 
 test('a POST goes to another instance where it was not sent, and never once its bytes were', async () => {

@@ -27,6 +27,7 @@ function harness(about: Partial<ServiceDeps> = {}) {
       targets.push(called);
       return {
         fetch: () => Promise.reject(new Error('not in this test')),
+        stats: () => ({ calls: 0, retries: 0 }),
         close: () => void closedCallers.push(called),
       };
     },
