@@ -55,7 +55,11 @@ async function serve(id: string, weights: readonly number[]) {
   };
 }
 
-async function open(id: string, options: ServiceOptions, count: number): Promise<{ client: Client; service: Service }> {
+async function openService(
+  id: string,
+  options: ServiceOptions,
+  count: number,
+): Promise<{ client: Client; service: Service }> {
   const client = connect({ url: node.url });
   leftovers.push(() => client.close());
   const service = client.service(id, options);
@@ -81,7 +85,7 @@ test.each([
   async (balance, weights) => {
     const id = `${balance}.example.com`;
     const { ports, requests } = await serve(id, weights);
-    const { service } = await open(id, { balance }, INSTANCES);
+    const { service } = await openService(id, { balance }, INSTANCES);
     await callAll(service, CALLS);
     const counted = await requests();
     expect(counted.reduce((sum, count) => sum + count, 0)).toBe(CALLS);
@@ -98,7 +102,7 @@ test('consistent hashing: when an instance of 10 leaves, the keys that it had mo
     id,
     Array.from({ length: INSTANCES }, () => 1),
   );
-  const { service } = await open(id, { balance: 'consistent-hash' }, INSTANCES);
+  const { service } = await openService(id, { balance: 'consistent-hash' }, INSTANCES);
   const keys = Array.from({ length: 2000 }, (_, n) => `customer-${n}`);
   /** One after the other: who has more than its share under way gives keys away. */
   const answerers = async (): Promise<number[]> => {
@@ -130,7 +134,7 @@ test('a new instance has its fair share of the connections after one period of r
   // Unused connections stay: only their age closes those that are too many.
   const connections = { maxAgeMs: PERIOD_MS, keepAliveMs: 60_000 };
   const options = { connections, retries: 0, slowStart: { windowMs: 500 } } as const;
-  const { service } = await open(id, options, 2);
+  const { service } = await openService(id, options, 2);
   let running = true;
   let called = 0;
   const calling = Promise.all(
