@@ -32,21 +32,18 @@ export const caches: Figure = {
     const notes: string[] = [];
     for (const one of CASES) {
       const { floorMs, valueMs, items, copy } = await measured(bench, one);
-      rows.push(
-        timed(one, floorMs, valueMs),
-        {
-          what: `${one.what}: memory of each`,
-          unit: 'KiB',
-          floor: items,
-          floorName: 'items alone',
-          ...(copy !== undefined && { value: copy }),
-        },
-      );
+      rows.push(timed(one, floorMs, valueMs), {
+        what: `${one.what}: memory of each`,
+        unit: 'KiB',
+        floor: items,
+        floorName: 'items alone',
+        ...(copy !== undefined && { value: copy }),
+      });
       if (valueMs !== undefined && copy !== undefined) {
         const each = (1e6 * valueMs) / one.caches;
-        const parsing = (1e6 * floorMs) / one.caches;
+        const bare = (1e6 * floorMs) / one.caches;
         notes.push(
-          `${one.what}: ${each.toFixed(0)} ns in each, of which ${parsing.toFixed(0)} are JSON.parse; ${Math.round(1024 * copy).toLocaleString('en')} bytes each.`,
+          `${one.what}: ${each.toFixed(0)} ns in each, of which ${bare.toFixed(0)} are JSON.parse; ${Math.round(1024 * copy).toLocaleString('en')} bytes each.`,
         );
       }
     }
