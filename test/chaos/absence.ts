@@ -10,7 +10,7 @@ import type { Look, Record, ServerView, Told } from './record.ts';
 
 export interface AbsenceOptions {
   readonly signal: 'SIGTERM' | 'SIGKILL';
-  /** Milliseconds that Signalbox is away. */
+  /** Milliseconds that Signalbox is away, at least. */
   readonly awayMs: number;
   /** Milliseconds between two calls of each member. */
   readonly everyMs: number;
@@ -58,7 +58,7 @@ class Absence {
   }
 
   async go(): Promise<Record> {
-    const { signal, awayMs } = this.#options;
+    const { signal, awayMs, lookMs } = this.#options;
     await this.#startNode();
     const stock = await Promise.all([0, 1, 2].map(() => this.#startOne({ service: STOCK, calls: ORDERS })));
     // Whoever asks all in turn meets the dead one more often than who prefers those that answer.
@@ -85,7 +85,8 @@ class Absence {
       this.#startOne({ service: STOCK, calls: ORDERS, startsAlone: true }),
     ]);
     for (const member of [fromCopy, bounded, late]) member.go();
-    await this.#lookOn('one is dead', awayAt + awayMs);
+    // However long they took to start, they are seen more than once.
+    await this.#lookOn('one is dead', Math.max(awayAt + awayMs, Date.now() + 3 * lookMs));
 
     const returnAt = Date.now();
     await this.#startNode();
