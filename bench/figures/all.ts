@@ -1,6 +1,7 @@
 import type { Figure } from '../lib/figure.ts';
 import { access } from './access.ts';
 import { burst } from './burst.ts';
+import { caches } from './caches.ts';
 import { checks } from './checks.ts';
 import { discovery } from './discovery.ts';
 import { failover } from './failover.ts';
@@ -23,6 +24,6 @@ import { writes } from './writes.ts';
 const CATALOG = [writes, reads, fanout, burst, reconnect, memory, start, micro];
 const RUNTIME = [registrations, discovery, instanceFanout, renewals, checks, instanceMemory, access];
 const NODES = [nodes, failover, sharing];
-const CLIENT = [pick, fetching, sidecar];
+const CLIENT = [pick, fetching, sidecar, caches];
 
 export const FIGURES: readonly Figure[] = [...CATALOG, ...RUNTIME, ...NODES, ...CLIENT];

@@ -1,4 +1,5 @@
 import type { Bench } from '../lib/bench.ts';
+import { instanceList } from '../lib/instance-list.ts';
 import type { Figure, Goal, Outcome, Row } from '../lib/figure.ts';
 import { median } from '../lib/stats.ts';
 import type { Instance } from '../../src/domain/instances/instance.ts';
@@ -27,7 +28,7 @@ export const pick: Figure = {
   measure(bench: Bench): Promise<Outcome> {
     const rows: Row[] = [];
     for (const size of SIZES) {
-      const list = instances(size);
+      const list = instanceList(size);
       const array = arrayPicking(list);
       if (bench.options.floorsOnly) {
         rows.push({
@@ -148,30 +149,4 @@ function serviceOf(list: readonly Instance[], balance: BalanceName): Service {
     endpoint?.end('ok', 5 + (n % 7));
   }
   return service;
-}
-
-function instances(count: number): Instance[] {
-  return Array.from({ length: count }, (_, n) => ({
-    name: `instances/${String(n).padStart(24, '0')}`,
-    revision: 1,
-    createTime: '2026-01-01T00:00:00Z',
-    updateTime: '2026-01-01T00:00:00Z',
-    service: 'orders.example.com',
-    protocol: 'http',
-    address: `10.0.0.${n}`,
-    port: 8080,
-    region: 'eu',
-    weight: 1 + (n % 5),
-    registeredWeight: 1,
-    tags: { zone: 'a' },
-    metadata: {},
-    check: { type: 'ttl', ttl: '15s', initialStatus: 'passing', deregisterAfter: '1m' },
-    detectionBound: '20s',
-    generation: 1,
-    passing: true,
-    status: 'passing',
-    statusSince: '2026-01-01T00:00:00Z',
-    statusReason: 'It was heard of.',
-    mode: 'serving',
-  }));
 }

@@ -40,7 +40,9 @@ export function planTiers(
   const byTier = new Map<number, LiveEndpoint[]>();
   for (const endpoint of members) {
     endpoint.tier = tierOf(endpoint.instance, place);
-    byTier.set(endpoint.tier, [...(byTier.get(endpoint.tier) ?? []), endpoint]);
+    const those = byTier.get(endpoint.tier);
+    if (those === undefined) byTier.set(endpoint.tier, [endpoint]);
+    else those.push(endpoint);
   }
   // A ring keeps those that are left out, and passes them over: who is let in again has its old keys.
   const isRing = balance === 'consistent-hash';
