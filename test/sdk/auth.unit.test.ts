@@ -106,6 +106,18 @@ describe('SEC1 a token goes to https and to this machine alone', () => {
   });
 });
 
+test('one who is asked for another token and never answers is asked again', async () => {
+  const time = new FakeTime();
+  let asked = 0;
+  const sent: string[] = [];
+  const token = () => ((asked += 1) < 3 ? new Promise<string>(() => {}) : Promise.resolve('new'));
+  const reauth = new Reauth({ time, token, send: (fresh) => void sent.push(fresh) });
+  reauth.linked('old');
+  reauth.wanted(60_000);
+  await time.pass(20_000);
+  expect([sent, asked, time.pending]).toEqual([['new'], 3, 0]);
+});
+
 test('another token is asked for until there is one, for the open link', async () => {
   const time = new FakeTime();
   let token = 'old';
