@@ -6,8 +6,8 @@ export interface Time {
   after(ms: number, then: () => void): () => void;
 }
 
-/** A timer that is longer ends at once. */
-const LONGEST_MS = 2 ** 31 - 1;
+/** A timer of the platform that is longer ends at once. */
+export const LONGEST_MS = 2 ** 31 - 1;
 
 export const realTime: Time = {
   now: () => performance.now(),

@@ -101,7 +101,9 @@ describe('SEC1 a token goes to https and to this machine alone', () => {
     expect(() => read({ url: 'https://me:pw@x' })).toThrow('carries no user');
     expect(() => read({ urls: [] })).toThrow('urls has at least one entry');
     expect(() => read({ url: 'https://a', urls: [] })).toThrow('one or the other');
-    expect(() => read({ openTimeoutMs: 0 })).toThrow('openTimeoutMs');
+    for (const openTimeoutMs of [0, NaN, Infinity, 2 ** 31]) {
+      expect(() => read({ openTimeoutMs })).toThrow('openTimeoutMs');
+    }
     expect(() => read({ carriers: ['long-poll'] })).toThrow('carriers');
   });
 });
