@@ -14,10 +14,16 @@ export interface TokenSource {
   get(anew: boolean): Promise<string | undefined>;
 }
 
+/** @throws SignalboxError `invalid-options`. */
 export function tokenSource(auth: Auth | undefined, { time, readFile }: Pick<Parts, 'time' | 'readFile'>): TokenSource {
   if (auth === undefined) return fixed(undefined);
   if ('clientCredentials' in auth) return new ClientCredentials(auth.clientCredentials, () => time.now());
-  if ('tokenFile' in auth) return { renewable: true, get: () => readToken(auth.tokenFile, readFile) };
+  if ('tokenFile' in auth) {
+    if (readFile === undefined) {
+      throw new SignalboxError('invalid-options', 'auth takes a tokenFile only where there are files; use a token.');
+    }
+    return { renewable: true, get: () => readToken(auth.tokenFile, readFile) };
+  }
   const { token } = auth;
   if (typeof token === 'string') return fixed(token);
   return { renewable: true, get: async () => token() };
@@ -26,10 +32,7 @@ export function tokenSource(auth: Auth | undefined, { time, readFile }: Pick<Par
 const fixed = (token: string | undefined): TokenSource => ({ renewable: false, get: () => Promise.resolve(token) });
 
 /** Whoever keeps the file current may do so at any time: it is read whenever a token is needed, which is seldom. */
-async function readToken(file: string, readFile: Parts['readFile']): Promise<string> {
-  if (readFile === undefined) {
-    throw new SignalboxError('invalid-options', 'auth takes a tokenFile only where there are files; use a token.');
-  }
+async function readToken(file: string, readFile: NonNullable<Parts['readFile']>): Promise<string> {
   const token = (await readFile(file)).trim();
   if (token === '') throw new SignalboxError('unauthorized', `The token file ${file} is empty.`);
   return token;

@@ -40,7 +40,7 @@ const browserParts = (): Parts => ({
 });
 
 /** The WebSocket of a browser sends no token. */
-const WITH_TOKEN: ConnectOptions['carriers'] = ['event-stream', 'long-poll'];
+const WITH_TOKEN: NonNullable<ConnectOptions['carriers']> = ['event-stream', 'long-poll'];
 
 /**
  * As `connect` in Node, for pages: watches, and services that are found here and called by the page. A page of Signalbox's own is known
@@ -49,6 +49,8 @@ const WITH_TOKEN: ConnectOptions['carriers'] = ['event-stream', 'long-poll'];
  */
 export function connect(options: ConnectOptions = {}): Client {
   if (options.directory !== undefined) cannot('keep copies in a directory');
-  const carriers = options.auth === undefined ? undefined : WITH_TOKEN;
-  return new SignalboxClient({ ...(carriers && { carriers }), ...options }, browserParts());
+  if (options.auth === undefined) return new SignalboxClient(options, browserParts());
+  const { carriers = WITH_TOKEN } = options;
+  if (carriers.includes('websocket')) cannot('send a token over a WebSocket');
+  return new SignalboxClient({ ...options, carriers }, browserParts());
 }

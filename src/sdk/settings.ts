@@ -5,6 +5,7 @@ import type { Carrier } from './connection/link.ts';
 import type { Settings } from './connection/state.ts';
 import { SignalboxError } from './errors.ts';
 import type { Auth, ConnectOptions } from './options.ts';
+import { LONGEST_MS } from './time.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -94,8 +95,9 @@ function atLeastOne<T>([first, ...rest]: readonly T[], option: string): [T, ...T
 }
 
 function positive(option: string, value: number): void {
-  if (!(value > 0 && Number.isFinite(value)))
-    throw invalid(option, `is a number of milliseconds above 0, not ${value}`);
+  if (!(value > 0 && value <= LONGEST_MS)) {
+    throw invalid(option, `is a number of milliseconds from above 0 to ${LONGEST_MS}, not ${value}`);
+  }
 }
 
 /** Fisher and Yates: each order is as likely as any other, so that a thousand clients spread over the nodes. */

@@ -101,9 +101,23 @@ describe('SEC1 a token goes to https and to this machine alone', () => {
     expect(() => read({ url: 'https://me:pw@x' })).toThrow('carries no user');
     expect(() => read({ urls: [] })).toThrow('urls has at least one entry');
     expect(() => read({ url: 'https://a', urls: [] })).toThrow('one or the other');
-    expect(() => read({ openTimeoutMs: 0 })).toThrow('openTimeoutMs');
+    for (const openTimeoutMs of [0, NaN, Infinity, 2 ** 31]) {
+      expect(() => read({ openTimeoutMs })).toThrow('openTimeoutMs');
+    }
     expect(() => read({ carriers: ['long-poll'] })).toThrow('carriers');
   });
+});
+
+test('one who is asked for another token and never answers is asked again', async () => {
+  const time = new FakeTime();
+  let asked = 0;
+  const sent: string[] = [];
+  const token = () => ((asked += 1) < 3 ? new Promise<string>(() => {}) : Promise.resolve('new'));
+  const reauth = new Reauth({ time, token, send: (fresh) => void sent.push(fresh) });
+  reauth.linked('old');
+  reauth.wanted(60_000);
+  await time.pass(20_000);
+  expect([sent, asked, time.pending]).toEqual([['new'], 3, 0]);
 });
 
 test('another token is asked for until there is one, for the open link', async () => {

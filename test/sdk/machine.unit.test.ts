@@ -204,7 +204,7 @@ describe('where to', () => {
     expect(urls).toEqual(['websocket http://a', 'websocket http://b', 'websocket http://a', 'websocket http://b']);
   });
 
-  test.each([200, 400, 404, 426, 502])('%s of something in between is the next carrier at once', (status) => {
+  test.each([200, 400, 403, 404, 426, 502])('%s of something in between is the next carrier at once', (status) => {
     const driver = new Driver().open().refuse(status);
     expect(driver.state).toMatchObject({ phase: 'loading', way: { step: 'asking' } });
     expect(driver.open().opened).toBe('event-stream http://a');
@@ -212,7 +212,41 @@ describe('where to', () => {
     expect(driver.open().opened).toBe('long-poll http://a');
     driver.refuse(status);
     expect(driver.state.phase).toBe('backing-off');
-    expect(driver.open().opened).toBe('websocket http://a');
+    expect(driver.open().opened).toBe('websocket http://b');
+  });
+
+  test('one of several addresses that answers nonsense, or takes no token, is left for the next', () => {
+    for (const renewable of [true, false]) {
+      const driver = new Driver({ renewable });
+      const urls: (string | undefined)[] = [];
+      for (let i = 0; i < 3; i++) {
+        urls.push(driver.open().opened);
+        driver.refuse(401);
+      }
+      const a = 'websocket http://a';
+      expect(urls).toEqual(renewable ? [a, a, 'websocket http://b'] : [a, 'websocket http://b', a]);
+    }
+    expect(new Driver({ urls: ['http://a'] }).open().refuse(401).state.phase).toBe('stopped');
+  });
+
+  test.each([4000, 4001, 4003, 4321])('%s before the welcome is no fault of the carrier', (code) => {
+    const driver = new Driver();
+    for (let i = 0; i < 8; i++) {
+      expect(driver.open().opened).toContain('websocket');
+      driver.close(code, '{"retryAfterMs":20}');
+      expect(driver.pause).toBe(20);
+    }
+  });
+
+  test('a carrier that has worked and does not any more is left for the others', () => {
+    const driver = new Driver().open().refuse(502).live().close(1006);
+    const carriers = [];
+    for (let i = 0; i < 10; i++) {
+      carriers.push(driver.open().opened?.split(' ')[0]);
+      driver.take({ type: 'elapsed', timer: 'open' });
+    }
+    const [three, worked] = [Array<string>(3).fill('websocket'), Array<string>(3).fill('event-stream')];
+    expect(carriers).toEqual([...worked, ...three, 'event-stream', 'long-poll', 'websocket', 'websocket']);
   });
 
   test('a server that is not there at all is the fault of no carrier', () => {
@@ -254,6 +288,13 @@ describe('where to', () => {
   });
 });
 
+test('the timer of the better carrier may come a moment early', () => {
+  const driver = new Driver().open().refuse(502).live();
+  driver.now = 5 * 60_000 - 0.5;
+  driver.take({ type: 'elapsed', timer: 'better' });
+  expect(driver.open().opened).toBe('websocket http://a');
+});
+
 describe('when', () => {
   test('full jitter: up to a bound that doubles with every failure', () => {
     const driver = new Driver();
@@ -281,6 +322,27 @@ describe('when', () => {
     driver.live();
     driver.now += 5000;
     expect(driver.close(4001).pause).toBe(100);
+  });
+
+  test('a link that was live for long makes good what was before, also where its copies hear of its end first', () => {
+    const driver = new Driver();
+    for (let i = 0; i < 6; i++) {
+      driver.live({ resumeWithin: 60_000 });
+      driver.now += 3_600_000;
+      driver.take({ type: 'copies', copies: 'held' });
+      expect(driver.close(1006).pause).toBe(30_000);
+    }
+  });
+
+  test('who closes the last watch and wants another one waits no less for that', () => {
+    const driver = new Driver();
+    for (let i = 0; i < 6; i++) driver.open().close(4003, '{"retryAfterMs":3000}');
+    driver.now += 1000;
+    driver.take({ type: 'unwanted' }, { type: 'wanted' });
+    expect([driver.state.phase, driver.pause]).toEqual(['backing-off', 2000]);
+    driver.take({ type: 'unwanted' });
+    driver.now += 2000;
+    expect(driver.take({ type: 'wanted' }).state.phase).toBe('loading');
   });
 
   test.each([4000, 4003, 4005])('%s: when the server says', (code) => {
@@ -335,7 +397,7 @@ describe('tokens', () => {
 
   test('4004: another one; and with a fixed one of a client that was live, trying on', () => {
     const driver = new Driver({ renewable: true }).live().close(4004);
-    expect(driver.take({ type: 'elapsed', timer: 'retry' }).effects).toEqual([{ do: 'ask-token', anew: true }]);
+    expect(driver.take({ type: 'elapsed', timer: 'retry' }).effects).toContainEqual({ do: 'ask-token', anew: true });
     const fixed = new Driver().live().close(4004);
     expect(fixed.open().refuse(401).state.phase).toBe('backing-off');
   });
@@ -346,6 +408,18 @@ describe('tokens', () => {
     expect(new Driver().take({ type: 'wanted' }, { type: 'no-token', error: ERROR, final: true }).state.phase).toBe(
       'stopped',
     );
+  });
+
+  test('one that does not come within the time of an opening is asked for again after a pause', () => {
+    const driver = new Driver().take({ type: 'wanted' });
+    expect(driver.effects).toContainEqual({ do: 'arm', timer: 'open', afterMs: 9000 });
+    driver.take({ type: 'elapsed', timer: 'open' });
+    expect(driver.state.phase).toBe('backing-off');
+    expect(driver.effects[0]).toMatchObject({ do: 'report', error: { code: 'unauthorized' } });
+    driver.take({ type: 'elapsed', timer: 'retry' });
+    expect(driver.effects[0]).toEqual({ do: 'ask-token', anew: false });
+    driver.take({ type: 'no-token', error: ERROR, final: false });
+    expect(driver.effects).toContainEqual({ do: 'disarm', timer: 'open' });
   });
 
   test('403: the end for a fixed one before anything was loaded; for others the catalog may change', () => {

@@ -33,6 +33,11 @@ export class ModelServer {
   readonly digests = new Map<string, string>();
   /** How the next openings fare; without any they succeed. */
   readonly openings: (LinkEnd | 'silent')[] = [];
+  /** Something else answers at one of the addresses, whatever is asked. */
+  nonsense: { readonly url: string; readonly end: LinkEnd } | undefined;
+  /** Called before a link's client hears of its end, and when one is opened. */
+  onEnding: (end: LinkEnd) => void = () => {};
+  onOpening: () => void = () => {};
   /** A token that is taken; undefined takes all. */
   token: string | undefined;
   /** So many subscriptions are answered that they come too soon. */
@@ -160,6 +165,11 @@ export class ModelLink implements Link {
     this.carrier = carrier;
     this.address = address;
     this.#events = events;
+    server.onOpening();
+    if (server.nonsense?.url === address.url) {
+      this.end(server.nonsense.end);
+      return;
+    }
     const opening = server.openings.shift();
     if (opening === 'silent') return;
     const untaken = server.token !== undefined && address.token !== server.token;
@@ -224,6 +234,7 @@ export class ModelLink implements Link {
     if (this.mute) return;
     this.#inbox.push(() => {
       this.close();
+      this.server.onEnding(end);
       this.#events.onEnd(end);
     });
   }

@@ -110,6 +110,38 @@ describe('event-stream', () => {
     expect(peer.types).not.toContain('error');
   });
 
+  test.each<[string, (number: number) => object]>([
+    ['for longer than a link may be silent', () => ({ retryAfter: 60 })],
+    ['again and again', () => ({ retryAfter: 0.3 })],
+  ])('who is told to wait %s is not current, and the link ends', async (_what, wait) => {
+    const peer = await open((response, number) => {
+      if (number === 0) say(response, begin('e1', 1));
+      else problem(response, 429, wait(number));
+    });
+    peer.subscribe({ kind: 'region' });
+    await peer.next('synced');
+    peer.send({ type: 'reauth', token: 'other' });
+    expect(await peer.ended()).toMatchObject({ type: 'refused', status: 429 });
+  });
+
+  test('a token and a right have ended where Signalbox says so, not something in front of it', async () => {
+    for (const [status, code] of [
+      [401, 4004],
+      [403, 4501],
+    ] as const) {
+      const own = await open((response) => problem(response, status));
+      own.subscribe({ kind: 'region' });
+      expect(await own.ended()).toMatchObject({ type: 'closed', code });
+      for (const type of ['text/html', 'application/problem+json']) {
+        const proxied = await open((response) => {
+          response.writeHead(status, { 'content-type': type }).end('{"type":"https://waf.example/blocked"}');
+        });
+        proxied.subscribe({ kind: 'region' });
+        expect(await proxied.ended()).toEqual({ type: 'refused', status, detail: `HTTP ${status}` });
+      }
+    }
+  });
+
   test('one that does not stand yet is told that it came too soon', async () => {
     const peer = await open((response) => problem(response, 429, { retryAfter: 3 }));
     peer.subscribe({ kind: 'region' });
@@ -195,6 +227,36 @@ describe('long-poll', () => {
     expect(await peer.next('change')).toMatchObject({ topic: 'region', revision: 6 });
     expect(peer.types).toEqual(['welcome', 'subscribed', 'snapshot', 'synced', 'change']);
     expect(peer.position).toEqual({ epoch: 'e1', revision: 6 });
+  });
+
+  test('who is told to wait for longer than a link may be silent is not current, and the link ends', async () => {
+    const [peer] = await open((response) => problem(response, 429, { retryAfter: 60 }));
+    peer.subscribe({ kind: 'region' });
+    await peer.next('synced');
+    expect(await peer.ended()).toMatchObject({ type: 'refused', status: 429, retryAfterMs: 60_000 });
+  });
+
+  test('a list that may not be read is an error of its subscription alone', async () => {
+    const [peer] = await open((response, { pathname }) => {
+      if (pathname === '/v1/projects') problem(response, 403);
+    });
+    peer.subscribe({ kind: 'region' });
+    peer.subscribe({ kind: 'project' }, undefined, '2');
+    expect(await peer.next('error')).toMatchObject({ id: '2', code: 'forbidden', message: 'It is 403.' });
+    await peer.next('synced');
+    expect(peer.end).toBeUndefined();
+  });
+
+  test('a node that is behind is not asked without a pause', async () => {
+    const [peer, asked] = await open((response, _url, number) => {
+      const to = number < 3 ? 2 : 4;
+      if (number < 4) json(response, { from: 2, to, head: 4, changes: [] });
+    });
+    const began = performance.now();
+    peer.subscribe({ kind: 'region' }, { epoch: 'e1', revision: 2 });
+    await peer.next('synced', ({ revision }) => revision === 4);
+    expect(performance.now() - began).toBeGreaterThan(590);
+    expect(asked.filter((path) => path === '/v1/changes').length).toBeLessThanOrEqual(5);
   });
 
   test('what is not taken ends the link, with the code that a socket would be closed with', async () => {

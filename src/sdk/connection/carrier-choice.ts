@@ -29,7 +29,8 @@ export function afterBlocked(past: Past, { carriers }: Pick<Settings, 'carriers'
 
 /**
  * An opening brought no welcome. It need not be the carrier's fault, so that the best one is left only after several, and the
- * others have one attempt each before it is tried again: a server that was away is not met on a lesser carrier for long.
+ * others have one attempt each before it is tried again: a server that was away is not met on a lesser carrier for long. What
+ * worked once and does not any more is no better known than the others.
  */
 export function afterMiss(past: Past, { carriers }: Pick<Settings, 'carriers'>): Choice {
   const known = backToWorking(past);
@@ -37,8 +38,9 @@ export function afterMiss(past: Past, { carriers }: Pick<Settings, 'carriers'>):
   const misses = past.misses + 1;
   const isProven = past.carrier === 0 || past.carrier === past.works;
   if (isProven && misses < MISSES) return { past: { ...past, misses }, atOnce: false };
-  const carrier = past.carrier === past.works ? 0 : (past.carrier + 1) % carriers.length;
-  return { past: { ...past, carrier: past.carrier === 0 ? 1 % carriers.length : carrier, misses: 0 }, atOnce: false };
+  const hasWorked = past.carrier === past.works;
+  const carrier = hasWorked && past.carrier !== 0 ? 0 : (past.carrier + 1) % carriers.length;
+  return { past: { ...past, carrier, misses: 0, ...(hasWorked && { works: undefined }) }, atOnce: false };
 }
 
 /** A carrier that is not the best has brought a welcome: when the best one is tried again. */

@@ -2,7 +2,19 @@ import { SignalboxError } from '../errors.ts';
 import { afterWelcome } from './carrier-choice.ts';
 import { beginPulse, feel, heardPulse, tickMs, type Pulse } from './pulse.ts';
 import type { Copies, Effect, Event, Moment, Next, Past, Phase, State, Way } from './state.ts';
-import { afterEnd, ask, backOff, connecting, jitter, open, stopped, urlOf, withoutLink } from './steps.ts';
+import {
+  afterEnd,
+  ask,
+  backOff,
+  connecting,
+  jitter,
+  open,
+  stopped,
+  tokenLate,
+  urlOf,
+  want,
+  withoutLink,
+} from './steps.ts';
 
 type StateOf<P extends Phase> = Extract<State, { readonly phase: P }>;
 type EventOf<E extends Event['type']> = Extract<Event, { readonly type: E }>;
@@ -31,6 +43,7 @@ const BEGINNING: Past = {
   unauthorized: 0,
   betterAt: undefined,
   trials: 0,
+  retryAt: undefined,
   loaded: false,
   resumeWithin: undefined,
   links: 0,
@@ -47,7 +60,8 @@ const CONNECTING: { readonly [E in Event['type']]: Handler<Connecting, E> | type
   'no-token': (state, { error, final }, moment) => {
     if (state.way.step !== 'asking') return undefined;
     if (final && !state.past.loaded) return stopped(error);
-    return backOff(copiesOf(state), state.past, error, jitter(state.past, moment));
+    const pause = { afterMs: jitter(state.past, moment), now: moment.now };
+    return opened(backOff(copiesOf(state), state.past, error, pause));
   },
   welcomed: (state, event, moment) =>
     state.way.step === 'opening' && state.way.link === event.link ? welcome(state, event, moment) : undefined,
@@ -74,6 +88,7 @@ const CONNECTING: { readonly [E in Event['type']]: Handler<Connecting, E> | type
       const detail = `${urlOf(past, moment.settings)} took the connection and said nothing for ${seconds} s.`;
       return lost({ copies: copiesOf(state), past, welcomed: false }, way.link, detail, moment);
     }
+    if (timer === 'open' && way.step === 'asking') return tokenLate(copiesOf(state), past, moment);
     if (way.step !== 'talking') return undefined;
     const { link } = way;
     if (timer === 'better') return better(copiesOf(state), past, link, moment);
@@ -86,7 +101,7 @@ const CONNECTING: { readonly [E in Event['type']]: Handler<Connecting, E> | type
 
 export const TABLE: Table = {
   cold: {
-    wanted: ({ copies, past }, _event, moment) => ask(copies, past, moment),
+    wanted: ({ copies, past }, _event, moment) => want(copies, past, moment),
     unwanted: IGNORED,
     token: IGNORED,
     'no-token': IGNORED,
@@ -101,16 +116,18 @@ export const TABLE: Table = {
   stale: CONNECTING,
   live: {
     wanted: IGNORED,
-    unwanted: ({ past, link }) => cool('held', past, link),
+    unwanted: (state, _event, moment) => cool('held', rested(state, moment), state.link),
     token: IGNORED,
     'no-token': IGNORED,
     welcomed: IGNORED,
     heard: (state, { link }, { now }) =>
       link === state.link ? { state: { ...state, pulse: heardPulse(state.pulse, now) }, effects: [] } : undefined,
-    copies: ({ link, pulse, past }, { copies }) =>
-      copies === 'current'
-        ? undefined
-        : { state: connecting(copies, { step: 'talking', link, pulse }, past), effects: [] },
+    copies: (state, { copies }, moment) => {
+      if (copies === 'current') return undefined;
+      const { link, pulse } = state;
+      // The copies hear of the end of a link first: what it has made good is not lost by that.
+      return { state: connecting(copies, { step: 'talking', link, pulse }, rested(state, moment)), effects: [] };
+    },
     ended: (state, { link, end }, moment) =>
       link === state.link
         ? afterEnd({ copies: 'held', past: rested(state, moment), welcomed: true }, end, moment)
@@ -167,6 +184,8 @@ const copiesOf = ({ phase }: Connecting): Copies => (phase === 'loading' ? 'miss
 const linkOf = (way: Way): number | undefined => (way.step === 'asking' ? undefined : way.link);
 
 const closing = (link: number | undefined): Effect[] => (link === undefined ? [] : [{ do: 'close', link }]);
+
+const opened = ({ state, effects }: Next): Next => ({ state, effects: [{ do: 'disarm', timer: 'open' }, ...effects] });
 
 const live = (link: number, pulse: Pulse, past: Past, now: number): State => ({
   phase: 'live',
@@ -229,7 +248,9 @@ function lost(left: Parameters<typeof afterEnd>[0], link: number, detail: string
 
 /** Positions stay, so that a change of carriers costs a moment and no snapshot. */
 function better(copies: Copies, past: Past, link: number, moment: Moment): Next {
-  const next = ask(copies, past, moment);
+  // Its timer says that it is time, even where it comes a moment early.
+  const due = past.betterAt === undefined ? past : { ...past, betterAt: moment.now };
+  const next = ask(copies, due, moment);
   const timers = (['pulse', 'better'] as const).map((timer) => ({ do: 'disarm', timer }) as const);
   return { ...next, effects: [{ do: 'close', link }, ...timers, ...next.effects] };
 }

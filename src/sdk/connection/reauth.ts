@@ -12,7 +12,7 @@ export interface ReauthDeps {
 
 /**
  * Another token for the open link, asked for by the server before the old one ends: whoever renews it may take until the last
- * moment. A token that is not taken is as good as the old one.
+ * moment, and one that does not answer is asked again as well. A token that is not taken is as good as the old one.
  */
 export class Reauth {
   readonly #deps: ReauthDeps;
@@ -49,16 +49,16 @@ export class Reauth {
   }
 
   #ask(round: number): void {
+    this.#again(round);
     this.#deps.token().then(
       (token) => {
-        if (round !== this.#round) return;
-        if (token === undefined || token === this.#shown) return this.#again(round);
+        if (round !== this.#round || token === undefined || token === this.#shown) return;
+        this.stop();
         this.#shown = token;
         this.#deps.send(token);
       },
-      () => {
-        if (round === this.#round) this.#again(round);
-      },
+      // It is asked for again.
+      () => {},
     );
   }
 

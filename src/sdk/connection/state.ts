@@ -24,6 +24,8 @@ export interface Past {
   readonly betterAt: number | undefined;
   /** So often it was tried again in vain. */
   readonly trials: number;
+  /** Before that, in monotonic milliseconds, nothing is tried again, whoever wants it; undefined where nothing has failed. */
+  readonly retryAt: number | undefined;
   /** Everything was held and current once. */
   readonly loaded: boolean;
   /** As the last welcome has it. */
@@ -34,7 +36,7 @@ export interface Past {
 
 /** How far a connection is that is being made. */
 export type Way =
-  /** The token is asked for. */
+  /** The token is asked for; that may take as long as an opening. */
   | { readonly step: 'asking' }
   /** Until the welcome. */
   | { readonly step: 'opening'; readonly link: number }

@@ -1,9 +1,9 @@
-import type { SignalboxError } from '../errors.ts';
+import { SignalboxError } from '../errors.ts';
 import { afterBreak, backoffMs } from './backoff.ts';
 import { afterBlocked, afterMiss, tryBetter, type Choice } from './carrier-choice.ts';
 import type { LinkEnd } from './link.ts';
 import type { Copies, Effect, Moment, Next, Past, Settings, State, Timer, Way } from './state.ts';
-import { verdictOf, type Verdict } from './verdict.ts';
+import { isOwnCode, verdictOf, type Verdict } from './verdict.ts';
 
 /** What the rows of the table are made of: ways from one state to the next that several of them take. */
 
@@ -21,10 +21,13 @@ export const connecting = (copies: Copies, way: Way, past: Past): State => ({
 export const withoutLink = (copies: Copies): Copies => (copies === 'current' ? 'held' : copies);
 
 /** A connection begins with a token, even if that is none. */
-export function ask(copies: Copies, past: Past, { now }: Moment, anew = false): Next {
+export function ask(copies: Copies, past: Past, { now, settings }: Moment, anew = false): Next {
   return {
     state: connecting(copies, { step: 'asking' }, tryBetter(past, now)),
-    effects: [{ do: 'ask-token', anew }],
+    effects: [
+      { do: 'ask-token', anew },
+      { do: 'arm', timer: 'open', afterMs: settings.openTimeoutMs },
+    ],
   };
 }
 
@@ -46,14 +49,33 @@ export const stopped = (error: SignalboxError | undefined, ...before: Effect[]):
   effects: [...before, ...disarm('open', 'pulse', 'better', 'retry')],
 });
 
-export function backOff(copies: Copies, past: Past, error: SignalboxError, afterMs: number): Next {
+export function backOff(
+  copies: Copies,
+  past: Past,
+  error: SignalboxError,
+  { afterMs, now }: { readonly afterMs: number; readonly now: number },
+): Next {
   return {
-    state: { phase: 'backing-off', copies, past: { ...past, failures: past.failures + 1 } },
+    state: { phase: 'backing-off', copies, past: { ...past, failures: past.failures + 1, retryAt: now + afterMs } },
     effects: [
       { do: 'report', error },
       { do: 'arm', timer: 'retry', afterMs },
     ],
   };
+}
+
+/** Who wants something anew right after a failure waits for as long as whoever wanted it before. */
+export function want(copies: Copies, past: Past, moment: Moment): Next {
+  const afterMs = (past.retryAt ?? moment.now) - moment.now;
+  if (afterMs <= 0) return ask(copies, past, moment);
+  return { state: { phase: 'backing-off', copies, past }, effects: [{ do: 'arm', timer: 'retry', afterMs }] };
+}
+
+/** Nobody says that there is no token, nor brings one. */
+export function tokenLate(copies: Copies, past: Past, moment: Moment): Next {
+  const seconds = moment.settings.openTimeoutMs / 1000;
+  const error = new SignalboxError('unauthorized', `The token for Signalbox did not come within ${seconds} s.`);
+  return backOff(copies, past, error, { afterMs: jitter(past, moment), now: moment.now });
 }
 
 export const jitter = ({ failures }: Past, { random, settings }: Moment): number =>
@@ -75,31 +97,52 @@ export function afterEnd(left: Left, end: LinkEnd, moment: Moment): Next {
 
 function decide(left: Left, end: LinkEnd, verdict: Verdict, moment: Moment): Next {
   const { copies, past, welcomed } = left;
-  const { settings } = moment;
+  const { settings, now } = moment;
+  const pause = { afterMs: jitter(past, moment), now };
   const elsewhere = { ...past, url: (past.url + 1) % settings.urls.length };
   switch (verdict.do) {
     case 'stop':
       return stopped(verdict.error);
     case 'denied': {
       const isForGood = !past.loaded && !(verdict.mayChange && settings.renewable);
-      return isForGood ? stopped(verdict.error) : backOff(copies, elsewhere, verdict.error, jitter(past, moment));
+      return isForGood ? stopped(verdict.error) : backOff(copies, elsewhere, verdict.error, pause);
     }
     case 'other-token': {
-      if (!settings.renewable && !past.loaded) return stopped(verdict.error);
+      // Where there are others, one that is not Signalbox has not spoken for them.
+      const isForAll = verdict.isOwn || settings.urls.length === 1;
+      if (!settings.renewable && !past.loaded && isForAll) return stopped(verdict.error);
       const again = { ...past, unauthorized: past.unauthorized + 1 };
       const isFirst = settings.renewable && past.unauthorized === 0;
       // Who was taken at first and then was not may be in the same place a moment later.
       if (isFirst && !welcomed) return ask(copies, again, moment, true);
-      return backOff(copies, again, verdict.error, jitter(past, moment));
+      const next = welcomed ? again : { ...again, url: elsewhere.url };
+      return backOff(copies, next, verdict.error, pause);
     }
-    case 'other-carrier':
-      return carryOn(copies, afterBlocked(past, settings), verdict.error, moment);
+    case 'other-carrier': {
+      const { past: blocked, atOnce } = afterBlocked(past, settings);
+      // No carrier gets through to this one: another one may have nothing in front of it.
+      const next = atOnce ? blocked : { ...blocked, url: elsewhere.url };
+      return carryOn(copies, { past: next, atOnce }, verdict.error, moment);
+    }
     case 'again': {
-      if (welcomed || (end.type === 'unreachable' && end.reached === false) || end.type === 'refused') {
-        return backOff(copies, elsewhere, verdict.error, pauseOf(left, end, verdict, moment));
+      if (welcomed || !mayBeCarrier(end)) {
+        const afterMs = pauseOf(left, end, verdict, moment);
+        return backOff(copies, elsewhere, verdict.error, { afterMs, now });
       }
       return carryOn(copies, afterMiss(elsewhere, settings), verdict.error, moment, verdict.afterMs);
     }
+  }
+}
+
+/** Whether another carrier may fare better than one that has not brought a welcome. */
+function mayBeCarrier(end: LinkEnd): boolean {
+  switch (end.type) {
+    case 'closed':
+      return !isOwnCode(end.code);
+    case 'refused':
+      return false;
+    case 'unreachable':
+      return end.reached !== false;
   }
 }
 
@@ -110,7 +153,7 @@ function carryOn(
   moment: Moment,
   afterMs = jitter(past, moment),
 ): Next {
-  return atOnce ? ask(copies, past, moment) : backOff(copies, past, error, afterMs);
+  return atOnce ? ask(copies, past, moment) : backOff(copies, past, error, { afterMs, now: moment.now });
 }
 
 function pauseOf(

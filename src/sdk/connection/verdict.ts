@@ -9,8 +9,8 @@ export type Verdict =
   | { readonly do: 'again'; readonly error: SignalboxError; readonly afterMs?: number; readonly broke?: true }
   /** Something in between does not let this carrier through. */
   | { readonly do: 'other-carrier'; readonly error: SignalboxError }
-  /** The token holds no longer, or never did. */
-  | { readonly do: 'other-token'; readonly error: SignalboxError }
+  /** The token holds no longer, or never did. `isOwn`: it is Signalbox that says so. */
+  | { readonly do: 'other-token'; readonly error: SignalboxError; readonly isOwn: boolean }
   /** It does not take this request. `mayChange`: another token, or another right, would help. */
   | { readonly do: 'denied'; readonly error: SignalboxError; readonly mayChange: boolean }
   /** Trying again does not help. */
@@ -19,6 +19,9 @@ export type Verdict =
 /** Codes of the protocol itself; below them the connection broke, whoever says so. */
 const FIRST_CODE = 4000;
 const TOKEN_ENDED = 4004;
+
+/** Whether it is Signalbox that has closed, so that its frames do get through. */
+export const isOwnCode = (code: number): boolean => code >= FIRST_CODE;
 
 export function verdictOf(end: LinkEnd, url: string): Verdict {
   switch (end.type) {
@@ -35,13 +38,15 @@ function closed(code: number, reason: string, url: string): Verdict {
   if (!mayRetry(code)) {
     return { do: 'stop', error: new SignalboxError('refused', reason || `${url} closed the connection with ${code}.`) };
   }
-  if (code === TOKEN_ENDED) return { do: 'other-token', error: new SignalboxError('unauthorized', inWords(code)) };
+  if (code === TOKEN_ENDED) {
+    return { do: 'other-token', error: new SignalboxError('unauthorized', inWords(code)), isOwn: true };
+  }
   const afterMs = retryAfterOf(reason);
   return {
     do: 'again',
     error: new SignalboxError('unreachable', inWords(code), { cause: { closeCode: code } }),
     ...(afterMs !== undefined && { afterMs }),
-    ...(code < FIRST_CODE && { broke: true as const }),
+    ...(!isOwnCode(code) && { broke: true as const }),
   };
 }
 
@@ -49,8 +54,8 @@ function refused(end: Extract<LinkEnd, { type: 'refused' }>, url: string): Verdi
   const { status, detail, problem } = end;
   const about = problem === undefined ? {} : { problem };
   const error = (kind: ErrorCode, message = detail): SignalboxError => new SignalboxError(kind, message, about);
-  if (status === 401) return { do: 'other-token', error: error('unauthorized') };
-  if (status === 403) return { do: 'denied', error: error('refused'), mayChange: true };
+  if (status === 401) return { do: 'other-token', error: error('unauthorized'), isOwn: problem !== undefined };
+  if (status === 403 && problem !== undefined) return { do: 'denied', error: error('refused'), mayChange: true };
   const busy = status === 408 || status === 425 || status === 429 || status >= 500;
   if (busy && (problem !== undefined || (status !== 501 && status !== 502 && status !== 505))) {
     const afterMs = end.retryAfterMs === undefined ? undefined : Math.min(end.retryAfterMs, LONGEST_ASKED_MS);

@@ -3,10 +3,7 @@ import { EventParser, EventTooLong, type ServerSentEvent } from './event-parser.
 import { HttpLink } from './http-link.ts';
 import { BROKEN, Closed, Refusal } from './refusal.ts';
 import { frameOf, positionIn, retold } from './stream-frames.ts';
-import type { HttpDeps, Subscription, Way, Wire } from './wire.ts';
-
-/** After so many heartbeats without a byte nobody is there any more. */
-const SILENT_AFTER = 3;
+import { SILENT_AFTER, type HttpDeps, type Subscription, type Way, type Wire } from './wire.ts';
 
 /** Selects nothing: a region's id is never so short. What comes on the stream are signs of life. */
 const NOTHING = new URLSearchParams({ kind: 'region', regions: '-' });
@@ -21,6 +18,7 @@ const way: Way = {
     let epoch = '';
     await readStream(queryWith(subscription), wire, signal, (event) => {
       const frame = frameOf(event);
+      subscription.waitedMs = 0;
       if (frame.type === 'welcome') {
         epoch = frame.epoch;
         wire.welcome(frame.epoch === wire.epoch || wire.epoch === '' ? frame : { ...frame, epoch: wire.epoch });

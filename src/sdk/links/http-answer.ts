@@ -28,10 +28,13 @@ export function answerOf({ status, type, body, retryAfter, url }: HttpAnswer): L
   };
 }
 
+/** A problem of Signalbox's own; a gateway has problems as well. */
+export const ownProblem = <P extends ProblemDetails>(problem: P | null | undefined): P | undefined =>
+  typeof problem?.type === 'string' && problem.type.startsWith(OURS) ? problem : undefined;
+
 function problemOf(body: string): ProblemDetails | undefined {
   try {
-    const problem = JSON.parse(body) as ProblemDetails | null;
-    return typeof problem?.type === 'string' && problem.type.startsWith(OURS) ? problem : undefined;
+    return ownProblem(JSON.parse(body) as ProblemDetails | null);
   } catch {
     return undefined;
   }

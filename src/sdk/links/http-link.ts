@@ -5,7 +5,7 @@ import type { Link, LinkAddress, LinkEvents, LinkFrame } from '../connection/lin
 import { Registrations } from './registrations.ts';
 import { BROKEN, Closed, endOf, errorFrame, Refusal, subscriptionError } from './refusal.ts';
 import { queryOf } from './select-query.ts';
-import { pause, request, type HttpDeps, type Subscription, type Way, type Wire } from './wire.ts';
+import { pause, request, SILENT_AFTER, type HttpDeps, type Subscription, type Way, type Wire } from './wire.ts';
 
 interface Followed {
   readonly subscription: Subscription;
@@ -115,7 +115,7 @@ export class HttpLink implements Link {
     const said = queryOf(select);
     if (!said.ok) return this.#answer(errorFrame(id, 'bad-select', said.why));
     const topic = topicOf(select);
-    this.#follow({ id, select, query: said.query, topic, position: since, isTold: false });
+    this.#follow({ id, select, query: said.query, topic, position: since, isTold: false, waitedMs: 0 });
   }
 
   #follow(subscription: Subscription): void {
@@ -188,15 +188,21 @@ export class HttpLink implements Link {
 
   #failed(error: unknown, signal: AbortSignal, subscription: Subscription | undefined): void {
     if (subscription === undefined || !(error instanceof Refusal)) return this.#fail(error);
-    if (error.status === 429 && subscription.isTold) return void this.#later(error, signal, subscription);
+    if (error.status === 429 && subscription.isTold) return void this.#tooSoon(error, signal, subscription);
     const frame = subscriptionError(subscription.id, error);
     if (frame === undefined) return this.#fail(error);
     this.#take(subscription.id);
     this.#tell(frame);
   }
 
-  /** A subscription that stands is not taken back because it comes back too soon. */
-  async #later({ retryAfterMs = 1000 }: Refusal, signal: AbortSignal, subscription: Subscription): Promise<void> {
+  /**
+   * A subscription that stands is not taken back because it comes back too soon. But what is to wait for longer than a link may be
+   * silent is not current meanwhile, and only the end of the link says so.
+   */
+  async #tooSoon(error: Refusal, signal: AbortSignal, subscription: Subscription): Promise<void> {
+    const { retryAfterMs = 1000 } = error;
+    subscription.waitedMs += retryAfterMs;
+    if (subscription.waitedMs > SILENT_AFTER * this.#wire.heartbeat) return this.#fail(error);
     await pause(retryAfterMs, signal);
     if (!signal.aborted) this.#follow(subscription);
   }

@@ -1,7 +1,7 @@
 import type { Carrier, LinkFrame } from '../connection/link.ts';
 import { HttpLink, startOver } from './http-link.ts';
 import { framesOf, type Changes } from './poll-frames.ts';
-import { changesAfter, readHead, readState } from './poll-requests.ts';
+import { BEHIND_MS, changesAfter, readHead, readState } from './poll-requests.ts';
 import { Refusal } from './refusal.ts';
 import { pause, type HttpDeps, type Subscription, type Way, type Wire } from './wire.ts';
 
@@ -58,6 +58,7 @@ async function load(subscription: Subscription, wire: Wire, signal: AbortSignal)
   tellSubscribed(subscription, wire);
   if (!isOfThisHistory) startOver(subscription, wire, position, 'epoch');
   subscription.position = position;
+  subscription.waitedMs = 0;
   wire.tell({ type: 'snapshot', topic, revision, items, more: false });
   wire.tell({ type: 'synced', topic, revision });
 }
@@ -83,8 +84,11 @@ async function ask(
     const answer = await changesAfter(position, { query, waitMs }, wire, signal);
     if (signal.aborted) return undefined;
     tellSubscribed(subscription, wire);
+    subscription.waitedMs = 0;
     subscription.position = { epoch: position.epoch, revision: answer.to };
     for (const frame of framesOf(topic, position.revision, answer)) wire.tell(frame);
+    // A node that is behind others is not asked without a pause.
+    if (answer.to <= position.revision && answer.to < answer.head) await pause(BEHIND_MS, signal);
     return answer;
   } catch (error) {
     if (!(error instanceof Refusal) || error.status !== 410 || signal.aborted) throw error;

@@ -1,16 +1,16 @@
 import type { Position } from '../../domain/position.ts';
 import type { Resource } from '../watch/watch.ts';
 import { listsOf, StateBuilder, type Changes, type ListPage } from './poll-frames.ts';
-import { BROKEN, Closed, Refusal } from './refusal.ts';
-import { pause, within, type Subscription, type Wire } from './wire.ts';
+import { BROKEN, Closed, ListRefusal, Refusal } from './refusal.ts';
+import { pause, SILENT_AFTER, within, type Subscription, type Wire } from './wire.ts';
 
-/** Who is asked to slow down so often in a row does not get anywhere. */
+/** Who is asked to slow down so often in a row, or for so long, does not get anywhere. */
 const MAX_RETRIES = 5;
 const MAX_RETRY_MS = 30_000;
 /** A history that moves away so often while the state is read is not caught up with. */
 const MAX_READS = 3;
 /** A node that is behind others is asked again so soon. */
-const BEHIND_MS = 200;
+export const BEHIND_MS = 200;
 
 /** Where the log stands. */
 export const readHead = (wire: Wire, signal: AbortSignal): Promise<Position> =>
@@ -76,14 +76,21 @@ async function* pagesOf(list: string, wire: Wire, signal: AbortSignal): AsyncIte
   let token: string | undefined = '';
   while (token !== undefined) {
     const path: string = token === '' ? list : `${list}&pageToken=${encodeURIComponent(token)}`;
-    const page: ListPage = await get<ListPage>(path, wire, signal);
+    const page = await get<ListPage>(path, wire, signal).catch(ofThisList);
     yield page;
     token = page.nextPageToken === '' ? undefined : page.nextPageToken;
   }
 }
 
+function ofThisList(error: unknown): never {
+  if (!(error instanceof Refusal) || error.status !== 403 || error.problem === undefined) throw error;
+  throw new ListRefusal(error.status, error.problem, null);
+}
+
 /** One answer. Who is told to slow down does so, as often as is reasonable. */
 async function get<T>(path: string, wire: Wire, signal: AbortSignal, timeoutMs = wire.openTimeoutMs): Promise<T> {
+  const patienceMs = Math.min(MAX_RETRY_MS, SILENT_AFTER * wire.heartbeat);
+  let waitedMs = 0;
   for (let retries = 0; ; retries++) {
     try {
       return await within(timeoutMs, signal, async (limited) => {
@@ -95,7 +102,10 @@ async function get<T>(path: string, wire: Wire, signal: AbortSignal, timeoutMs =
     } catch (error) {
       const isTooSoon = error instanceof Refusal && error.status === 429;
       if (!isTooSoon || retries === MAX_RETRIES) throw error;
-      await pause(Math.min(error.retryAfterMs ?? 1000, MAX_RETRY_MS), signal);
+      const { retryAfterMs = 1000 } = error;
+      waitedMs += retryAfterMs;
+      if (waitedMs > patienceMs) throw error;
+      await pause(retryAfterMs, signal);
       signal.throwIfAborted();
     }
   }

@@ -28,6 +28,9 @@ export class Refusal extends Error {
   }
 }
 
+/** A list that one subscription begins with may not be read: no other subscription is meant by that. */
+export class ListRefusal extends Refusal {}
+
 /** The link is over, as if a socket had been closed with this code. */
 export class Closed extends Error {
   override readonly name = 'Closed';
@@ -55,8 +58,10 @@ export function endOf(error: unknown, { isOpen, url }: { readonly isOpen: boolea
 const NO_CONNECTION = /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/;
 
 function refusalEnd({ status, message, retryAfterMs, problem }: Refusal, isOpen: boolean): LinkEnd {
-  if (isOpen && status === 401) return { type: 'closed', code: CLOSE.tokenEnded, reason: message };
-  if (isOpen && status === 403) return { type: 'closed', code: CLOSE.accessEnded, reason: message };
+  // Nobody but Signalbox can say that a token or a right has ended.
+  const hasEnded = isOpen && problem !== undefined;
+  if (hasEnded && status === 401) return { type: 'closed', code: CLOSE.tokenEnded, reason: message };
+  if (hasEnded && status === 403) return { type: 'closed', code: CLOSE.accessEnded, reason: message };
   return {
     type: 'refused',
     status,
@@ -73,7 +78,9 @@ export function reasonOf(error: unknown): string {
 }
 
 /** What a refused subscription is told where only it is meant; undefined where the link cannot go on. */
-export function subscriptionError(id: string, { status, problem, message, retryAfterMs }: Refusal) {
+export function subscriptionError(id: string, refusal: Refusal): ErrorFrame | undefined {
+  const { status, problem, message, retryAfterMs } = refusal;
+  if (refusal instanceof ListRefusal) return errorFrame(id, 'forbidden', message);
   if (status === 400) return errorFrame(id, 'bad-select', problem?.errors?.[0]?.detail ?? message);
   if (status === 409) return errorFrame(id, 'quota-exceeded', message);
   if (status === 429) return errorFrame(id, 'rate-limited', message, { retryAfterMs: retryAfterMs ?? 1000 });

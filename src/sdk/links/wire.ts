@@ -1,6 +1,7 @@
 import type { Position } from '../../domain/position.ts';
 import type { Select } from '../../protocol/frames.ts';
 import type { LinkFrame } from '../connection/link.ts';
+import { ownProblem } from './http-answer.ts';
 import { Refusal, type Problem } from './refusal.ts';
 
 /** What the carriers that speak HTTP need of the world. */
@@ -9,6 +10,9 @@ export interface HttpDeps {
   /** Monotonic, in milliseconds. */
   readonly now: () => number;
 }
+
+/** After so many heartbeats without a byte nobody is there any more; for longer, no link is behind and says nothing. */
+export const SILENT_AFTER = 3;
 
 /** One subscription of a link. */
 export interface Subscription {
@@ -21,6 +25,8 @@ export interface Subscription {
   position: Position | undefined;
   /** Whether `subscribed` was told. */
   isTold: boolean;
+  /** So long it was told to wait, in milliseconds, since something came last. */
+  waitedMs: number;
 }
 
 /** What carries one subscription sees of its link. */
@@ -60,7 +66,7 @@ export async function request(
 
 async function problemOf(response: Response): Promise<Problem | undefined> {
   if (!/^application\/problem\+json\b/i.test(response.headers.get('content-type') ?? '')) return undefined;
-  return (await response.json().catch(() => undefined)) as Problem | undefined;
+  return ownProblem((await response.json().catch(() => undefined)) as Problem | null | undefined);
 }
 
 /** Runs something that is aborted after a time, or with the signal; and leaves nothing behind at a signal that lives on. */

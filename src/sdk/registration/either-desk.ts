@@ -1,3 +1,4 @@
+import { fitsFrame } from '../connection/longest-frame.ts';
 import type { Answer, Attachment, Attempt, Desk, Registered } from './desk.ts';
 
 export interface EitherDeskOptions {
@@ -5,9 +6,6 @@ export interface EitherDeskOptions {
   readonly http: Desk;
   readonly attachment: Pick<Attachment, 'socket'>;
 }
-
-/** The server closes a socket that brings a frame of more than 64 KiB. */
-const LONGEST_FRAME = 60 * 1024;
 
 /**
  * Over the socket while there is one, else by HTTP. What the socket cannot do now, such as the 1001st instance of it, is done by HTTP
@@ -19,7 +17,7 @@ export function eitherDesk({ socket, http, attachment }: EitherDeskOptions): Des
   return {
     async register(registration, attempt) {
       const number = attachment.socket;
-      if (number === undefined || !fits(registration)) return http.register(registration, attempt);
+      if (number === undefined || !fitsFrame(registration)) return http.register(registration, attempt);
       return first(
         attempt,
         async (share) => over(number, await socket.register(registration, share)),
@@ -58,6 +56,3 @@ async function first<T>(
 
 const over = (socket: number, answer: Answer<Registered>): Answer<Registered> =>
   answer.type === 'done' ? { type: 'done', value: { ...answer.value, socket } } : answer;
-
-const fits = (registration: object): boolean =>
-  new TextEncoder().encode(JSON.stringify(registration)).length <= LONGEST_FRAME;

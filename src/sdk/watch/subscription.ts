@@ -1,6 +1,7 @@
 import { Cache, type CacheEvent, type FeedFrame } from '../cache/cache.ts';
 import type { Keep } from '../cache/keep.ts';
-import { backoffMs } from '../connection/backoff.ts';
+import { backoffMs, LONGEST_ASKED_MS } from '../connection/backoff.ts';
+import { fitsFrame, LONGEST_FRAME } from '../connection/longest-frame.ts';
 import type { ClientFrame, ErrorFrame, Select } from '../../protocol/frames.ts';
 import { SignalboxError } from '../errors.ts';
 import type { Time } from '../time.ts';
@@ -142,7 +143,8 @@ export class Subscription implements Shared {
     if (this.#cache.current) {
       // There is nothing left to ask again for.
       this.#cancelAgain?.();
-      if (frame.type !== 'change') this.#mismatches = 0;
+      // A copy that came anew agrees with itself; only a bookmark shows that changes are kept as well.
+      if (frame.type === 'bookmark') this.#mismatches = 0;
       this.#copier?.note(frame.type === 'bookmark' ? 'position' : 'changes');
     }
     this.#told();
@@ -153,7 +155,7 @@ export class Subscription implements Shared {
     const asked = this.#asked;
     if (code === 'rate-limited' || code === 'unavailable') {
       const afterMs = retryAfterMs ?? (retryAfter === undefined ? RATE_LIMITED_MS : retryAfter * 1000);
-      if (asked !== undefined) this.#later(afterMs, () => this.#ask(asked));
+      if (asked !== undefined) this.#later(Math.min(afterMs, LONGEST_ASKED_MS), () => this.#ask(asked));
       return;
     }
     const error = new SignalboxError('refused', `${this.topic} cannot be watched: ${message}`, {
@@ -233,7 +235,18 @@ export class Subscription implements Shared {
 
   #subscribe(): void {
     const { since } = this.#cache;
-    this.#ask({ type: 'subscribe', id: this.id, select: this.select, ...(since !== undefined && { since }) });
+    const frame = {
+      type: 'subscribe',
+      id: this.id,
+      select: this.select,
+      ...(since !== undefined && { since }),
+    } as const;
+    if (fitsFrame(frame)) return this.#ask(frame);
+    // The server would close the connection, which carries the other watches as well.
+    const message = `A selection of ${this.select.kind} is too long to be watched: it has ${LONGEST_FRAME} bytes at most. Watch several that are shorter.`;
+    const error = new SignalboxError('refused', message);
+    this.#deps.onError(error);
+    this.end(error);
   }
 
   #ask(frame: ClientFrame): void {
