@@ -5,7 +5,7 @@ import type { Client } from '../../src/sdk/api.ts';
 import { SignalboxClient } from '../../src/sdk/client.ts';
 import type { Carrier, LinkEvents } from '../../src/sdk/connection/link.ts';
 import { parseServerFrame } from '../../src/sdk/connection/parse-frame.ts';
-import { nodeParts } from '../../src/sdk/index.ts';
+import { nodeParts } from '../../src/sdk/node-parts.ts';
 
 const TOPIC = 'instance';
 const PART = 500;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Option, type Command } from 'commander';
+import { isAccessToken } from '../sdk/access-token.ts';
 import { usageError } from './errors.ts';
 import { Api, baseUrl, type Token } from './http.ts';
 import type { Io } from './io.ts';
@@ -81,6 +82,6 @@ function readToken(file: string): string {
 function checked(text: string, where: string): string | undefined {
   const token = text.trim();
   if (token === '') return undefined;
-  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  if (isAccessToken(token)) return token;
   throw usageError(`${where} does not hold an access token, which is one word of letters, digits and signs.`);
 }

@@ -75,7 +75,7 @@ Examples:
     .action(async (words: readonly string[], options: RegisterOptions, command: Command) => {
       const { url, timeout, json } = globalsOf(command);
       const base = baseUrl(url);
-      const body = registrationBody(options, options.address ?? (await ownAddress(io.env, base)));
+      const body = registrationBody(options, options.address ?? (await addressOf(io, base)));
       await assertValid(body);
       const token = tokenOf(command, io);
       // What is wrong with it is said before anything runs.
@@ -95,6 +95,13 @@ Examples:
       });
       if (code !== 0) throw new EndedWith(code);
     });
+}
+
+/** A command is not registered at an address that nobody else could call. */
+function addressOf(io: Pick<Io, 'env'>, url: string): Promise<string> {
+  return ownAddress(io.env, url).catch((error: Error) => {
+    throw failure(error.message, '--address says where others reach it.');
+  });
 }
 
 interface Keep {

@@ -128,8 +128,8 @@ export interface RegisteredInstance {
   /** Undefined until Signalbox has taken it for the first time. */
   readonly id: string | undefined;
   readonly generation: number | undefined;
-  /** Where others reach it, as registered. */
-  readonly address: string;
+  /** Where others reach it, as registered; undefined until that is found out, where nobody has said it. */
+  readonly address: string | undefined;
   readonly port: number;
   on(event: 'state', listener: (state: RegisteredInstance['state'], why?: SignalboxError) => void): () => void;
   /** Removes it from Signalbox; what is under way is the caller's to drain. Never rejects: what cannot be told expires. */

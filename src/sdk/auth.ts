@@ -1,3 +1,4 @@
+import { accessToken } from './access-token.ts';
 import { ClientCredentials } from './client-credentials.ts';
 import { SignalboxError } from './errors.ts';
 import type { Auth } from './options.ts';
@@ -16,7 +17,7 @@ export interface TokenSource {
 
 /** @throws SignalboxError `invalid-options`. */
 export function tokenSource(auth: Auth | undefined, { time, readFile }: Pick<Parts, 'time' | 'readFile'>): TokenSource {
-  if (auth === undefined) return fixed(undefined);
+  if (auth === undefined) return NONE;
   if ('clientCredentials' in auth) return new ClientCredentials(auth.clientCredentials, () => time.now());
   if ('tokenFile' in auth) {
     if (readFile === undefined) {
@@ -25,17 +26,18 @@ export function tokenSource(auth: Auth | undefined, { time, readFile }: Pick<Par
     return { renewable: true, get: () => readToken(auth.tokenFile, readFile) };
   }
   const { token } = auth;
-  if (typeof token === 'string') return fixed(token);
-  return { renewable: true, get: async () => token() };
+  if (typeof token === 'string') return { renewable: false, get: async () => accessToken(token, 'The token in auth') };
+  return { renewable: true, get: async () => given(await token()) };
 }
 
-const fixed = (token: string | undefined): TokenSource => ({ renewable: false, get: () => Promise.resolve(token) });
+const NONE: TokenSource = { renewable: false, get: () => Promise.resolve(undefined) };
+
+const given = (token: string | undefined): string | undefined =>
+  token === undefined ? undefined : accessToken(token, 'What the token function of auth gave');
 
 /** Whoever keeps the file current may do so at any time: it is read whenever a token is needed, which is seldom. */
 async function readToken(file: string, readFile: NonNullable<Parts['readFile']>): Promise<string> {
-  const token = (await readFile(file)).trim();
-  if (token === '') throw new SignalboxError('unauthorized', `The token file ${file} is empty.`);
-  return token;
+  return accessToken(await readFile(file), `The token file ${file}`);
 }
 
 const LOOPBACK = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])$/;

@@ -1,3 +1,4 @@
+import { accessToken } from './access-token.ts';
 import type { TokenSource } from './auth.ts';
 import { SignalboxError } from './errors.ts';
 import type { Auth } from './options.ts';
@@ -50,12 +51,12 @@ export class ClientCredentials implements TokenSource {
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     const answer = (await response.json().catch(() => undefined)) as Answer | undefined;
-    const token = answer?.access_token;
-    if (!response.ok || typeof token !== 'string') {
+    if (!response.ok || typeof answer?.access_token !== 'string') {
       const why = answer?.error_description ?? answer?.error ?? `it was answered with ${response.status}`;
       throw new SignalboxError('unauthorized', `${tokenUrl} gives no token: ${why}`);
     }
-    const seconds = typeof answer?.expires_in === 'number' ? answer.expires_in : DEFAULT_LIFE_S;
+    const token = accessToken(answer.access_token, `What ${tokenUrl} gave`);
+    const seconds = typeof answer.expires_in === 'number' ? answer.expires_in : DEFAULT_LIFE_S;
     this.#kept = { token, until: askedAt + seconds * 900 };
     return token;
   }

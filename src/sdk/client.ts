@@ -1,5 +1,6 @@
 import { type Client, type ClientEvents, type ConnectionPhase, type RegisteredInstance, type Service } from './api.ts';
 import { tokenSource, type TokenSource } from './auth.ts';
+import { callerOf, startingCaller } from './caller.ts';
 import type { Keep } from './cache/keep.ts';
 import { publishDocument, type PublishedDocument, type PublishOptions } from './catalog/publish.ts';
 import { Connection, type Linked } from './connection/connection.ts';
@@ -10,7 +11,7 @@ import { WatchedInstances } from './discovery/instance-source.ts';
 import type { ServiceOptions } from './discovery/options.ts';
 import { SignalboxError } from './errors.ts';
 import { Listeners } from './listeners.ts';
-import type { ClientLog, ConnectOptions } from './options.ts';
+import type { Auth, ClientLog, ConnectOptions } from './options.ts';
 import type { Parts, Registrar, RegistrarDeps, ServiceDeps, Services } from './parts.ts';
 import { SocketAttachment } from './registration/socket-attachment.ts';
 import type { RegisterOptions, Registration } from './registration/options.ts';
@@ -27,6 +28,7 @@ const SILENT: ClientLog = { debug() {}, info() {}, warn() {}, error() {} };
 /** Wires the connection to those who watch, call and register; what is to be done is decided elsewhere. */
 export class SignalboxClient implements Client {
   readonly #log: ClientLog;
+  readonly #auth: Auth | undefined;
   readonly #keep: Keep | undefined;
   readonly #connection: Connection;
   readonly #subscriptions: Subscriptions;
@@ -58,7 +60,9 @@ export class SignalboxClient implements Client {
     this.#url = settings.connection.urls[0];
     const { directory } = options;
     this.#keep = directory === undefined ? undefined : parts.openKeep?.(directory, settings.server, log);
-    const tokens = (this.#tokens = tokenSource(settings.auth, parts));
+    const { auth } = settings;
+    this.#auth = auth;
+    const tokens = (this.#tokens = tokenSource(auth, parts));
     const onError = (error: SignalboxError): void => this.#failed(error);
     this.#requests = new Requests(time);
     this.#attachment = new SocketAttachment(onFault);
@@ -80,6 +84,7 @@ export class SignalboxClient implements Client {
       random,
       server: settings.server,
       keep: this.#keep,
+      caller: startingCaller({ auth, tokens, time, timeoutMs: settings.connection.openTimeoutMs }),
       send: (frame) => this.#connection.send(frame),
       onChange: () => this.#changed(),
       onError,
@@ -180,7 +185,8 @@ export class SignalboxClient implements Client {
     this.#linked = linked;
     this.#url = linked.url;
     this.#requests.linked(this.#connection);
-    this.#subscriptions.linked(linked.epoch);
+    const { epoch, token, carrier } = linked;
+    this.#subscriptions.linked({ epoch, caller: callerOf(this.#auth, token), digests: carrier !== 'long-poll' });
     this.#changed();
     this.#attachment.set(linked.carrier === 'websocket' ? linked.number : undefined, linked.heartbeatMs);
   }

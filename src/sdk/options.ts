@@ -41,9 +41,17 @@ export interface ConnectOptions {
   readonly backoff?: { readonly baseMs?: number; readonly maxMs?: number };
   /** Milliseconds that a connection may take to open. Default: 10000. */
   readonly openTimeoutMs?: number;
-  /** A directory for copies, so that a client starts and calls while Signalbox is away. Default: nothing is kept. Node only; `close` has to be waited for, since it writes what is new. */
+  /**
+   * A directory for copies, so that a client starts and calls while Signalbox is away. Each is shown again to the same caller alone:
+   * the same issuer and subject of a JWT, or the same `tokenUrl` and `clientId`. Who is known by a token that says nothing (one that is
+   * no JWT, or has no `iss` and `sub`) loses the copies when the token changes. Where `auth` has no token to give at the start, it is not
+   * known whose copies to show, and none are; client credentials need none for that. `close` has to be waited for, since it writes what is new. Default: nothing is kept. Node only.
+   */
   readonly directory?: string;
-  /** Milliseconds: copies that are older are not used, and `pick` throws `stale`. Default: Infinity. */
+  /**
+   * Milliseconds: services whose list is older are not called; `pick`, `instances` and `fetch` throw `stale`. A watch shows what it
+   * holds however old that is, with its `age`. Default: Infinity.
+   */
   readonly maxAge?: number;
   /**
    * The environment of services that are called and registered without one of their own. Default: none; instances of every

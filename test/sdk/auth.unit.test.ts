@@ -37,6 +37,38 @@ test('a token is what it is, what a function says, or what a file holds now', as
   expect(await file.get(false)).toBe('two');
 });
 
+test('SEC1 a token that could not be sent is refused at its source, whatever that is, and never shown', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'signalbox-'));
+  leftovers.push(() => rmSync(directory, { recursive: true }));
+  const tokenFile = join(directory, 'token');
+  const issuer = createServer((_request, response) => void response.end(JSON.stringify({ access_token: given })));
+  issuer.listen(0, '127.0.0.1');
+  await once(issuer, 'listening');
+  leftovers.push(() => (issuer.closeAllConnections(), issuer.close()));
+  const tokenUrl = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/token`;
+  let given: string = '';
+  for (given of ['se cret', 'secret\nsecret', 'sécret', 'secret\u{0}']) {
+    writeFileSync(tokenFile, given);
+    const all: NonNullable<ConnectOptions['auth']>[] = [
+      { token: given },
+      { token: () => given },
+      { tokenFile },
+      { clientCredentials: { tokenUrl, clientId: 'a', clientSecret: 'b' } },
+    ];
+    for (const auth of all) {
+      const error: unknown = await tokenSource(auth, PARTS)
+        .get(false)
+        .catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: 'unauthorized', message: expect.stringContaining('is no access token') });
+      expect((error as Error).stack).not.toMatch(/cret/);
+    }
+  }
+  await expect(tokenSource({ token: () => ' ' }, PARTS).get(false)).rejects.toMatchObject({ code: 'unauthorized' });
+  await expect(tokenSource({ token: () => 7 as never }, PARTS).get(false)).rejects.toThrow('no access token');
+  expect(await tokenSource({ token: ' abc\n' }, PARTS).get(false)).toBe('abc');
+  expect(await tokenSource({ token: () => undefined }, PARTS).get(false)).toBeUndefined();
+});
+
 test('client credentials are exchanged once for as long as the token holds, and anew where it is not taken', async () => {
   const asked: { authorization: string | undefined; body: string }[] = [];
   let status = 200;

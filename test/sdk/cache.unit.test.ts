@@ -271,6 +271,7 @@ describe('PUSH8: digests', () => {
 describe('a copy from elsewhere', () => {
   const kept = (digest: string) => ({
     server: 's',
+    caller: { kind: 'nobody', key: '' } as const,
     position: { epoch: 'e1', revision: 5 },
     digest,
     items: [value(['a1', 5])],

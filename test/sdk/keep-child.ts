@@ -7,6 +7,6 @@ const [directory = '', server = '', topic = '', from = '1'] = process.argv.slice
 
 for (let revision = Number(from); ; revision++) {
   const kept = keptAt(server, revision, 4000);
-  await writeAtomically(directory, fileNameOf(server, topic), encodeCopy(topic, kept));
+  await writeAtomically(directory, fileNameOf(server, topic, kept.caller), encodeCopy(topic, kept));
   process.stdout.write(`${revision}\n`);
 }

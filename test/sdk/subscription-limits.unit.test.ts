@@ -1,9 +1,11 @@
 import { expect, test } from '@jest/globals';
 import type { ClientFrame } from '../../src/protocol/frames.ts';
+import { callerOf } from '../../src/sdk/caller.ts';
 import type { LinkFrame } from '../../src/sdk/connection/link.ts';
 import { Subscriptions } from '../../src/sdk/watch/subscriptions.ts';
 import { FakeTime } from './fake-time.ts';
 
+const LINKED = { epoch: 'e', caller: callerOf(undefined, undefined), digests: true };
 const NOTHING = '0'.repeat(16);
 
 function open() {
@@ -16,6 +18,7 @@ function open() {
     random: () => 0.999,
     server: 's',
     keep: undefined,
+    caller: () => Promise.resolve(LINKED.caller),
     send: (frame) => void sent.push(frame),
     onChange: () => {},
     onError: ({ code, message }) => void errors.push(`${code}: ${message}`),
@@ -41,7 +44,7 @@ const bookmark = (digest: string): LinkFrame => ({ type: 'bookmark', revision: 2
 test('PUSH8 a copy that is right when it comes and wrong at each bookmark is not loaded without a pause and an error', async () => {
   const { time, sent, errors, subscriptions, take } = open();
   const watch = subscriptions.watch({ kind: 'region' });
-  subscriptions.linked('e');
+  subscriptions.linked(LINKED);
   take({ type: 'subscribed', id: 'w1', topic: 'region' }, ...anew);
   const resyncs = () => sent.filter(({ type }) => type === 'resync').length;
   const disagree = (): void =>
@@ -67,7 +70,7 @@ test('a selection that is longer than a frame may be ends its own watch, and no 
   const services = Array.from({ length: 4000 }, (_, i) => `service-number-${i}.example.com`);
   const long = subscriptions.watch({ kind: 'instance', services });
   const ready = expect(long.ready()).rejects.toMatchObject({ code: 'refused' });
-  subscriptions.linked('e');
+  subscriptions.linked(LINKED);
   await ready;
   const later = subscriptions.watch({ kind: 'version', services });
   expect([long.state, later.state, errors.length, subscriptions.size]).toEqual(['closed', 'closed', 2, 1]);

@@ -1,5 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Caller } from '../caller.ts';
 import type { ClientLog } from '../options.ts';
 import { removeAbandoned, writeAtomically } from './atomic-write.ts';
 import { decodeCopy, encodeCopy, fileNameOf } from './copy-file.ts';
@@ -43,11 +44,11 @@ export class DiskKeep implements Keep {
     this.#options = options;
   }
 
-  async load(topic: string): Promise<Kept | undefined> {
+  async load(topic: string, caller: Caller): Promise<Kept | undefined> {
     const { directory, server, log } = this.#options;
-    const file = join(directory, fileNameOf(server, topic));
+    const file = join(directory, fileNameOf(server, topic, caller));
     try {
-      const decoded = decodeCopy(await readFile(file), server, topic);
+      const decoded = decodeCopy(await readFile(file), server, topic, caller);
       if (decoded.ok) return decoded.kept;
       log.warn({ file, topic }, `A copy on disk is not used: ${decoded.why}.`);
     } catch (error) {
@@ -86,7 +87,8 @@ export class DiskKeep implements Keep {
       state.writtenAt = this.#options.now();
       try {
         await this.#open();
-        await writeAtomically(this.#options.directory, fileNameOf(kept.server, topic), encodeCopy(topic, kept));
+        const { server, caller } = kept;
+        await writeAtomically(this.#options.directory, fileNameOf(server, topic, caller), encodeCopy(topic, kept));
         this.#isBroken = false;
       } catch (error) {
         this.#failed(error);

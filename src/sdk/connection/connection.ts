@@ -14,6 +14,8 @@ export interface Linked {
   readonly epoch: string;
   readonly carrier: Carrier['name'];
   readonly url: string;
+  /** What it was opened with. */
+  readonly token: string | undefined;
   /** Milliseconds between the server's pings. */
   readonly heartbeatMs: number;
 }
@@ -168,8 +170,8 @@ export class Connection {
     if (open?.number !== number) return;
     open.linked = true;
     this.#reauth.linked(open.token);
-    const { epoch, carrier, url, heartbeatMs } = open;
-    this.#deps.onLinked({ number, epoch, carrier, url, heartbeatMs });
+    const { epoch, carrier, url, token, heartbeatMs } = open;
+    this.#deps.onLinked({ number, epoch, carrier, url, token, heartbeatMs });
   }
 
   /** The link with this number is not the open one any more. */

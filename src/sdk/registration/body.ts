@@ -2,9 +2,9 @@ import type { TtlCheck } from '../../domain/instances/check.ts';
 import { SignalboxError } from '../errors.ts';
 import type { Registration } from './options.ts';
 
-/** The body of `POST /v1/instances`. */
+/** The body of `POST /v1/instances`; without an address while that is not known. */
 export type RegistrationBody = Omit<Registration, 'address' | 'check'> & {
-  readonly address: string;
+  readonly address?: string;
   readonly check: { readonly type: string; readonly ttl?: unknown };
 };
 
@@ -12,8 +12,12 @@ export type RegistrationBody = Omit<Registration, 'address' | 'check'> & {
 const TTL = '15s';
 
 /** @throws SignalboxError `invalid-options` where nobody could reach what is registered. */
-export function registrationBody(registration: Registration, address: string, environment?: string): RegistrationBody {
-  const { service, port, protocol = 'http', check, ...rest } = registration;
+export function registrationBody(
+  registration: Registration,
+  address: string | undefined,
+  environment?: string,
+): RegistrationBody {
+  const { service, port, protocol = 'http', check, address: _, ...rest } = registration;
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw invalid(`port is ${port}: give the one that it listens on, which \`portOf(server)\` says once it does.`);
   }
@@ -22,7 +26,7 @@ export function registrationBody(registration: Registration, address: string, en
     ...defined(rest),
     service,
     protocol,
-    address: reachable(address),
+    ...(address !== undefined && { address: reachable(address) }),
     port,
     check: checkOf(check),
   };

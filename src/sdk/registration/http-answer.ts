@@ -1,4 +1,5 @@
 import type { ProblemDetails } from '../errors.ts';
+import { isOwnProblem } from '../own-problem.ts';
 import type { Answer } from './desk.ts';
 
 /** What came over HTTP, as far as it was read. */
@@ -19,7 +20,7 @@ const LONGEST_ASKED_S = 60;
 /** What a reply means that is no success. `there`: it was about an instance that may be gone. */
 export function failureOf(reply: HttpReply, there: boolean): Failure {
   const { status } = reply;
-  const problem = reply.contentType.includes('json') ? objectIn(reply.text) : undefined;
+  const problem = problemIn(reply);
   if (problem === undefined) return notSignalbox(reply);
   if (status === 404 && there) return { type: 'gone' };
   if (status !== 408 && status !== 425 && status !== 429 && status < 500) {
@@ -38,9 +39,22 @@ export const notSignalbox = ({ request, status }: HttpReply): Failure => ({
   detail: `${request} was answered with ${status}, and not by Signalbox: check the address.`,
 });
 
+export const isSuccess = ({ status }: HttpReply): boolean => status >= 200 && status < 300;
+
+/** Whether it is an answer of Signalbox at all: nothing, JSON or one of its own problems. A redirect is none. */
+export const isOfSignalbox = (reply: HttpReply): boolean =>
+  isSuccess(reply) ? reply.text === '' || objectOf(reply) !== undefined : problemIn(reply) !== undefined;
+
 /** The type of a problem, such as `health-checks-off`. */
-export const problemCode = ({ contentType, text }: HttpReply): string | undefined =>
-  contentType.includes('json') ? textOf(objectIn(text)?.['type'])?.split('/').at(-1) : undefined;
+export const problemCode = (reply: HttpReply): string | undefined => problemIn(reply)?.type?.split('/').at(-1);
+
+const objectOf = ({ contentType, text }: HttpReply): ReturnType<typeof objectIn> =>
+  contentType.includes('json') ? objectIn(text) : undefined;
+
+function problemIn(reply: HttpReply): ReturnType<typeof objectIn> {
+  const problem = objectOf(reply);
+  return isOwnProblem(problem) ? problem : undefined;
+}
 
 export function objectIn(text: string): (ProblemDetails & Readonly<Record<string, unknown>>) | undefined {
   try {

@@ -1,5 +1,14 @@
+import { accessToken } from '../access-token.ts';
 import type { Answer, Attempt, Desk, Registered, TokenFor } from './desk.ts';
-import { failureOf, notSignalbox, objectIn, problemCode, type HttpReply } from './http-answer.ts';
+import {
+  failureOf,
+  isOfSignalbox,
+  isSuccess,
+  notSignalbox,
+  objectIn,
+  problemCode,
+  type HttpReply,
+} from './http-answer.ts';
 import { messageOf, rootOf } from './message-of.ts';
 
 export interface HttpDeskOptions {
@@ -21,8 +30,8 @@ export class HttpDesk implements Desk {
   readonly #options: HttpDeskOptions;
   readonly #fetch: typeof fetch;
   readonly #now: () => number;
-  /** The address that answered last. */
-  #at = 0;
+  /** The address that answered last: the list may come in another order each time. */
+  #at: string | undefined;
 
   constructor(options: HttpDeskOptions) {
     this.#options = options;
@@ -51,17 +60,26 @@ export class HttpDesk implements Desk {
 
   /** Asks one address after the other, each for its share of the time, until one of them can answer. */
   async #ask(method: Method, path: string, body: object | undefined, attempt: Attempt): Promise<HttpReply | Broken> {
-    const { urls } = this.#options;
+    const urls = this.#inOrder();
     const deadline = this.#now() + attempt.timeoutMs;
     let last: HttpReply | Broken = { broken: 'There is no address of Signalbox.' };
-    for (let left = urls.length; left > 0 && !attempt.signal.aborted; left--) {
-      const url = urls[this.#at % urls.length] ?? '';
-      const timeoutMs = Math.max(0, deadline - this.#now()) / left;
+    for (const [asked, url] of urls.entries()) {
+      if (attempt.signal.aborted) break;
+      const timeoutMs = Math.max(0, deadline - this.#now()) / (urls.length - asked);
       last = await this.#once(method, url, path, body, { timeoutMs, signal: attempt.signal });
-      if (!('broken' in last) && last.status < 500) return last;
-      this.#at = (this.#at + 1) % urls.length;
+      this.#at = url;
+      if (!('broken' in last) && last.status < 500 && isOfSignalbox(last)) return last;
     }
+    // Each has had its turn: the next attempt begins where this one did.
+    this.#at = urls[0];
     return last;
+  }
+
+  /** All of them, beginning with the one that answered last. */
+  #inOrder(): readonly string[] {
+    const { urls } = this.#options;
+    const from = Math.max(0, urls.indexOf(this.#at ?? ''));
+    return [...urls.slice(from), ...urls.slice(0, from)];
   }
 
   async #once(
@@ -71,8 +89,17 @@ export class HttpDesk implements Desk {
     body: object | undefined,
     { timeoutMs, signal }: Attempt,
   ): Promise<HttpReply | Broken> {
-    const timeout = AbortSignal.timeout(Math.ceil(timeoutMs));
-    const init = { method, body, signal: AbortSignal.any([signal, timeout]) };
+    // Not `AbortSignal.any`: what it leaves behind at a signal that lives as long as the instance would be more with each renewal.
+    const controller = new AbortController();
+    const abort = (): void => controller.abort();
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      abort();
+    }, Math.ceil(timeoutMs));
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort);
+    const init = { method, body, signal: controller.signal };
     try {
       const token = await this.#tokenFor(url, undefined, init.signal);
       const reply = await this.#send(`${url}${path}`, token, init);
@@ -80,17 +107,25 @@ export class HttpDesk implements Desk {
       const another = await this.#tokenFor(url, token, init.signal);
       return another === undefined || another === token ? reply : await this.#send(`${url}${path}`, another, init);
     } catch (error) {
-      if (timeout.aborted) return { broken: `${url} said nothing for ${Math.ceil(timeoutMs)} ms.` };
+      if (isLate) return { broken: `${url} said nothing for ${Math.ceil(timeoutMs)} ms.` };
       if (signal.aborted) return { broken: 'It was given up.' };
       if (error instanceof NoToken) return { broken: error.message };
       return { broken: (this.#options.explain ?? explain)(url, error) };
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
     }
   }
 
   /** Whoever gives tokens may be slower than there is time. */
   async #tokenFor(url: string, refused: string | undefined, signal: AbortSignal): Promise<string | undefined> {
     const { token } = this.#options;
-    const asked = (async () => (refused === undefined ? token(url) : token(url, refused)))().catch((error: unknown) => {
+    const ask = async (): Promise<string | undefined> => {
+      const answer = await (refused === undefined ? token(url) : token(url, refused));
+      // `fetch` would show one that it cannot send.
+      return answer === undefined ? undefined : accessToken(answer, 'What was given for a token');
+    };
+    const asked = ask().catch((error: unknown) => {
       throw new NoToken(messageOf(error));
     });
     return Promise.race([asked, endOf(signal)]);
@@ -130,13 +165,12 @@ const endOf = (signal: AbortSignal): Promise<never> =>
     signal.addEventListener('abort', () => reject(new NoToken('No token came in time.')), { once: true });
   });
 
-const isSuccess = ({ status }: HttpReply): boolean => status >= 200 && status < 300;
-
 const keepsNoLeases = (reply: HttpReply): boolean => reply.status === 503 && problemCode(reply) === 'health-checks-off';
 
 function answerOf(reply: HttpReply | Broken): Answer<void> {
   if ('broken' in reply) return { type: 'away', detail: reply.broken };
-  return isSuccess(reply) ? { type: 'done', value: undefined } : failureOf(reply, true);
+  if (!isSuccess(reply)) return failureOf(reply, true);
+  return isOfSignalbox(reply) ? { type: 'done', value: undefined } : notSignalbox(reply);
 }
 
 const isRegistered = (value: object): value is Registered => {

@@ -7,6 +7,8 @@ import type { Say } from './plan.ts';
 
 export interface KeptInstanceOptions extends Pick<KeeperOptions, 'desk' | 'plan' | 'attachment' | 'time'> {
   readonly registration: RegistrationBody;
+  /** Undefined while it is not known. */
+  readonly address: () => string | undefined;
   /** A mistake: of this library, or of who listens. */
   readonly onFault: (error: unknown) => void;
 }
@@ -45,8 +47,8 @@ export class KeptInstance implements RegisteredInstance {
     return this.#keeper.registered?.generation;
   }
 
-  get address(): string {
-    return this.#options.registration.address;
+  get address(): string | undefined {
+    return this.#options.address();
   }
 
   get port(): number {

@@ -164,10 +164,12 @@ export class Keeper {
 
   #took(answer: Answer<Registered>): Happened {
     if (answer.type !== 'done') return this.#failed(answer);
+    const { lease, socket, generation } = answer.value;
+    const isAnother = this.#registered !== undefined && this.#registered.generation !== generation;
     this.#registered = answer.value;
-    const { lease, socket } = answer.value;
     return {
       type: 'registered',
+      isAnother,
       leaseMs: lease === undefined ? undefined : milliseconds(lease),
       heartbeatMs: socket === undefined ? undefined : this.#options.attachment?.heartbeatMs,
     };

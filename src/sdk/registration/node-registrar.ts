@@ -5,7 +5,7 @@ import type { Time } from '../time.ts';
 import type { Attachment } from './desk.ts';
 import { eitherDesk } from './either-desk.ts';
 import { HttpDesk } from './http-desk.ts';
-import { ownAddress } from './own-address.ts';
+import { ownAddress, toldAddress } from './own-address.ts';
 import { createRegistrar, type Registrar } from './registrar.ts';
 import { SocketDesk, type AskSocket } from './socket-desk.ts';
 
@@ -45,6 +45,7 @@ export function nodeRegistrar(deps: NodeRegistrarDeps): Registrar {
   return createRegistrar({
     desk: eitherDesk({ socket: new SocketDesk(requests, time), http, attachment }),
     attachment,
+    toldAddress: toldAddress(env),
     ownAddress: () => ownAddress(env, deps.url()),
     hold: () => deps.hold(),
     environment,

@@ -8,7 +8,7 @@ export interface Registration {
   readonly port: number;
   /**
    * An IPv4 or IPv6 address, or a host name; not `0.0.0.0` or `::`, where nobody can call it. Default: `POD_IP`, `STATUS_HOST_IP`, or the
-   * address of the route to Signalbox.
+   * address of the route to Signalbox, which is looked for before each attempt until it is found: loopback only where Signalbox is there.
    */
   readonly address?: string;
   /** Such as `http`, `https`, `grpc`, `tcp`; callers that fetch take `http` and `https`. Default: `http`. */

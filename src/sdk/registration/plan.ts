@@ -11,6 +11,8 @@ export type Happened =
       readonly type: 'registered';
       /** How long it holds without being heard of; undefined where it holds by itself. */
       readonly leaseMs?: number | undefined;
+      /** It was gone in between: what it is now is of another generation than before (INS6). */
+      readonly isAnother?: boolean;
       /** Of the socket that it is attached to: whatever is heard on it renews the lease. Undefined without one. */
       readonly heartbeatMs?: number | undefined;
     }
@@ -66,6 +68,8 @@ export class KeepPlan {
   #registered = false;
   #heardAt = 0;
   #trouble: 'away' | 'lost' | 'refused' | undefined;
+  /** Signalbox has said that it does not have it. */
+  #gone = false;
   #saidClosed = false;
 
   constructor({ waitMs, random = Math.random, backoff = BACKOFF }: PlanOptions) {
@@ -90,11 +94,12 @@ export class KeepPlan {
         this.#leaseMs = leaseMs;
         this.#carried =
           leaseMs !== undefined && heartbeatMs !== undefined && leaseMs >= HEARTBEATS_OF_A_LEASE * heartbeatMs;
-        return this.#succeeded(this.#registered ? 'registered-again' : 'registered', elapsedMs);
+        return this.#succeeded(this.#sayOf(happened), elapsedMs);
       }
       case 'renewed':
         return this.#succeeded(this.#trouble === undefined ? undefined : 'back', elapsedMs);
       case 'gone':
+        this.#gone = true;
         return { action: 'register', afterMs: 0, say: 'lost' };
       case 'away': {
         const afterMs = Math.max(happened.retryAfterMs ?? 0, this.#pauseMs());
@@ -103,8 +108,24 @@ export class KeepPlan {
       case 'unauthorized':
         return { action: done, afterMs: this.#pauseMs(), ...this.#troubled('refused') };
       case 'refused':
-        return { action: 'register', afterMs: REFUSED_MS * (1 - this.#random() / 5), ...this.#troubled('refused') };
+        return this.#refused(done, elapsedMs);
     }
+  }
+
+  /** Who was only moved to another socket, or from HTTP to one, lost nothing: that is no news. */
+  #sayOf({ isAnother = false }: Extract<Happened, { type: 'registered' }>): Say | undefined {
+    if (!this.#registered) return 'registered';
+    if (isAnother || this.#gone || this.#trouble === 'lost' || this.#trouble === 'refused') return 'registered-again';
+    return this.#trouble === 'away' ? 'back' : undefined;
+  }
+
+  /** What is still there is not given up for a pause that is longer than its lease: the refusal may be over sooner. */
+  #refused(done: Action, elapsedMs: number): Step {
+    const mayBeKept = done === 'renew' && this.#leaseMs !== undefined && !this.#isLost(elapsedMs);
+    const step: Step = mayBeKept
+      ? { action: 'renew', afterMs: this.#pauseMs() }
+      : { action: 'register', afterMs: REFUSED_MS * (1 - this.#random() / 5) };
+    return { ...step, ...this.#troubled('refused') };
   }
 
   /** The socket that registrations go over is gone, or a new one is open, while `waiting` was to be done. Undefined: it still is. */
@@ -137,6 +158,7 @@ export class KeepPlan {
   #succeeded(say: Say | undefined, elapsedMs: number): Step {
     this.#failures = 0;
     this.#registered = true;
+    this.#gone = false;
     this.#trouble = undefined;
     this.#heardAt = elapsedMs;
     return { action: 'renew', afterMs: this.#renewMs(), ...(say !== undefined && { say }) };

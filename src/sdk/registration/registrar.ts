@@ -3,6 +3,7 @@ import type { Backoff } from '../connection/backoff.ts';
 import { SignalboxError } from '../errors.ts';
 import type { ClientLog } from '../options.ts';
 import { realTime, type Time } from '../time.ts';
+import { AddressedDesk } from './addressed-desk.ts';
 import { registrationBody, type RegistrationBody } from './body.ts';
 import type { Attachment, Desk } from './desk.ts';
 import { KeptInstance } from './instance.ts';
@@ -15,7 +16,9 @@ import { untilTaken } from './until-taken.ts';
 export interface RegistrarDeps {
   readonly desk: Desk;
   readonly attachment: Attachment;
-  /** Where others reach this process, for registrations that do not say it; asked once for each of them. */
+  /** Where others reach this process, as it was told; for registrations that do not say it. */
+  readonly toldAddress?: string | undefined;
+  /** The same as it can be found out, where nobody says it. Rejects where it cannot be now; it is asked again before the next attempt. */
   readonly ownAddress: () => Promise<string>;
   /** For registrations without one of their own. */
   readonly environment?: string | undefined;
@@ -48,8 +51,12 @@ export function createRegistrar(deps: RegistrarDeps): Registrar {
   };
 
   const keep = (body: RegistrationBody): KeptInstance => {
+    const time = deps.time ?? realTime;
+    const addressed =
+      body.address === undefined ? new AddressedDesk({ desk: deps.desk, find: deps.ownAddress, time }) : undefined;
     const instance: KeptInstance = new KeptInstance({
-      desk: deps.desk,
+      desk: addressed ?? deps.desk,
+      address: () => body.address ?? addressed?.address,
       attachment: deps.attachment,
       plan: new KeepPlan({
         waitMs: undefined,
@@ -58,11 +65,11 @@ export function createRegistrar(deps: RegistrarDeps): Registrar {
       }),
       registration: body,
       onFault: (error) => deps.log?.error({ err: error }, 'keeping an instance registered failed'),
-      ...(deps.time && { time: deps.time }),
+      time,
     });
     const release = deps.hold?.() ?? (() => {});
     kept.set(instance, release);
-    instance.onSaid((said) => tell(said, body, deps));
+    instance.onSaid((said) => tell(said, { ...body, address: instance.address }, deps));
     instance.on('state', (state) => {
       if (state === 'gone' && kept.delete(instance)) release();
     });
@@ -76,9 +83,7 @@ export function createRegistrar(deps: RegistrarDeps): Registrar {
     async register(registration, { startOnRegistryFailure = false, timeoutMs = TIMEOUT_MS, signal } = {}) {
       assertOpen();
       signal?.throwIfAborted();
-      const address = registration.address ?? (await deps.ownAddress());
-      const body = registrationBody(registration, address, deps.environment);
-      assertOpen();
+      const body = registrationBody(registration, registration.address ?? deps.toldAddress, deps.environment);
       const instance = keep(body);
       if (startOnRegistryFailure) {
         instance.start();
@@ -100,10 +105,9 @@ export function createRegistrar(deps: RegistrarDeps): Registrar {
 /** What became of it, for the log; and for whoever listens to errors. */
 function tell(
   { say, registered, error }: About & { readonly say: Say },
-  body: RegistrationBody,
+  { service, address, port }: Pick<RegistrationBody, 'service' | 'address' | 'port'>,
   { log, onError }: RegistrarDeps,
 ): void {
-  const { service, address, port } = body;
   const about = { service, address, port, instance: registered?.id, ...(error && { err: error }) };
   switch (say) {
     case 'registered':

@@ -13,7 +13,7 @@ const HOW = 'Or start without it: `startOnRegistryFailure: true` goes on trying.
 
 /** Starts to register it, and resolves once Signalbox has taken it. Where it rejects, nothing is registered, nor tried. */
 export function untilTaken(
-  instance: Pick<KeptInstance, 'start' | 'onSaid' | 'deregister'>,
+  instance: Pick<KeptInstance, 'start' | 'on' | 'onSaid' | 'deregister'>,
   { service, timeoutMs, signal, time }: UntilTakenOptions,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -21,6 +21,7 @@ export function untilTaken(
     const end = (settle: () => void): void => {
       cancel();
       off();
+      offState();
       signal?.removeEventListener('abort', aborted);
       settle();
     };
@@ -33,12 +34,19 @@ export function untilTaken(
       if (say === 'registered') end(resolve);
       else if (say === 'refused' && error !== undefined) giveUp(refusedBy(service, error));
     });
+    // Whoever closes the client meanwhile does not wait for the rest of the time.
+    const offState = instance.on('state', (state) => {
+      if (state === 'gone') end(() => reject(stopped(service)));
+    });
     const aborted = (): void => giveUp(signal?.reason);
     const cancel = time.after(timeoutMs, () => giveUp(tooLate(service, timeoutMs, last)));
     signal?.addEventListener('abort', aborted, { once: true });
     instance.start();
   });
 }
+
+const stopped = (service: string): SignalboxError =>
+  new SignalboxError('stopped', `The client was closed before ${service} was registered.`);
 
 function refusedBy(service: string, { code, message, problem }: SignalboxError): SignalboxError {
   const text = `Signalbox does not take the registration of ${service}: ${message} ${HOW}`;

@@ -1,5 +1,6 @@
 import type { Cache } from '../cache/cache.ts';
 import { asAdded } from '../cache/difference.ts';
+import { isSameCaller, type Caller } from '../caller.ts';
 import type { Keep } from '../cache/keep.ts';
 import type { Time } from '../time.ts';
 import type { WatchChange } from './watch.ts';
@@ -12,6 +13,10 @@ export interface CopierDeps {
   readonly keep: Keep;
   readonly topic: string;
   readonly server: string;
+  /** Who begins; undefined where that is not known. */
+  readonly caller: () => Promise<Caller | undefined>;
+  /** Whose copy the cache holds now; undefined where that is not certain, and nothing is kept. */
+  readonly owner: () => Caller | undefined;
   readonly cache: Pick<Cache, 'restore' | 'since' | 'snapshot'>;
   readonly time: Time;
   /** In milliseconds since 1970; not finite where it is not known. */
@@ -30,9 +35,11 @@ export class Copier {
 
   /** When the copy was current that the cache begins with now; undefined where there is none. */
   async load(): Promise<number | undefined> {
-    const { keep, topic, server, cache } = this.#deps;
-    const kept = await keep.load(topic);
-    if (kept === undefined || kept.server !== server || !cache.restore(kept)) return undefined;
+    const { keep, topic, server, cache, caller: ask } = this.#deps;
+    const caller = await ask();
+    const kept = caller === undefined ? undefined : await keep.load(topic, caller);
+    if (kept === undefined || kept.server !== server || !isSameCaller(kept.caller, caller)) return undefined;
+    if (!cache.restore(kept)) return undefined;
     return kept.currentAt ?? -Infinity;
   }
 
@@ -56,13 +63,14 @@ export class Copier {
 
   #save(): void {
     const { keep, topic, server, cache, currentAt } = this.#deps;
+    const caller = this.#deps.owner();
     this.#cancel?.();
     this.#due = this.#cancel = undefined;
     const { since: position, snapshot } = cache;
     // What is not trusted is not kept: the copy that was written before is.
-    if (position === undefined || snapshot === undefined) return;
+    if (position === undefined || snapshot === undefined || caller === undefined) return;
     const at = currentAt();
-    const about = { server, position, digest: snapshot.digest, items: [...snapshot.values()] };
+    const about = { server, caller, position, digest: snapshot.digest, items: [...snapshot.values()] };
     keep.save(topic, Number.isFinite(at) ? { ...about, currentAt: at } : about);
   }
 }

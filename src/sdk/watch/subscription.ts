@@ -1,5 +1,6 @@
 import { Cache, type CacheEvent, type FeedFrame } from '../cache/cache.ts';
 import type { Keep } from '../cache/keep.ts';
+import { isSameCaller, type Caller } from '../caller.ts';
 import { backoffMs, LONGEST_ASKED_MS } from '../connection/backoff.ts';
 import { fitsFrame, LONGEST_FRAME } from '../connection/longest-frame.ts';
 import type { ClientFrame, ErrorFrame, Select } from '../../protocol/frames.ts';
@@ -9,6 +10,14 @@ import { Copier } from './copier.ts';
 import { WatchHandle, type Shared } from './handle.ts';
 import type { Snapshot, WatchState } from './watch.ts';
 
+/** What a link is to subscriptions. */
+export interface LinkedAs {
+  readonly epoch: string;
+  readonly caller: Caller;
+  /** Whether the server says digests over it, so that what is gone on from is found out if it was another's. */
+  readonly digests: boolean;
+}
+
 export interface SubscriptionDeps {
   readonly time: Time;
   /** Milliseconds since 1970. */
@@ -17,6 +26,8 @@ export interface SubscriptionDeps {
   /** As `Kept` has it. */
   readonly server: string;
   readonly keep: Keep | undefined;
+  /** Whose copies may be begun with; undefined where that is not known. */
+  readonly caller: () => Promise<Caller | undefined>;
   /** Drops it where there is no link. */
   readonly send: (frame: ClientFrame) => void;
   readonly onChange: () => void;
@@ -44,7 +55,12 @@ export class Subscription implements Shared {
   readonly #cache = new Cache();
   readonly #handles = new Set<WatchHandle>();
   readonly #copier: Copier | undefined;
-  #linked = false;
+  #linked: LinkedAs | undefined;
+  /**
+   * As whom this client got what it holds: as a whole, or by a digest that agreed. Undefined for what another process left, and for
+   * what was begun as somebody else.
+   */
+  #owner: Caller | undefined;
   /** A copy of an earlier process is looked for first. */
   #prepared: boolean;
   #asked: ClientFrame | undefined;
@@ -68,6 +84,7 @@ export class Subscription implements Shared {
         topic,
         cache: this.#cache,
         currentAt: () => this.#saidCurrentAt(),
+        owner: () => this.#owner,
       });
       void this.#prepare(this.#copier);
     }
@@ -114,15 +131,16 @@ export class Subscription implements Shared {
     return handle;
   }
 
-  linked(epoch: string): void {
-    this.#linked = true;
-    this.#cache.connected(epoch);
+  linked(link: LinkedAs): void {
+    this.#linked = link;
+    if (!isSameCaller(this.#owner, link.caller)) this.#owner = undefined;
+    this.#cache.connected(link.epoch);
     if (this.#prepared) this.#subscribe();
     this.#told();
   }
 
   unlinked(): void {
-    this.#linked = false;
+    this.#linked = undefined;
     if (this.#cache.current) this.#currentAt = this.#deps.time.now();
     this.#cache.disconnected();
     this.#cancelAgain?.();
@@ -136,7 +154,9 @@ export class Subscription implements Shared {
 
   fold(frame: FeedFrame): void {
     const wasCurrent = this.#cache.current;
-    for (const event of this.#cache.fold(frame)) this.#on(event);
+    const events = this.#cache.fold(frame);
+    if (this.#cache.current && isProof(frame, events)) this.#owner = this.#linked?.caller;
+    for (const event of events) this.#on(event);
     // Who was told of it may have closed the last watch.
     if (this.#ended) return;
     if (wasCurrent && !this.#cache.current) this.#currentAt = this.#deps.time.now();
@@ -172,7 +192,7 @@ export class Subscription implements Shared {
   end(error: SignalboxError | undefined): void {
     if (this.#ended) return;
     this.#ended = true;
-    if (this.#linked && this.#asked !== undefined && error === undefined) {
+    if (this.#linked !== undefined && this.#asked !== undefined && error === undefined) {
       this.#deps.send({ type: 'unsubscribe', id: this.id });
     }
     this.unlinked();
@@ -193,7 +213,7 @@ export class Subscription implements Shared {
       this.#currentAt = time.now() - Math.max(0, clock() - currentAt);
       this.#publish({ type: 'changes', of: 'loaded', changes: copier.asChanges() });
     }
-    if (this.#linked) this.#subscribe();
+    if (this.#linked !== undefined) this.#subscribe();
     this.#told();
     this.#deps.onChange();
   }
@@ -234,7 +254,9 @@ export class Subscription implements Shared {
   }
 
   #subscribe(): void {
-    const { since } = this.#cache;
+    // Without digests nobody would ever find out that the copy has what this caller may not see (SEC3): it starts from the state.
+    const mayGoOn = this.#linked?.digests === true || this.#owner !== undefined;
+    const since = mayGoOn ? this.#cache.since : undefined;
     const frame = {
       type: 'subscribe',
       id: this.id,
@@ -258,7 +280,7 @@ export class Subscription implements Shared {
   #later(afterMs: number, then: () => void): void {
     this.#cancelAgain?.();
     this.#cancelAgain = this.#deps.time.after(afterMs, () => {
-      if (this.#linked) then();
+      if (this.#linked !== undefined) then();
     });
   }
 
@@ -274,4 +296,10 @@ export class Subscription implements Shared {
   #saidCurrentAt(): number {
     return this.#deps.clock() - this.age;
   }
+}
+
+/** Whether a copy that is current after it is what the server shows to this caller. */
+function isProof(frame: FeedFrame, events: readonly CacheEvent[]): boolean {
+  if (frame.type === 'bookmark' || (frame.type === 'synced' && frame.digest !== undefined)) return true;
+  return events.some((event) => event.type === 'changes' && event.of !== 'changed');
 }

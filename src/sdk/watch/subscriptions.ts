@@ -3,7 +3,7 @@ import type { Select } from '../../protocol/frames.ts';
 import type { LinkFrame } from '../connection/link.ts';
 import type { Copies } from '../connection/state.ts';
 import type { SignalboxError } from '../errors.ts';
-import { Subscription, type SubscriptionDeps } from './subscription.ts';
+import { Subscription, type LinkedAs, type SubscriptionDeps } from './subscription.ts';
 import type { WatchHandle } from './handle.ts';
 
 /** All that a client watches: selections that are alike share one subscription. */
@@ -14,7 +14,7 @@ export class Subscriptions {
   readonly #byId = new Map<string, Subscription>();
   /** As the server names them over this link. */
   readonly #byServerTopic = new Map<string, Subscription>();
-  #epoch: string | undefined;
+  #link: LinkedAs | undefined;
   #wasLinked = false;
   #made = 0;
 
@@ -38,7 +38,7 @@ export class Subscriptions {
       if (state === 'loading') return 'missing';
       if (state === 'stale') copies = 'held';
     }
-    if (this.#epoch !== undefined || copies !== 'current') return copies;
+    if (this.#link !== undefined || copies !== 'current') return copies;
     // Nothing is watched, and there is no link either.
     return this.#wasLinked ? 'held' : 'missing';
   }
@@ -52,21 +52,21 @@ export class Subscriptions {
       this.#byTopic.set(topic, subscription);
       this.#byId.set(subscription.id, subscription);
       const handle = subscription.handle();
-      if (this.#epoch !== undefined) subscription.linked(this.#epoch);
+      if (this.#link !== undefined) subscription.linked(this.#link);
       this.#onChange();
       return handle;
     }
     return subscription.handle();
   }
 
-  linked(epoch: string): void {
-    this.#epoch = epoch;
+  linked(link: LinkedAs): void {
+    this.#link = link;
     this.#wasLinked = true;
-    for (const subscription of this.#byId.values()) subscription.linked(epoch);
+    for (const subscription of this.#byId.values()) subscription.linked(link);
   }
 
   unlinked(): void {
-    this.#epoch = undefined;
+    this.#link = undefined;
     this.#byServerTopic.clear();
     for (const subscription of this.#byId.values()) subscription.unlinked();
   }

@@ -68,6 +68,7 @@ describe('a list', () => {
         return Promise.resolve(new Response());
       },
       close: () => {},
+      stats: () => ({ calls: 0, retries: 0 }),
     });
     const { service, source } = harness({ caller, now: () => now }).open({ timeoutMs: 700 });
     const calls = [service.fetch('/a'), service.fetch('/b', { timeoutMs: 200, method: 'PUT' })];

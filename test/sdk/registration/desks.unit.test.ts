@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { getEventListeners } from 'node:events';
 import type { ServerFrame } from '../../../src/protocol/frames.ts';
 import type { Attempt, Desk, Registered } from '../../../src/sdk/registration/desk.ts';
 import { eitherDesk } from '../../../src/sdk/registration/either-desk.ts';
@@ -104,6 +105,73 @@ describe('by HTTP', () => {
       type: 'away',
       detail: `${closed} cannot be reached (ECONNREFUSED).`,
     });
+  });
+
+  test('what stands in front of one node is not Signalbox, whatever JSON it answers: the next node is asked', async () => {
+    const gateway = new AnsweringServer();
+    await gateway.start();
+    try {
+      const renew = `POST /v1/instances/${ID}/renew`;
+      const answers: readonly [number, string, string][] = [
+        [404, 'application/json', '{"message":"no Route matched"}'],
+        [403, 'application/json', '{"message":"blocked"}'],
+        [404, 'application/problem+json', '{"type":"about:blank","title":"Not Found"}'],
+        [403, 'text/html', '<p>No'],
+        [302, 'text/html', ''],
+        [200, 'text/html', '<p>Log in'],
+      ];
+      const failWith = (status: number, type: string, text: string): void => {
+        gateway.answers[renew] = (reply) => reply.code(status).type(type).send(text);
+      };
+      for (const [status, type, text] of answers) {
+        failWith(status, type, text);
+        expect(await desk(undefined, [gateway.url]).renew(REGISTERED, attempt())).toEqual({
+          type: 'away',
+          detail: expect.stringContaining(`was answered with ${status}, and not by Signalbox`),
+        });
+        server.seen.length = 0;
+        expect(await desk(undefined, [gateway.url, server.url]).renew(REGISTERED, attempt())).toEqual(DONE);
+        expect(server.seen).toHaveLength(1);
+      }
+    } finally {
+      await gateway.stop();
+    }
+  });
+
+  test('the address that answered last is asked first, in whatever order they are', async () => {
+    const closed = `http://127.0.0.1:${await freePort()}`;
+    const asked: string[] = [];
+    const urls = [closed, server.url];
+    const moving = new HttpDesk({
+      get urls() {
+        return urls;
+      },
+      token: (url) => void asked.push(url),
+    });
+    expect(await moving.renew(REGISTERED, attempt())).toEqual(DONE);
+    urls.reverse();
+    expect(await moving.renew(REGISTERED, attempt())).toEqual(DONE);
+    expect(asked).toEqual([closed, server.url, server.url]);
+  });
+
+  test('SEC1 a token that cannot be sent is not shown to anybody', async () => {
+    for (const token of ['se cret', 'secret\nsecret', 'sécret', 'secret\u{0}']) {
+      const answer = await desk(() => token).register({}, attempt());
+      expect(answer).toMatchObject({ type: 'away', detail: expect.stringContaining('is no access token') });
+      expect(JSON.stringify(answer)).not.toMatch(/cret/);
+    }
+    expect(server.seen).toEqual([]);
+  });
+
+  test('renewals leave nothing at the signal of their instance', async () => {
+    const { signal } = new AbortController();
+    const held = (): number => {
+      // What depends on it is in a set of Node's own, which is not a set of this realm.
+      const own = Object.getOwnPropertySymbols(signal).map((key) => (signal as never)[key] as { size?: number } | null);
+      return own.reduce((sum, of) => sum + (of?.size ?? 0), 0);
+    };
+    for (let i = 0; i < 20; i++) await desk().renew(REGISTERED, attempt(5000, signal));
+    expect([held(), getEventListeners(signal, 'abort').length]).toEqual([0, 0]);
   });
 
   test('an attempt ends with its time, and with its signal', async () => {

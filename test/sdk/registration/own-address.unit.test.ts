@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { createServer } from 'node:net';
+import { createServer, isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { once } from 'node:events';
 import { reachable, registrationBody } from '../../../src/sdk/registration/body.ts';
 import { ownAddress } from '../../../src/sdk/registration/own-address.ts';
@@ -12,6 +13,29 @@ test('the address is the pod’s, else the host’s, else that of the route to S
   expect(await ownAddress({ POD_IP: '', STATUS_HOST_IP: '10.9.9.9' }, URL)).toBe('10.9.9.9');
   expect(await ownAddress({}, URL)).toBe('127.0.0.1');
   expect(await ownAddress({}, 'http://[::1]:4400')).toBe('127.0.0.1');
+  const own = Object.values(networkInterfaces()).flatMap((all) => all?.filter(({ internal }) => !internal) ?? []);
+  for (const { address, family } of own.filter((each) => !/^fe80:/i.test(each.address))) {
+    expect(await ownAddress({}, `http://${family === 'IPv6' ? `[${address}]` : address}:4400`)).toBe(address);
+  }
+});
+
+test('it is loopback only where Signalbox is, and not found out where nobody can tell', async () => {
+  const named = (address: string) => () => Promise.resolve({ address, family: isIP(address) });
+  for (const address of ['127.0.0.1', '127.1.2.3', '::1']) {
+    expect(await ownAddress({}, 'http://signalbox.local', named(address))).toBe('127.0.0.1');
+  }
+  const unknown = () => Promise.reject(Object.assign(new Error('getaddrinfo'), { code: 'EAI_AGAIN' }));
+  await expect(ownAddress({}, 'https://signalbox.example.com', unknown)).rejects.toMatchObject({
+    code: 'unreachable',
+    message: expect.stringMatching(/no route to signalbox\.example\.com was found \(EAI_AGAIN\).*POD_IP/),
+  });
+  // Documentation addresses (RFC 5737, RFC 3849): there is a route, or there is none.
+  for (const address of ['192.0.2.1', '2001:db8::1']) {
+    const found = await ownAddress({}, 'http://signalbox.example.com', named(address)).catch(
+      ({ code }: { code: unknown }) => code,
+    );
+    expect(found).not.toMatch(/^127\.|^::1$/);
+  }
 });
 
 test('an address that means "wherever I am" is refused, however it is written', () => {

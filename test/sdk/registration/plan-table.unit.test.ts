@@ -66,19 +66,25 @@ describe('what is done next, whatever was before', () => {
     [
       'register',
       LEASE,
-      allBut('renew 5000 registered-again', {
+      allBut('renew 5000', {
         nothing: 'renew 5000 registered',
         'away before it was registered': 'renew 5000 registered',
         refused: 'renew 5000 registered',
+        'away afterwards': 'renew 5000 back',
+        'long lost': 'renew 5000 registered-again',
+        'refused afterwards': 'renew 5000 registered-again',
       }),
     ],
     [
       'register',
       CARRIED,
-      allBut('renew 30000 registered-again', {
+      allBut('renew 30000', {
         nothing: 'renew 30000 registered',
         'away before it was registered': 'renew 30000 registered',
         refused: 'renew 30000 registered',
+        'away afterwards': 'renew 30000 back',
+        'long lost': 'renew 30000 registered-again',
+        'refused afterwards': 'renew 30000 registered-again',
       }),
     ],
     [
@@ -132,7 +138,13 @@ describe('what is done next, whatever was before', () => {
     [
       'renew',
       { type: 'refused' },
-      allBut('register 30000 refused', { refused: 'register 30000', 'refused afterwards': 'register 30000' }),
+      allBut('renew 0 refused', {
+        nothing: 'register 30000 refused',
+        'checked by Signalbox': 'register 30000 refused',
+        'away before it was registered': 'register 30000 refused',
+        refused: 'register 30000',
+        'refused afterwards': 'renew 0',
+      }),
     ],
   ] as const)('after %s: %j', (action, happened, expected) => {
     expect(table((before) => after(before).next(action, happened, EARLY_MS))).toEqual(expected);
@@ -173,6 +185,34 @@ test('what cannot be asked about for longer than its lease is lost, which is tol
   const plan = after('kept by HTTP');
   const say = (elapsedMs: number) => plan.next('renew', { type: 'away' }, elapsedMs).say;
   expect([say(5000), say(14_999), say(15_000), say(16_000)]).toEqual(['away', undefined, 'lost', undefined]);
+});
+
+test('INS1 a refused renewal is tried again within the lease, and registered with pauses once that is over', () => {
+  const plan = new KeepPlan({ waitMs: undefined, random: () => 1 });
+  plan.next('register', LEASE, 0);
+  const renewals: Step[] = [];
+  let elapsedMs = 5000;
+  for (let step = plan.next('renew', { type: 'refused' }, elapsedMs); step.action === 'renew';) {
+    renewals.push(step);
+    elapsedMs += step.afterMs;
+    step = plan.next('renew', { type: 'refused' }, elapsedMs);
+    if (step.action === 'register') expect(row(step)).toBe('register 24000');
+  }
+  expect(renewals.map(({ afterMs, say }) => [afterMs, say])).toEqual([
+    [250, 'refused'],
+    [500, undefined],
+    [1000, undefined],
+    [2000, undefined],
+    [2500, undefined],
+    [2500, undefined],
+    [2500, undefined],
+  ]);
+});
+
+test('INS6 what was only moved to another socket is no news; another generation is', () => {
+  const say = (happened: Happened) => after('kept by HTTP').next('register', happened, EARLY_MS).say;
+  expect(say({ ...BESIDE_SOCKET, isAnother: false })).toBeUndefined();
+  expect(say({ ...BESIDE_SOCKET, isAnother: true })).toBe('registered-again');
 });
 
 test('a token that is not taken is tried again soon, for somebody may be about to renew it', () => {

@@ -19,7 +19,11 @@ const REFUSED: Answer<never> = {
 };
 const ORDERS = { service: 'orders.example.com', port: 8080 };
 
-function registrarThat(answers: { register: () => Answer<Registered>; renew?: () => Answer<void> }) {
+function registrarThat(answers: {
+  register: () => Answer<Registered>;
+  renew?: () => Answer<void>;
+  ownAddress?: () => Promise<string>;
+}) {
   const time = new TurnedTime();
   const asked: string[] = [];
   const bodies: object[] = [];
@@ -43,7 +47,7 @@ function registrarThat(answers: { register: () => Answer<Registered>; renew?: ()
   const registrar = createRegistrar({
     desk,
     attachment: { socket: undefined, heartbeatMs: undefined, onChange: () => () => {} },
-    ownAddress: () => Promise.resolve('10.0.4.17'),
+    ownAddress: answers.ownAddress ?? (() => Promise.resolve('10.0.4.17')),
     environment: 'prod',
     hold: () => {
       held += 1;
@@ -167,6 +171,57 @@ test('a signal ends the waiting, and what it was for', async () => {
   await time.pass(60_000);
   expect(asked).toHaveLength(before);
   await expect(registrar.register(ORDERS, { signal: given.signal })).rejects.toThrow('enough');
+});
+
+test('an address that cannot be found out yet is looked for before each attempt, and no other is made up', async () => {
+  let found: string | undefined;
+  const ownAddress = () =>
+    found === undefined ? Promise.reject(new Error('No route was found.')) : Promise.resolve(found);
+  const { time, registrar, asked, bodies, errors } = registrarThat({ register: () => TAKEN, ownAddress });
+  const given = registrar.register(ORDERS, { timeoutMs: 3000 });
+  given.catch(() => {});
+  const instance = await registrar.register(ORDERS, { startOnRegistryFailure: true });
+  await time.pass(3000);
+  await expect(given).rejects.toMatchObject({
+    code: 'unreachable',
+    message: expect.stringContaining('No route was found.'),
+  });
+  expect([instance.state, instance.address, asked]).toEqual(['trying', undefined, []]);
+  expect(errors[0]?.message).toBe('No route was found.');
+  found = '10.0.4.17';
+  await time.pass(5000);
+  expect([instance.state, instance.address, bodies.length]).toEqual(['registered', '10.0.4.17', 1]);
+  expect(bodies[0]).toMatchObject({ address: '10.0.4.17' });
+});
+
+test('a signal, the time and the end of the client hold also while the address is looked for', async () => {
+  const { time, registrar, asked } = registrarThat({ register: () => TAKEN, ownAddress: () => new Promise(() => {}) });
+  const given = new AbortController();
+  const aborted = registrar.register(ORDERS, { signal: given.signal });
+  const late = registrar.register(ORDERS, { timeoutMs: 1500 });
+  const closed = registrar.register(ORDERS);
+  for (const each of [aborted, late, closed]) each.catch(() => {});
+  await time.pass(100);
+  given.abort(new Error('enough'));
+  await expect(aborted).rejects.toThrow('enough');
+  await time.pass(1400);
+  await expect(late).rejects.toMatchObject({ code: 'timeout' });
+  const closing = registrar.close();
+  await time.pass(2000);
+  await closing;
+  await expect(closed).rejects.toMatchObject({ code: 'stopped' });
+  await time.pass(60_000);
+  expect(asked).toEqual([]);
+});
+
+test('who closes while it is being registered is told so, and waits for nothing more', async () => {
+  const { time, registrar } = registrarThat({ register: () => AWAY });
+  const registering = registrar.register(ORDERS, { timeoutMs: 60_000 });
+  registering.catch(() => {});
+  await time.pass(100);
+  expect(await outcome(registering)).toBe('pending');
+  await registrar.close();
+  await expect(registering).rejects.toMatchObject({ code: 'stopped' });
 });
 
 test('what is lost is told with its reason, and told again when it is back', async () => {
