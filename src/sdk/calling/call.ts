@@ -23,6 +23,18 @@ export interface CallRequest {
   hasIdempotencyKey(): boolean;
   /** Asked after a failure only: whether its body can be sent (again). */
   bodyIsWhole(): boolean;
+  /** The one instance that may be called, once, whatever the breaker says: it is the caller's choice. */
+  readonly only?: Endpoint | undefined;
+  /** A body that is sent as it comes. Its time is not the call's: that begins anew with each part that moves. */
+  readonly upload?: Upload | undefined;
+}
+
+/** How a body that is sent as it comes gets on. */
+export interface Upload {
+  /** When a part of it last came or went, of the monotonic clock; -Infinity before the first. */
+  readonly movedAt: number;
+  /** What is missing now has to come from the caller: that it takes so long is not the instance's fault. */
+  readonly isAwaited: boolean;
 }
 
 export interface CallDeps {
@@ -49,7 +61,9 @@ export class Call extends Timed {
   readonly #request: CallRequest;
   readonly #deps: CallDeps;
   readonly #timeoutMs: number;
-  readonly until: number;
+  until: number;
+  /** The list of deadlines that it is in, by its milliseconds. */
+  #waitMs: number;
   readonly #admission: Admission | undefined;
   #tried: Set<Endpoint> | undefined;
   #attempts = 0;
@@ -66,6 +80,7 @@ export class Call extends Timed {
     this.#deps = deps;
     this.#timeoutMs = begins.timeoutMs;
     this.until = begins.now + begins.timeoutMs;
+    this.#waitMs = begins.timeoutMs;
     this.#admission = begins.admission;
   }
 
@@ -79,7 +94,7 @@ export class Call extends Timed {
 
   /** Sends attempts until one is answered for good. `send` rejects with what the attempt tells its handler. */
   async run<R>(send: (attempt: Attempt) => Promise<R>): Promise<R> {
-    this.#deps.deadlines.add(this, this.#timeoutMs);
+    this.#deps.deadlines.add(this, this.#waitMs);
     try {
       for (;;) {
         const attempt = this.#deps.begin(this.#pick(), this);
@@ -93,7 +108,7 @@ export class Call extends Timed {
         }
       }
     } finally {
-      this.#deps.deadlines.remove(this, this.#timeoutMs);
+      this.#deps.deadlines.remove(this, this.#waitMs);
       if (this.#admission !== undefined) {
         this.#deps.breaker?.settle(this.#admission, this.#outcome(), this.#deps.now());
       }
@@ -102,10 +117,26 @@ export class Call extends Timed {
 
   /** Ends what is under way: its time is over. */
   timeOut(): void {
+    const { upload } = this.#request;
+    if (upload !== undefined && this.#goesOnAfter(upload)) return;
     const detail = `${this.#deps.targets.service} did not answer in time (timeoutMs: ${this.#timeoutMs})`;
     this.#late = new SignalboxError('timeout', detail);
     // An answer that has come, and is being handed over, came in time.
-    if (this.#attempt?.status === 0) this.#attempt.giveUp(this.#late, 'broken');
+    const attempt = this.#attempt;
+    if (attempt?.status !== 0) return;
+    attempt.cancelled = upload?.isAwaited === true;
+    attempt.giveUp(this.#late, attempt.cancelled ? 'cancelled' : 'broken');
+  }
+
+  /** Looked at when the time is over, not at each part, of which there are many. */
+  #goesOnAfter({ movedAt }: Upload): boolean {
+    const { now, deadlines } = this.#deps;
+    const left = movedAt + this.#timeoutMs - now();
+    if (left <= 0) return false;
+    this.#waitMs = Math.ceil(left);
+    this.until = now() + this.#waitMs;
+    deadlines.add(this, this.#waitMs);
+    return true;
   }
 
   /** An attempt was answered: whether another one is made instead. */
@@ -117,7 +148,7 @@ export class Call extends Timed {
 
   #pick(): Endpoint {
     const { targets } = this.#deps;
-    const endpoint = this.#next ?? targets.pick(this.#request.key, this.#tried);
+    const endpoint = this.#next ?? this.#request.only ?? targets.pick(this.#request.key, this.#tried);
     this.#next = undefined;
     if (endpoint === undefined) {
       throw new SignalboxError('no-instances', `${targets.service} has no instance that can be called`, {
@@ -150,6 +181,7 @@ export class Call extends Timed {
 
   #plan(attempt: Attempt, failure: Failure): boolean {
     const { targets, retries, budget, random, now } = this.#deps;
+    if (this.#request.only !== undefined) return false;
     if (this.#attempts > (this.#admission?.type === 'probe' ? 0 : retries) || !this.#mayRepeat(failure)) return false;
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint);
     const next = targets.pick(this.#request.key, this.#tried);

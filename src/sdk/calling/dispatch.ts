@@ -78,7 +78,7 @@ export class Calls {
   call<R>(request: CallRequest, send: (attempt: Attempt) => Promise<R>): Promise<R> {
     if (this.#closed) return Promise.reject(new SignalboxError('stopped', `calls of ${this.service} are closed`));
     const now = this.#deps.now();
-    const admission = this.breaker?.admit(now);
+    const admission = request.only === undefined ? this.breaker?.admit(now) : undefined;
     if (admission?.type === 'refused') return Promise.reject(this.#refusal(admission.retryAfterMs));
     this.#budget.deposit();
     const timeoutMs = request.timeoutMs ?? this.#timeoutMs;
