@@ -6,6 +6,7 @@ import { readModules } from '../kit/info/modules.ts';
 import { Loggers } from '../kit/logging/loggers.ts';
 import type { SidecarConfig } from './config/settings.ts';
 import type { AdminGuard, OwnAdmin } from './ingress/admin-port.ts';
+import { nobody } from './ingress/nobody.ts';
 import type { Network } from './ports.ts';
 import { SdkNetwork } from './sdk-network.ts';
 
@@ -21,7 +22,6 @@ export type Connect = (config: SidecarConfig, log: Logger) => Connected;
 /** The one place where the client library and the kit are put in. */
 export const connect: Connect = (config, log) => {
   const serviceId = config.ingressService ?? 'sidecar';
-  const { issuers, development, ingressApiId: apiId } = config;
   const loggers = new Loggers(log);
   const info = serverInfo({
     options: {},
@@ -34,10 +34,21 @@ export const connect: Connect = (config, log) => {
   });
   return {
     network: new SdkNetwork(config, { log, env: process.env }),
-    guard: createGuard(issuers.length > 0 ? issuers : development ? 'development' : undefined, {
-      serviceId,
-      ...(apiId !== undefined && { apiId }),
-    }),
+    guard: guardOf(config, serviceId, log),
     own: { serverInfo: info, listLoggers: listLoggers(loggers), setLoggers: setLoggers(loggers) },
   };
 };
+
+function guardOf(
+  { issuers, development, ingressApiId: apiId }: SidecarConfig,
+  serviceId: string,
+  log: Pick<Logger, 'warn'>,
+): AdminGuard {
+  if (issuers.length === 0 && !development) return nobody;
+  const guard = createGuard(issuers.length > 0 ? issuers : 'development', {
+    serviceId,
+    ...(apiId !== undefined && { apiId }),
+  });
+  if (guard.warning !== undefined) log.warn(guard.warning);
+  return guard;
+}
