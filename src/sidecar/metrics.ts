@@ -1,6 +1,7 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import { DurationHistogram, Durations } from './durations.ts';
 import type { Downstream } from './ports.ts';
-import type { Ended } from './proxy/forward.ts';
+import type { Ended, Tally } from './proxy/forward.ts';
 
 export type Direction = 'egress' | 'ingress';
 
@@ -16,10 +17,12 @@ export interface Sources {
 /** What `/metrics` tells, in Prometheus' text format. */
 export class SidecarMetrics {
   readonly registry = new Registry();
-  /** By direction, status and service, with a space between; made series of when they are asked for. */
-  readonly #counts = new Map<string, number>();
-  readonly #durations: Histogram<'direction'>;
-  readonly #retries: Counter<'service'>;
+  /** By direction, and by service within it; made series of when they are asked for. */
+  readonly #tallies: Readonly<Record<Direction, Map<string, Counts>>> = { egress: new Map(), ingress: new Map() };
+  readonly #durations = new Map<Direction, Durations>([
+    ['egress', new Durations()],
+    ['ingress', new Durations()],
+  ]);
   readonly #services = new Set<string>();
 
   constructor(sources: Sources) {
@@ -32,25 +35,28 @@ export class SidecarMetrics {
       registers,
       collect: () => {
         requests.reset();
-        for (const [key, count] of this.#counts) {
-          const [direction = '', status = '', service = ''] = key.split(' ');
-          requests.inc({ direction, service, status }, count);
+        for (const [direction, service, { byStatus }] of this.#counted()) {
+          byStatus.forEach((count, at) => {
+            if (count > 0) requests.inc({ direction, service, status: STATUSES[at] ?? '' }, count);
+          });
         }
       },
     });
-    this.#durations = new Histogram({
-      name: 'sidecar_request_duration_seconds',
-      help: 'From the header of a request to the end of its answer, or to its upgrade.',
-      labelNames: ['direction'],
-      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
-      registers,
-    });
-    this.#retries = new Counter({
+    const retries: Counter = new Counter({
       name: 'sidecar_retries_total',
       help: 'Attempts after the first.',
       labelNames: ['service'],
       registers,
+      collect: () => {
+        retries.reset();
+        for (const [, service, { retries: count }] of this.#counted()) if (count > 0) retries.inc({ service }, count);
+      },
     });
+    const about = {
+      name: 'sidecar_request_duration_seconds',
+      help: 'From the header of a request to the end of its answer, or to its upgrade.',
+    };
+    this.registry.registerMetric(new DurationHistogram(about, this.#durations));
     gauge(this.registry, 'sidecar_connections', 'Connections to a listener.', 'direction', () =>
       (['egress', 'ingress'] as const).map((direction) => [direction, sources.connections(direction)]),
     );
@@ -74,15 +80,19 @@ export class SidecarMetrics {
     });
   }
 
-  ended(direction: Direction, service: string, ended: Ended, startedAt: number): void {
-    const status = typeof ended === 'number' ? `${Math.floor(ended / 100)}xx` : ended;
-    const key = `${direction} ${status} ${this.#labelOf(service)}`;
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
-    this.#durations.observe({ direction }, (performance.now() - startedAt) / 1000);
+  /** Of the requests to one service. Whoever passes them on keeps it: nothing is looked up for each request. */
+  tally(direction: Direction, service: string): Tally {
+    const label = this.#labelOf(service);
+    const durations = this.#durations.get(direction) ?? new Durations();
+    const known = this.#tallies[direction].get(label) ?? new Counts(durations);
+    this.#tallies[direction].set(label, known);
+    return known;
   }
 
-  retried(service: string): void {
-    this.#retries.inc({ service: this.#labelOf(service) });
+  *#counted(): Generator<readonly [Direction, string, Counts]> {
+    for (const direction of ['egress', 'ingress'] as const) {
+      for (const [service, counts] of this.#tallies[direction]) yield [direction, service, counts];
+    }
   }
 
   #labelOf(service: string): string {
@@ -90,6 +100,32 @@ export class SidecarMetrics {
     if (this.#services.size >= MAX_SERVICES) return 'other';
     this.#services.add(service);
     return service;
+  }
+}
+
+/** What a status counts as, at its place: its first digit. */
+const STATUSES = ['0xx', '1xx', '2xx', '3xx', '4xx', '5xx', 'cancelled', 'cut'];
+const CANCELLED = 6;
+const CUT = 7;
+
+/** As numbers, since there is one to add at each request. */
+class Counts implements Tally {
+  readonly byStatus = new Float64Array(STATUSES.length);
+  retries = 0;
+  readonly #durations: Durations;
+
+  constructor(durations: Durations) {
+    this.#durations = durations;
+  }
+
+  ended(how: Ended, startedAt: number): void {
+    const at = how === 'cancelled' ? CANCELLED : how === 'cut' ? CUT : Math.min(Math.floor(how / 100), 5);
+    this.byStatus[at] = (this.byStatus[at] ?? 0) + 1;
+    this.#durations.took(performance.now() - startedAt);
+  }
+
+  retried(): void {
+    this.retries += 1;
   }
 }
 

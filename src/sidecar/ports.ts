@@ -1,8 +1,19 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
-import type { Instance } from '../domain/instances/instance.ts';
 import type { RegisteredInstance } from '../sdk/api.ts';
+import type { Upload } from '../sdk/calling/call.ts';
+import type { Endpoint } from '../sdk/discovery/endpoint.ts';
 import type { Registration } from '../sdk/registration/options.ts';
+
+/** Names and values by turns, as undici reads them; several values of one name may be a list. */
+export type RawHeaders = readonly (Buffer | string | readonly (Buffer | string)[])[];
+
+/** A body that is sent as it comes. */
+export interface OutgoingBody extends Upload {
+  /** Nothing of it was read yet, so that it can be sent again. */
+  readonly isWhole: boolean;
+  /** For one attempt to send it. */
+  attempt(): Readable;
+}
 
 /** One request on its way to a service or to the backend. */
 export interface Outgoing {
@@ -11,14 +22,14 @@ export interface Outgoing {
   readonly path: string;
   /** Names in lower case and values by turns; nothing that is only meant for one connection, and no `host`. */
   readonly headers: string[];
-  /** Null where the request has no body. Asked for once for each attempt; undefined where some of it was read already. */
-  readonly body: (() => Readable | undefined) | null;
+  /** Null where the request has none. */
+  readonly body: OutgoingBody | null;
   /** The protocol that is asked for, such as `websocket`. */
-  readonly upgrade?: string;
+  readonly upgrade: string | undefined;
   /** Calls with the same key go to the same instance, with `balance: consistent-hash`. */
-  readonly key?: string;
-  /** The url of the one instance that may be called. */
-  readonly instance?: string;
+  readonly key: string | undefined;
+  /** The one instance that may be called. */
+  readonly only: Endpoint | undefined;
 }
 
 /** Over one attempt to send a request. */
@@ -32,10 +43,10 @@ export interface Control {
 /** What comes of a request: `begun` at each attempt; then `started`, `data` … and `ended`, or `upgraded`; or at any time `failed`, the last. */
 export interface Incoming {
   begun(control: Control): void;
-  upgraded(status: number, headers: IncomingHttpHeaders, socket: Duplex): void;
-  started(status: number, headers: IncomingHttpHeaders): void;
+  upgraded(status: number, headers: RawHeaders, socket: Duplex): void;
+  started(status: number, headers: RawHeaders): void;
   data(chunk: Buffer): void;
-  ended(trailers: IncomingHttpHeaders): void;
+  ended(trailers: RawHeaders): void;
   failed(error: unknown): void;
 }
 
@@ -54,8 +65,11 @@ export interface Downstream {
   /** Times that an instance was left out for a while because calls of it failed, since the start. */
   readonly ejections: number;
   readonly send: Send;
-  instances(): readonly Pick<Instance, 'protocol' | 'address' | 'port'>[];
-  ready(options?: { readonly timeoutMs?: number }): Promise<void>;
+  /**
+   * The instance at an address, as `URL.origin` writes it; undefined where there is none.
+   * @throws SignalboxError `not-ready`, `stale`, `stopped`.
+   */
+  endpointAt(url: string): Endpoint | undefined;
   close(): void;
 }
 

@@ -117,8 +117,7 @@ function egressOf(
     downstreams,
     pseudonym: `signalbox-${id}-egress`,
     keyHeader: keyHeader?.toLowerCase(),
-    onEnd: (service, ended, startedAt) => metrics.ended('egress', service, ended, startedAt),
-    onRetry: (service) => metrics.retried(service),
+    tally: (called) => metrics.tally('egress', called),
   });
 }
 
@@ -144,7 +143,7 @@ function ingressOf(
     forwardToken,
     pseudonym: `signalbox-${id}-ingress`,
     listener: ingressHost,
-    onEnd: (named, ended, startedAt) => metrics.ended('ingress', named, ended, startedAt),
+    tally: metrics.tally('ingress', service),
     log,
   });
 }

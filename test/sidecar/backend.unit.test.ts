@@ -4,7 +4,7 @@ import { BackendWatch } from '../../src/sidecar/ingress/backend-watch.ts';
 import { afterLook, UNKNOWN, type BackendHealth } from '../../src/sidecar/ingress/health-plan.ts';
 import { lookAt } from '../../src/sidecar/ingress/look.ts';
 import { Registrar } from '../../src/sidecar/ingress/registrar.ts';
-import { FixedNetwork } from './fixed-network.ts';
+import { EngineNetwork } from './engine-network.ts';
 import { Ends, nobody, upstream } from './egress-rig.ts';
 
 const SIGNS = { unknown: '?', healthy: '+', unhealthy: '-' } as const;
@@ -43,7 +43,7 @@ test('a look says what is wrong', async () => {
 });
 
 test('the backend is registered while it is healthy', async () => {
-  const network = new FixedNetwork();
+  const network = new EngineNetwork();
   const registrar = new Registrar(network, { service: 'orders.example.com', port: 1 }, LOG);
   let wrong: string | undefined = 'not yet';
   const watch = new BackendWatch({

@@ -80,6 +80,30 @@ test('what is not known is refused, with what was meant', () => {
   ]);
 });
 
+test('what Kubernetes says of a service named sidecar is no setting, and stops nothing', () => {
+  const links = {
+    SIDECAR_SERVICE_HOST: '10.96.0.17',
+    SIDECAR_SERVICE_PORT: '4481',
+    SIDECAR_SERVICE_PORT_HTTP_ADMIN: '4481',
+    SIDECAR_PORT: 'tcp://10.96.0.17:4481',
+    SIDECAR_PORT_4481_TCP: 'tcp://10.96.0.17:4481',
+    SIDECAR_PORT_4481_TCP_PROTO: 'tcp',
+    SIDECAR_PORT_4481_TCP_PORT: '4481',
+    SIDECAR_PORT_4481_TCP_ADDR: '10.96.0.17',
+    SIDECAR_METRICS_PORT: 'tcp://10.96.0.18:9100',
+    SIDECAR_METRICS_SERVICE_HOST: '10.96.0.18',
+    SIDECAR_METRICS_SERVICE_PORT: '4482',
+    SIDECAR_METRICS_PORT_4482_TCP_ADDR: '10.96.0.18',
+  };
+  expect(good(loadSidecarConfig(undefined, links)).metricsPort).toBe(4482);
+  expect(wrong(loadSidecarConfig(undefined, { SIDECAR_PORT: '4480' }))).toEqual([
+    expect.stringMatching(/^SIDECAR_PORT is not a setting/),
+  ]);
+  for (const name of ['SIDECAR_INGRESS_SERVICES', 'SIDECAR_EGRESS_PORTS', 'SIDECAR_SERVICE', 'SIDECAR_PORT_TCP']) {
+    expect(wrong(loadSidecarConfig(undefined, { [name]: 'x' }))).toHaveLength(1);
+  }
+});
+
 test('everything that is wrong is said at once, with what would be right', () => {
   const yaml =
     'egress:\n  port: 70000\n  timeout: 5\n  routes: [{prefix: /a/, service: a.example.com}]\nlog: {level: loud}';

@@ -1,15 +1,16 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { CallOptions } from '../../src/sdk/calling/options.ts';
 import { Downstreams } from '../../src/sidecar/egress/downstreams.ts';
 import { Egress, type EgressOptions } from '../../src/sidecar/egress/egress.ts';
 import { tableOf, type PrefixRoute, type RouteTable } from '../../src/sidecar/egress/route.ts';
 import { Listener, type ListenerOptions } from '../../src/sidecar/listen/listener.ts';
-import { FixedNetwork } from './fixed-network.ts';
+import { EngineNetwork } from './engine-network.ts';
 
 export interface Rig {
   readonly port: number;
   readonly url: string;
-  readonly network: FixedNetwork;
+  readonly network: EngineNetwork;
   readonly listener: Listener;
   readonly ended: string[];
 }
@@ -34,10 +35,12 @@ export async function egressTo(
   ends: Ends,
   urls: readonly string[] | undefined,
   options: Partial<
-    ListenerOptions & RouteTable & Pick<EgressOptions, 'pseudonym'> & { routes: readonly PrefixRoute[] }
+    ListenerOptions &
+      RouteTable &
+      Pick<EgressOptions, 'pseudonym'> & { routes: readonly PrefixRoute[]; calls: CallOptions }
   > = {},
 ): Promise<Rig> {
-  const network = new FixedNetwork();
+  const network = new EngineNetwork(options.calls);
   network.services.set('orders.example.com', urls);
   const ended: string[] = [];
   const egress = new Egress({
@@ -50,8 +53,10 @@ export async function egressTo(
     downstreams: new Downstreams(network, { maxNamed: 3 }),
     pseudonym: options.pseudonym ?? 'test-egress',
     keyHeader: undefined,
-    onRetry: (service) => ended.push(`${service} retry`),
-    onEnd: (service, how) => ended.push(`${service} ${how}`),
+    tally: (service) => ({
+      retried: () => ended.push(`${service} retry`),
+      ended: (how) => ended.push(`${service} ${how}`),
+    }),
   });
   const listener = new Listener(
     { host: '127.0.0.1', port: 0, maxHeaderBytes: 16_384, headersTimeoutMs: 5000, maxConnections: 100, ...options },

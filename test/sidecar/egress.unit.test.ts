@@ -214,8 +214,9 @@ test('a service that breaks off half way gives an answer that is cut, and no end
 });
 
 test('a caller who gives up ends the call', async () => {
-  let gone = 0;
+  let [seen, gone] = [0, 0];
   const up = await upstream(ends, (request, response) => {
+    seen += 1;
     response.on('close', () => (gone += 1));
     if (request.url === '/begun') response.write('x');
   });
@@ -223,7 +224,7 @@ test('a caller who gives up ends the call', async () => {
   for (const path of ['/orders/waiting', '/orders/begun']) {
     const call = httpRequest({ port, path, method: 'GET' }).end();
     call.on('error', () => {});
-    await (path.endsWith('begun') ? once(call, 'response') : sleep(100));
+    await (path.endsWith('begun') ? once(call, 'response') : until(() => seen === 1));
     call.destroy();
   }
   await until(() => gone === 2);
@@ -243,8 +244,9 @@ test('an instance that takes no connection is passed over, also with a body, of 
 
 test('what fails is said in problem+json, with what to do', async () => {
   const { url, network } = await egressTo(ends, [await nobody()]);
-  const ask = async (path: string): Promise<[number, string | null, string]> => {
-    const response = await fetch(url + path, { method: 'POST', body: 'x' });
+  const ask = async (path: string, headers: Record<string, string> = {}): Promise<[number, string | null, string]> => {
+    const named = path === '/new' ? { service_id: 'new.example.com', ...headers } : headers;
+    const response = await fetch(url + path, { method: 'POST', body: 'x', headers: named });
     expect(response.headers.get('content-type')).toBe('application/problem+json');
     const { type, status } = (await response.json()) as { type: string; status: number };
     expect(status).toBe(response.status);
@@ -252,10 +254,97 @@ test('what fails is said in problem+json, with what to do', async () => {
   };
   expect(await ask('/nowhere')).toEqual([404, null, '/problems/sidecar/no-route']);
   expect(await ask('/orders')).toEqual([502, null, '/problems/sidecar/upstream-failed']);
-  network.services.set('orders.example.com', []);
+  network.move('orders.example.com', []);
   expect(await ask('/orders')).toEqual([503, null, '/problems/sidecar/no-instances']);
-  network.services.set('orders.example.com', undefined);
-  expect(await ask('/orders')).toEqual([503, '1', '/problems/sidecar/not-ready']);
+  expect(await ask('/new')).toEqual([503, '1', '/problems/sidecar/not-ready']);
+  expect(await ask('/new', { service_url: 'http://127.0.0.1:1' })).toEqual([503, '1', '/problems/sidecar/not-ready']);
+});
+
+test('an open circuit says for how long', async () => {
+  const up = await upstream(ends, (_request, response) => void response.writeHead(500).end());
+  const breaker = { minCalls: 2, failureRatio: 0.4, openMs: 2500 };
+  const { url } = await egressTo(ends, [up.url], { calls: { breaker } });
+  expect((await fetch(`${url}/orders`)).status).toBe(500);
+  expect((await fetch(`${url}/orders`)).status).toBe(500);
+  const refused = await fetch(`${url}/orders`);
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '3']);
+  expect(await refused.json()).toMatchObject({ type: '/problems/sidecar/circuit-open' });
+});
+
+test('what is refused is counted, upgrades too', async () => {
+  const { url, port, ended } = await egressTo(ends, []);
+  await fetch(`${url}/nowhere`);
+  const call = httpRequest({ port, path: '/nowhere', headers: { connection: 'Upgrade', upgrade: 'websocket' } }).end();
+  await once(call, 'response');
+  expect(ended).toEqual([' 404', ' 404']);
+});
+
+test('a long upload takes as long as it moves: the time begins when it ends', async () => {
+  const up = await upstream(ends, (request, response) => {
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => (bytes += chunk.length));
+    request.on('end', () => {
+      if (request.url !== '/never') response.end(String(bytes));
+    });
+  });
+  const { port, ended } = await egressTo(ends, [up.url], { calls: { timeoutMs: 200, retries: 0 } });
+  const upload = async (path: string): Promise<[number, string]> => {
+    const call = httpRequest({ port, path, method: 'POST' });
+    for (let n = 0; n < 8; n++) {
+      call.write('ten bytes.');
+      await sleep(80);
+    }
+    call.end();
+    const [answer] = (await once(call, 'response')) as [IncomingMessage];
+    return [answer.statusCode ?? 0, await text(answer)];
+  };
+  expect(await upload('/orders/ends')).toEqual([200, '80']);
+  const [status, problem] = await upload('/orders/never');
+  expect([status, problem]).toEqual([504, expect.stringContaining('upstream-timeout')]);
+  expect(ended).toEqual(['orders.example.com 200', 'orders.example.com 504']);
+});
+
+test('a body that stops coming is told to its caller, and is no fault of the instance', async () => {
+  const up = await upstream(ends, (request, response) => void request.on('end', () => response.end('whole')).resume());
+  const { port, url, network } = await egressTo(ends, [up.url], {
+    calls: { timeoutMs: 150, breaker: { minCalls: 1, failureRatio: 0 } },
+  });
+  for (let n = 0; n < 7; n++) {
+    const call = httpRequest({ port, path: '/orders/1', method: 'PUT' });
+    call.on('error', () => {});
+    call.write('some, and never the rest');
+    const [answer] = (await once(call, 'response')) as [IncomingMessage];
+    expect([answer.statusCode, await text(answer)]).toEqual([408, expect.stringContaining('request-timeout')]);
+  }
+  // Neither left out nor behind an open circuit.
+  expect(await (await fetch(`${url}/orders/1`, { method: 'PUT', body: 'all of it' })).text()).toBe('whole');
+  expect(network.called.map(({ ejections }) => ejections)).toEqual([0]);
+});
+
+test('a service that takes nothing of a body is late, not its caller', async () => {
+  const up = await upstream(ends, () => {});
+  const { port } = await egressTo(ends, [up.url], { calls: { timeoutMs: 300, retries: 0 } });
+  const call = httpRequest({ port, path: '/orders/1', method: 'PUT' });
+  call.on('error', () => {});
+  Readable.from(
+    (function* () {
+      for (;;) yield Buffer.alloc(1 << 20);
+    })(),
+  ).pipe(call);
+  const [answer] = (await once(call, 'response')) as [IncomingMessage];
+  expect(answer.statusCode).toBe(504);
+  call.destroy();
+});
+
+test('the header of an answer does not wait for its body', async () => {
+  const up = await upstream(ends, (_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+  });
+  const { port } = await egressTo(ends, [up.url]);
+  const call = httpRequest({ port, path: '/orders/events' }).end();
+  const [answer] = (await once(call, 'response')) as [IncomingMessage];
+  expect(answer.headers['content-type']).toBe('text/event-stream');
+  answer.destroy();
 });
 
 test('an answer of the sidecar does not wait for the rest of the request', async () => {

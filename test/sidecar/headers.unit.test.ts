@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
-import { isLoop, requestHeaders, responseHeaders } from '../../src/sidecar/proxy/headers.ts';
+import { answerHeaders, byName, isLoop, requestHeaders, stopsWith } from '../../src/sidecar/proxy/headers.ts';
 
 const FROM = { address: '10.0.0.9', encrypted: false, httpVersion: '1.1' };
-const PASSING = { pseudonym: 'sidecar-1', drop: new Set(['service_id']) };
+const PASSING = { pseudonym: 'sidecar-1', stops: stopsWith(['service_id']) };
 
 /** As `node:http` gives them: as they came, and by name. */
 function passed(lines: readonly (readonly string[])[], from: Partial<typeof FROM> = {}): Record<string, string> {
@@ -62,15 +62,11 @@ test('of HTTP/2, the authority is the host, and trailers may be asked for', () =
 });
 
 test('an answer comes back without what was about its connection', () => {
-  const headers = {
-    connection: 'X-Own',
-    'x-own': '1',
-    'keep-alive': '5',
-    'transfer-encoding': 'chunked',
-    'set-cookie': ['a', 'b'],
-    etag: '"1"',
-  };
-  expect(responseHeaders(headers)).toEqual({ 'set-cookie': ['a', 'b'], etag: '"1"' });
+  const lines = ['Connection', 'X-Own', 'x-own', '1', 'keep-alive', '5', 'transfer-encoding', 'chunked', 'ETag', '"1"'];
+  const raw = [...lines.map((text) => Buffer.from(text)), 'set-cookie', ['a', 'b'], Buffer.from('x-n'), 'é'];
+  const fields = answerHeaders(raw);
+  expect(fields).toEqual(['etag', '"1"', 'set-cookie', 'a', 'set-cookie', 'b', 'x-n', 'é']);
+  expect(byName(fields)).toEqual({ etag: '"1"', 'set-cookie': ['a', 'b'], 'x-n': 'é' });
 });
 
 test('a loop is seen by its own name alone', () => {

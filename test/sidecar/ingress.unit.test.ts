@@ -5,7 +5,7 @@ import type { AdminGuard } from '../../src/sidecar/ingress/admin-port.ts';
 import { Ingress, type IngressOptions } from '../../src/sidecar/ingress/ingress.ts';
 import { problem } from '../../src/sidecar/ingress/loggers.ts';
 import { Listener } from '../../src/sidecar/listen/listener.ts';
-import { FixedNetwork } from './fixed-network.ts';
+import { EngineNetwork } from './engine-network.ts';
 import { Ends, nobody, upstream } from './egress-rig.ts';
 
 const ends = new Ends();
@@ -36,6 +36,7 @@ interface Rig {
   readonly port: number;
   readonly backend: string;
   readonly seen: Seen[];
+  readonly counted: unknown[];
   readonly get: (
     path: string,
     headers?: Record<string, string>,
@@ -51,6 +52,7 @@ async function ingress(
   answers: Readonly<Record<string, unknown>> = {},
 ): Promise<Rig> {
   const seen: Seen[] = [];
+  const counted: unknown[] = [];
   const up = await upstream(ends, (request, response) => void respond(request, response));
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = (await request.toArray()).join('');
@@ -60,7 +62,7 @@ async function ingress(
     response.end(JSON.stringify(told ?? { backend: request.url }));
   };
   const backend = options.backend ?? up.url;
-  const network = new FixedNetwork();
+  const network = new EngineNetwork();
   const handlers = new Ingress({
     service: SERVICE,
     backend,
@@ -79,7 +81,7 @@ async function ingress(
     forwardToken: false,
     pseudonym: 'test-ingress',
     listener: '127.0.0.1',
-    onEnd: () => {},
+    tally: { ended: (how) => counted.push(how), retried: () => {} },
     log: LOG,
     ...options,
   });
@@ -96,6 +98,7 @@ async function ingress(
     port,
     backend,
     seen,
+    counted,
     get: async (path, headers = {}, method = 'GET', body) => {
       // `fetch` would make paths plain.
       const call = httpRequest({ port, path, method, headers });
@@ -120,6 +123,20 @@ test('everything goes to the backend, but the health of the sidecar itself', asy
   ]);
   expect(seen).toHaveLength(1);
   expect(seen[0]?.headers).toMatchObject({ authorization: 'Bearer of-a-customer', via: '1.1 test-ingress' });
+});
+
+test('every request is counted, whoever answers it', async () => {
+  const { get, counted } = await ingress();
+  await get('/health');
+  await get('/adm/server/info');
+  await get('/adm/server/info', ADMIN);
+  await get('/%61dm');
+  await get('/orders/17');
+  await get('/adm/own', ADMIN);
+  await get('/', { via: '1.1 test-ingress' });
+  await get('/adm/live', { connection: 'Upgrade', upgrade: 'websocket' });
+  await get('/x/../adm', { connection: 'Upgrade', upgrade: 'websocket' });
+  expect(counted).toEqual([200, 401, 200, 400, 200, 200, 508, 401, 400]);
 });
 
 test('SEC1 nobody without a good token reaches what is guarded, however it is written', async () => {

@@ -4,7 +4,7 @@ import { loadSidecarConfig } from '../../src/sidecar/config/read.ts';
 import type { SidecarConfig } from '../../src/sidecar/config/settings.ts';
 import { check } from '../../src/sidecar/check.ts';
 import { startSidecar, type Sidecar } from '../../src/sidecar/sidecar.ts';
-import { FixedNetwork } from './fixed-network.ts';
+import { EngineNetwork } from './engine-network.ts';
 import { Ends, upstream } from './egress-rig.ts';
 
 const ends = new Ends();
@@ -24,7 +24,7 @@ function configOf(yaml: string): SidecarConfig {
   return loaded.config;
 }
 
-async function started(config: SidecarConfig, network: FixedNetwork): Promise<Sidecar> {
+async function started(config: SidecarConfig, network: EngineNetwork): Promise<Sidecar> {
   const answer = { status: 401, body: { status: 401, detail: 'no' } };
   const sidecar = await startSidecar(config, {
     network,
@@ -44,7 +44,7 @@ test('it registers a healthy backend, routes both ways, counts, and deregisters 
     else response.end(`backend ${request.url}`);
   });
   const orders = await upstream(ends, (request, response) => response.end(`orders ${request.url}`));
-  const network = new FixedNetwork();
+  const network = new EngineNetwork();
   network.services.set('orders.example.com', [orders.url]);
   const config = configOf(`${FREE_PORTS}
 environment: prod
@@ -72,7 +72,11 @@ ingress: {service: web.example.com, host: 127.0.0.1, port: 0, backend: "${backen
   expect(await get(ingress, '/health')).toBe('OK');
   const text = await get(metrics, '/metrics');
   expect(text).toContain('sidecar_requests_total{direction="egress",service="orders.example.com",status="2xx"} 1');
-  expect(text).toContain('sidecar_requests_total{direction="ingress",service="web.example.com",status="2xx"} 1');
+  expect(text).toContain('sidecar_requests_total{direction="ingress",service="web.example.com",status="2xx"} 2');
+  expect(text).toContain('# TYPE sidecar_request_duration_seconds histogram');
+  expect(text).toContain('sidecar_request_duration_seconds_bucket{direction="ingress",le="+Inf"} 2');
+  expect(text).toContain('sidecar_request_duration_seconds_count{direction="egress"} 1');
+  expect(text).toMatch(/sidecar_request_duration_seconds_sum\{direction="egress"\} 0\.0/);
   expect(text).toContain('sidecar_snapshot_age_seconds{service="orders.example.com"} 0');
   expect(text).toContain('sidecar_backend_healthy{direction="ingress"} 1');
   expect(text).toMatch(/sidecar_connections\{direction="egress"\} \d/);
@@ -93,7 +97,7 @@ ingress: {service: web.example.com, host: 127.0.0.1, port: 0, backend: "${backen
 
 test('what does not end while it drains is cut', async () => {
   const hanging = await upstream(ends, () => {});
-  const network = new FixedNetwork();
+  const network = new EngineNetwork();
   network.services.set('orders.example.com', [hanging.url]);
   const config = { ...configOf(FREE_PORTS), drain: 200 };
   const sidecar = await started(config, network);

@@ -23,6 +23,18 @@ export interface CallRequest {
   hasIdempotencyKey(): boolean;
   /** Asked after a failure only: whether its body can be sent (again). */
   bodyIsWhole(): boolean;
+  /** The one instance that may be called, once, whatever the breaker says: it is the caller's choice. */
+  readonly only?: Endpoint | undefined;
+  /** A body that is sent as it comes. Its time is not the call's: that begins anew with each part that moves. */
+  readonly upload?: Upload | undefined;
+}
+
+/** How a body that is sent as it comes gets on. */
+export interface Upload {
+  /** When a part of it last came or went, of the monotonic clock; -Infinity before the first. */
+  readonly movedAt: number;
+  /** What is missing now has to come from the caller: that it takes so long is not the instance's fault. */
+  readonly isAwaited: boolean;
 }
 
 export interface CallDeps {
@@ -53,7 +65,9 @@ export class Call extends Timed {
   readonly #request: CallRequest;
   readonly #deps: CallDeps;
   readonly #timeoutMs: number;
-  readonly until: number;
+  until: number;
+  /** The list of deadlines that it is in, by its milliseconds. */
+  #waitMs: number;
   readonly #admission: Admission | undefined;
   #tried: Set<Endpoint> | undefined;
   #attempts = 0;
@@ -72,6 +86,7 @@ export class Call extends Timed {
     this.#deps = deps;
     this.#timeoutMs = begins.timeoutMs;
     this.until = begins.now + begins.timeoutMs;
+    this.#waitMs = begins.timeoutMs;
     this.#admission = begins.admission;
   }
 
@@ -85,7 +100,7 @@ export class Call extends Timed {
 
   /** Sends attempts until one is answered for good. `send` rejects with what the attempt tells its handler. */
   async run<R>(send: (attempt: Attempt) => Promise<R>): Promise<R> {
-    this.#deps.deadlines.add(this, this.#timeoutMs);
+    this.#deps.deadlines.add(this, this.#waitMs);
     try {
       for (;;) {
         const fresh = this.#renewal === 'now';
@@ -101,7 +116,7 @@ export class Call extends Timed {
         }
       }
     } finally {
-      this.#deps.deadlines.remove(this, this.#timeoutMs);
+      this.#deps.deadlines.remove(this, this.#waitMs);
       if (this.#admission !== undefined) {
         this.#deps.breaker?.settle(this.#admission, this.#outcome(), this.#deps.now());
       }
@@ -110,10 +125,26 @@ export class Call extends Timed {
 
   /** Ends what is under way: its time is over. */
   timeOut(): void {
+    const { upload } = this.#request;
+    if (upload !== undefined && this.#goesOnAfter(upload)) return;
     const detail = `${this.#deps.targets.service} did not answer in time (timeoutMs: ${this.#timeoutMs})`;
     this.#late = new SignalboxError('timeout', detail);
     // An answer that has come, and is being handed over, came in time.
-    if (this.#attempt?.status === 0) this.#attempt.giveUp(this.#late, 'broken');
+    const attempt = this.#attempt;
+    if (attempt?.status !== 0) return;
+    attempt.cancelled = upload?.isAwaited === true;
+    attempt.giveUp(this.#late, attempt.cancelled ? 'cancelled' : 'broken');
+  }
+
+  /** Looked at when the time is over, not at each part, of which there are many. */
+  #goesOnAfter({ movedAt }: Upload): boolean {
+    const { now, deadlines } = this.#deps;
+    const left = movedAt + this.#timeoutMs - now();
+    if (left <= 0) return false;
+    this.#waitMs = Math.ceil(left);
+    this.until = now() + this.#waitMs;
+    deadlines.add(this, this.#waitMs);
+    return true;
   }
 
   /** An attempt was answered: whether another one is made instead. */
@@ -130,7 +161,7 @@ export class Call extends Timed {
 
   #pick(): Endpoint {
     const { targets } = this.#deps;
-    const endpoint = this.#next ?? targets.pick(this.#request.key, this.#tried);
+    const endpoint = this.#next ?? this.#request.only ?? targets.pick(this.#request.key, this.#tried);
     this.#next = undefined;
     if (endpoint === undefined) {
       throw new SignalboxError('no-instances', `${targets.service} has no instance that can be called`, {
@@ -162,6 +193,7 @@ export class Call extends Timed {
   }
 
   #plan(attempt: Attempt, failure: Failure): boolean {
+    if (this.#request.only !== undefined) return false;
     if (!this.#mayRepeat(failure)) return false;
     const { budget, random, now, onRetry } = this.#deps;
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint);

@@ -88,7 +88,7 @@ export class Calls {
     if (wrong !== undefined) return Promise.reject(wrong);
     this.#stats.calls += 1;
     const now = this.#deps.now();
-    const admission = this.breaker?.admit(now);
+    const admission = request.only === undefined ? this.breaker?.admit(now) : undefined;
     if (admission?.type === 'refused') return Promise.reject(this.#refusal(admission.retryAfterMs));
     this.#budget.deposit();
     const timeoutMs = request.timeoutMs ?? this.#timeoutMs;

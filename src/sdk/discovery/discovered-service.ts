@@ -17,6 +17,12 @@ export interface DiscoveryDeps {
   readonly log: Pick<ClientLog, 'info' | 'error'>;
 }
 
+export interface Ejected {
+  readonly endpoint: Endpoint;
+  /** Milliseconds. */
+  readonly forMs: number;
+}
+
 /** What is known of a service, for all who call it with the same options. */
 export class DiscoveredService implements Targets {
   readonly service: string;
@@ -26,6 +32,7 @@ export class DiscoveredService implements Targets {
   readonly #pool: Pool;
   readonly #changeListeners = new Set<(change: ServiceChange) => void>();
   readonly #goneListeners = new Set<(endpoint: Endpoint) => void>();
+  readonly #ejectedListeners = new Set<(ejected: Ejected) => void>();
   readonly #stopListening: () => void;
   #instances: readonly Instance[] | undefined;
   /** Whether `pick` has nothing to ask but the pool. */
@@ -38,8 +45,11 @@ export class DiscoveredService implements Targets {
     this.#log = deps.log;
     this.#pool = new Pool(settings, {
       ...deps,
-      onEjected: ({ name, url }, forMs) =>
-        deps.log.info({ service, instance: name, url, forMs: Math.round(forMs) }, 'calls fail: left out for a while'),
+      onEjected: (endpoint, forMs) => {
+        const { name, url } = endpoint;
+        deps.log.info({ service, instance: name, url, forMs: Math.round(forMs) }, 'calls fail: left out for a while');
+        this.#tell(this.#ejectedListeners, { endpoint, forMs });
+      },
     });
     this.#stopListening = source.onChange(() => this.#take());
     this.#take();
@@ -62,6 +72,15 @@ export class DiscoveredService implements Targets {
     return this.#pool.pick(key, exclude);
   }
 
+  /**
+   * The instance at an address such as `http://10.0.4.17:8080`, be it one that is left out at present; the port may be missing where
+   * the scheme tells it. Undefined where there is none.
+   */
+  endpointAt(url: string): Endpoint | undefined {
+    this.#held();
+    return this.#pool.endpoints.find((endpoint) => endpoint.url === url || originOf(endpoint.url) === url);
+  }
+
   get instances(): readonly Instance[] {
     return this.#held();
   }
@@ -74,6 +93,11 @@ export class DiscoveredService implements Targets {
     return subscribe(this.#goneListeners, listener);
   }
 
+  /** Called when an instance is left out for a while, because calls of it fail. */
+  onEjected(listener: (ejected: Ejected) => void): () => void {
+    return subscribe(this.#ejectedListeners, listener);
+  }
+
   close(): void {
     this.#isOpen = false;
     this.#stopListening();
@@ -81,6 +105,7 @@ export class DiscoveredService implements Targets {
     for (const endpoint of this.#pool.endpoints) this.#tell(this.#goneListeners, endpoint);
     this.#changeListeners.clear();
     this.#goneListeners.clear();
+    this.#ejectedListeners.clear();
   }
 
   /** The list, where there is one that may be used. */
@@ -127,6 +152,8 @@ export class DiscoveredService implements Targets {
     }
   }
 }
+
+const originOf = (url: string): string | undefined => (URL.canParse(url) ? new URL(url).origin : undefined);
 
 const ofEndpoint = ({ instance }: LiveEndpoint): Instance => instance;
 

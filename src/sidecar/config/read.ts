@@ -2,6 +2,7 @@ import { parseDocument } from 'yaml';
 import type { Env } from '../env.ts';
 import { faultsOf } from './faults.ts';
 import { nearest } from './nearest.ts';
+import { isServiceLink } from './service-link.ts';
 import { variableOf, type Setting } from './setting.ts';
 import { SETTINGS, type SidecarConfig } from './settings.ts';
 
@@ -21,15 +22,17 @@ export const CONFIG_VARIABLE = 'SIDECAR_CONFIG';
 export function loadSidecarConfig(yaml: string | undefined, env: Env): LoadedConfig {
   const errors: string[] = [];
   const texts = yaml === undefined ? new Map<string, string>() : textsOf(yaml, env, errors);
-  for (const name of Object.keys(env)) {
+  for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith('SIDECAR_') || name === CONFIG_VARIABLE || VARIABLES.includes(name)) continue;
+    if (isServiceLink(name, value)) continue;
     errors.push(`${name} is not a setting${hint(nearest(name, VARIABLES))}`);
   }
   const values: Record<string, unknown> = {};
   for (const [key, setting] of ALL) {
     const variable = variableOf(setting.path);
-    const fromEnv = env[variable] !== undefined && env[variable] !== '';
-    const text = fromEnv ? env[variable] : texts.get(setting.path);
+    const said = env[variable] ?? '';
+    const fromEnv = said !== '' && !isServiceLink(variable, said);
+    const text = fromEnv ? said : texts.get(setting.path);
     values[key] = text === undefined ? setting.default : setting.unit.read(text);
     if (text !== undefined && values[key] === undefined) {
       errors.push(badValue(fromEnv ? variable : setting.path, setting, text));

@@ -145,7 +145,8 @@ export const SETTINGS = {
     path: 'egress.timeout',
     unit: duration('10ms', '1h'),
     default: 30 * S,
-    description: 'How long all attempts may take until an answer begins; then the caller gets 504.',
+    description:
+      'How long all attempts may take until an answer begins; while the body of the request moves, no time passes.',
   }),
   retries: required({
     path: 'egress.retries',
@@ -236,7 +237,8 @@ export const SETTINGS = {
     path: 'ingress.timeout',
     unit: duration('10ms', '1h'),
     default: 60 * S,
-    description: 'How long the backend may take until its answer begins.',
+    description:
+      'How long the backend may take until its answer begins; while the body of the request moves, no time passes.',
   }),
   registeredAddress: optional({
     path: 'ingress.registeredAddress',

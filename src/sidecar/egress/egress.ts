@@ -1,13 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { SignalboxError } from '../../sdk/errors.ts';
+import type { Endpoint } from '../../sdk/discovery/endpoint.ts';
 import type { Handlers } from '../listen/listener.ts';
-import type { Send } from '../ports.ts';
-import { refuse, type Ended, type Request, type Response } from '../proxy/forward.ts';
-import { isLoop } from '../proxy/headers.ts';
-import { pass, type Way } from '../proxy/pass.ts';
-import { upgradeResponse } from '../proxy/upgrade.ts';
+import type { Downstream, Send } from '../ports.ts';
 import type { Refusal } from '../problem.ts';
+import { refuse, type Request, type Response, type Tally } from '../proxy/forward.ts';
+import { isLoop, stopsWith } from '../proxy/headers.ts';
+import { pass, type Target, type Way } from '../proxy/pass.ts';
+import { refusalOf } from '../proxy/refusal.ts';
+import { upgradeResponse } from '../proxy/upgrade.ts';
 import type { Downstreams } from './downstreams.ts';
 import { route, ROUTING_HEADERS, type Headers, type RouteTable } from './route.ts';
 
@@ -17,85 +18,82 @@ export interface EgressOptions {
   readonly pseudonym: string;
   /** The header by whose value calls are kept on one instance; in lower case. */
   readonly keyHeader: string | undefined;
-  readonly onEnd: (service: string, ended: Ended, startedAt: number) => void;
-  readonly onRetry: (service: string) => void;
+  /** Counts the requests of a service; of none where it is `''`. */
+  readonly tally: (service: string) => Tally;
 }
+
+type Found = Way | { readonly refusal: Refusal };
 
 /** What the backend calls: every request goes to an instance of the service that it is for. */
 export class Egress implements Handlers {
   readonly #options: EgressOptions;
-  readonly #drop: ReadonlySet<string>;
+  readonly #stops = stopsWith(ROUTING_HEADERS);
+  readonly #refused: Tally;
+  /** For as long as what is called stays open. */
+  readonly #targets = new WeakMap<object, Target>();
 
   constructor(options: EgressOptions) {
     this.#options = options;
-    this.#drop = ROUTING_HEADERS;
+    this.#refused = options.tally('');
   }
 
   readonly request = (request: Request, response: Response): void => {
-    const way = this.#wayOf(request);
-    if ('refusal' in way) {
-      this.#options.onEnd('', way.refusal.status, performance.now());
-      return refuse(response, way.refusal);
-    }
-    pass(request, response, way);
+    const startedAt = performance.now();
+    const way = this.#wayOf(request, startedAt);
+    if ('refusal' in way) this.#refuse(response, way.refusal, startedAt);
+    else pass(request, response, way);
   };
 
   readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const startedAt = performance.now();
     const response = upgradeResponse(request, socket);
-    const way = this.#wayOf(request);
-    if ('refusal' in way) return refuse(response, way.refusal);
-    pass(request, response, way, { socket, head });
+    const way = this.#wayOf(request, startedAt);
+    if ('refusal' in way) this.#refuse(response, way.refusal, startedAt);
+    else pass(request, response, way, { socket, head });
   };
 
-  #wayOf(request: Request): Way | { readonly refusal: Refusal } {
-    const { table, downstreams, pseudonym, keyHeader, onEnd, onRetry } = this.#options;
+  #refuse(response: Response, refusal: Refusal, startedAt: number): void {
+    this.#refused.ended(refusal.status, startedAt);
+    refuse(response, refusal);
+  }
+
+  #wayOf(request: Request, startedAt: number): Found {
+    const { table, downstreams, pseudonym, keyHeader } = this.#options;
     const headers = request.headers as Headers;
     if (isLoop(request.headers.via, pseudonym)) return { refusal: loop };
     const found = route(request.url ?? '', headers, table);
     if (found.type === 'refused') return found;
-    const startedAt = performance.now();
-    const key = keyHeader === undefined ? undefined : headers[keyHeader];
-    const common = { path: found.path, pseudonym, drop: this.#drop, ...(typeof key === 'string' && { key }) };
+    const { path, url } = found;
+    const named = keyHeader === undefined ? undefined : headers[keyHeader];
+    const key = typeof named === 'string' ? named : undefined;
     if (found.type === 'address') {
-      const end = (ended: Ended): void => onEnd(found.url, ended, startedAt);
-      return { ...common, target: found.url, send: downstreams.address(found.url).send, onEnd: end };
+      const target = this.#targetOf(downstreams.address(found.url), found.url);
+      return { target, path, startedAt, key, only: undefined };
     }
     const downstream = downstreams.of(found.selection);
-    const { service } = found.selection;
-    if (found.url !== undefined && !isInstance(downstream, found.url)) {
-      // Which of the two is wrong cannot be said before the instances are known.
-      return downstream.state === 'loading'
-        ? { ...common, target: service, send: notReady, onEnd: () => {} }
-        : { refusal: unknownUrl };
-    }
-    const end = (ended: Ended): void => onEnd(service, ended, startedAt);
-    return {
-      ...common,
-      target: service,
-      send: downstream.send,
-      onEnd: end,
-      onRetry: () => onRetry(service),
-      ...(found.url !== undefined && { instance: found.url }),
-    };
+    const target = this.#targetOf(downstream, found.selection.service);
+    if (url === undefined) return { target, path, startedAt, key, only: undefined };
+    const only = endpointAt(downstream, url);
+    return 'refusal' in only ? only : { target, path, startedAt, key, only };
+  }
+
+  #targetOf(called: { readonly send: Send }, name: string): Target {
+    const known = this.#targets.get(called);
+    if (known !== undefined) return known;
+    const { pseudonym, tally } = this.#options;
+    const target = { name, send: called.send, pseudonym, stops: this.#stops, tally: tally(name) };
+    this.#targets.set(called, target);
+    return target;
   }
 }
 
-const notReady: Send = (_outgoing, incoming) => {
-  incoming.failed(new SignalboxError('not-ready', 'the instances are not known yet'));
-};
-
-function isInstance(
-  downstream: { instances(): readonly { protocol: string; address: string; port: number }[] },
-  url: string,
-): boolean {
-  return downstream.instances().some((instance) => urlOf(instance) === url);
-}
-
-/** As `Endpoint.url` has it, but without a port that the scheme has anyway, as `URL.origin` has it. */
-function urlOf({ protocol, address, port }: { protocol: string; address: string; port: number }): string {
-  const host = address.includes(':') ? `[${address}]` : address;
-  const url = `${protocol}://${host}:${port}`;
-  return URL.canParse(url) ? new URL(url).origin : url;
+function endpointAt(downstream: Downstream, url: string): Endpoint | { readonly refusal: Refusal } {
+  try {
+    return downstream.endpointAt(url) ?? { refusal: unknownUrl };
+  } catch (error) {
+    // Which of the two is wrong cannot be said before the instances are known.
+    return { refusal: refusalOf(error, downstream.id) };
+  }
 }
 
 const loop: Refusal = {

@@ -1,7 +1,5 @@
 import type { Send, SidecarLog } from '../ports.ts';
-import type { Request, Response } from '../proxy/forward.ts';
 import type { AdminAnswer, AdminRequest, OwnAdmin } from './admin-port.ts';
-import { sendAnswer } from './answer.ts';
 import { ask } from './ask.ts';
 import { ActuatorLoggers, problem } from './loggers.ts';
 
@@ -21,6 +19,9 @@ export interface AdminOptions {
 /** `pass`: the backend is to answer, at this path. */
 export type Handled = { readonly type: 'answered' } | { readonly type: 'pass'; readonly path: string };
 
+/** Sends an answer to who asked. */
+export type Answering = (answer: AdminAnswer) => void;
+
 const ANSWERED: Handled = { type: 'answered' };
 const INFO_TIMEOUT_MS = 5000;
 
@@ -35,17 +36,19 @@ export class Admin {
   }
 
   /** Of the sidecar alone: it answers, so it lives. */
-  ownHealth(request: Request, response: Response): void {
-    sendAnswer(response, isRead(request.method) ? { status: 200, body: 'OK' } : onlyGet);
+  ownHealth(method: string | undefined): AdminAnswer {
+    return isRead(method) ? { status: 200, body: 'OK' } : onlyGet;
   }
 
   /** Of the service: whether the backend was healthy when it was last looked at. */
-  health(request: Request, response: Response): void {
-    sendAnswer(response, isRead(request.method) ? this.#health() : onlyGet);
+  health(method: string | undefined): AdminAnswer {
+    if (!isRead(method)) return onlyGet;
+    if (this.#options.backendIsHealthy()) return { status: 200, body: 'OK' };
+    return problem(503, 'The backend is not healthy; the log of the sidecar says what is wrong.');
   }
 
   /** Only what was let in comes here. */
-  handle(asked: AdminRequest, request: Request, response: Response): Handled {
+  handle(asked: AdminRequest, answer: Answering): Handled {
     const { path, method } = asked;
     const [, first = '', second = '', third, ...more] = path.split('/');
     if (first === 'health' || (first === 'adm' && second === 'health')) {
@@ -54,24 +57,24 @@ export class Admin {
       const isProbe = first === 'health' && (kind === 'liveness' || kind === 'readiness');
       const named = isProbe ? id : kind;
       const tooMany = isProbe ? others.length > 0 : id !== undefined;
-      if (named !== this.#options.service || tooMany) sendAnswer(response, otherService(this.#options.service));
+      if (named !== this.#options.service || tooMany) answer(otherService(this.#options.service));
       else if (isProbe) return { type: 'pass', path: `/health/${kind}` };
-      else this.health(request, response);
+      else answer(this.health(method));
       return ANSWERED;
     }
-    if (path === '/adm/server/info' && isRead(method)) return this.#answer(response, () => this.#serverInfo(asked));
-    if (path === '/adm/logger' && (isRead(method) || method === 'POST')) return this.#loggers(asked, response);
+    if (path === '/adm/server/info' && isRead(method)) return this.#answer(answer, () => this.#serverInfo(asked));
+    if (path === '/adm/logger' && (isRead(method) || method === 'POST')) return this.#loggers(asked, answer);
     return { type: 'pass', path };
   }
 
-  #loggers(asked: AdminRequest, response: Response): Handled {
+  #loggers(asked: AdminRequest, answer: Answering): Handled {
     const { own, passThrough, actuator } = this.#options;
     const isRequested = String(asked.headers['x-adm-passthrough']).toLowerCase() === 'true';
     const reads = isRead(asked.method);
-    if (!isRequested) return this.#answer(response, () => (reads ? own.listLoggers(asked) : own.setLoggers(asked)));
-    if (!passThrough) return this.#answer(response, () => passThroughOff);
+    if (!isRequested) return this.#answer(answer, () => (reads ? own.listLoggers(asked) : own.setLoggers(asked)));
+    if (!passThrough) return this.#answer(answer, () => passThroughOff);
     if (!actuator) return { type: 'pass', path: '/adm/logger' };
-    return this.#answer(response, () => (reads ? this.#actuator.list(asked) : this.#actuator.set(asked)));
+    return this.#answer(answer, () => (reads ? this.#actuator.list(asked) : this.#actuator.set(asked)));
   }
 
   async #serverInfo(asked: AdminRequest): Promise<AdminAnswer> {
@@ -82,13 +85,8 @@ export class Admin {
     return { status: 200, body: { proxy_info: mine.body, [backend]: isThere ? (its.json ?? null) : null } };
   }
 
-  #health(): AdminAnswer {
-    if (this.#options.backendIsHealthy()) return { status: 200, body: 'OK' };
-    return problem(503, 'The backend is not healthy; the log of the sidecar says what is wrong.');
-  }
-
-  #answer(response: Response, make: () => AdminAnswer | Promise<AdminAnswer>): Handled {
-    const answer = async (): Promise<AdminAnswer> => {
+  #answer(answer: Answering, make: () => AdminAnswer | Promise<AdminAnswer>): Handled {
+    const made = async (): Promise<AdminAnswer> => {
       try {
         return await make();
       } catch (error) {
@@ -98,9 +96,7 @@ export class Admin {
         return problem(500, 'The sidecar made a mistake; its log says more.');
       }
     };
-    void answer().then((made) => {
-      if (!response.destroyed) sendAnswer(response, made);
-    });
+    void made().then(answer);
     return ANSWERED;
   }
 }

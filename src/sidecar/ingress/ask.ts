@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { Send } from '../ports.ts';
+import type { OutgoingBody, Send } from '../ports.ts';
 
 export type Asked =
   | { readonly type: 'answered'; readonly status: number; readonly json: unknown }
@@ -41,7 +41,10 @@ export function ask(send: Send, question: Question, timeoutMs: number): Promise<
           ...(text === undefined ? [] : ofJson(text)),
           ...(question.headers ?? []),
         ],
-        body: text === undefined ? null : () => Readable.from([Buffer.from(text)]),
+        body: text === undefined ? null : wholeBody(text),
+        upgrade: undefined,
+        key: undefined,
+        only: undefined,
       },
       {
         begun: (control) => (abort = (reason) => control.abort(reason)),
@@ -58,6 +61,13 @@ export function ask(send: Send, question: Question, timeoutMs: number): Promise<
     );
   });
 }
+
+const wholeBody = (text: string): OutgoingBody => ({
+  isWhole: true,
+  movedAt: -Infinity,
+  isAwaited: false,
+  attempt: () => Readable.from([Buffer.from(text)]),
+});
 
 const ofJson = (text: string): string[] => [
   'content-type',

@@ -2,13 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Handlers } from '../listen/listener.ts';
 import type { SidecarLog } from '../ports.ts';
-import { refuse, type Ended, type Request, type Response } from '../proxy/forward.ts';
-import { isLoop } from '../proxy/headers.ts';
-import { pass, type Way } from '../proxy/pass.ts';
+import { refuse, type Request, type Response, type Tally } from '../proxy/forward.ts';
+import { isLoop, stopsWith } from '../proxy/headers.ts';
+import { pass, type Target } from '../proxy/pass.ts';
 import { upgradeResponse } from '../proxy/upgrade.ts';
-import { Admin, type AdminOptions } from './admin.ts';
+import { Admin, type AdminOptions, type Answering } from './admin.ts';
 import { sendAnswer } from './answer.ts';
-import { placeOf } from './paths.ts';
+import { pathOf, placeOf } from './paths.ts';
 import { readJson } from './read-json.ts';
 import type { AdminGuard, AdminRequest } from './admin-port.ts';
 import type { Refusal } from '../problem.ts';
@@ -22,61 +22,93 @@ export interface IngressOptions extends Omit<AdminOptions, 'headersFor'> {
   readonly pseudonym: string;
   /** The address that the listener is bound to. */
   readonly listener: string;
-  readonly onEnd: (service: string, ended: Ended, startedAt: number) => void;
+  readonly tally: Tally;
   readonly log: SidecarLog;
 }
-
-const NOTHING: ReadonlySet<string> = new Set();
-const TOKEN: ReadonlySet<string> = new Set(['authorization']);
 
 /** What others call: everything goes to the backend, but what only administrators may. */
 export class Ingress implements Handlers {
   readonly #options: IngressOptions;
   readonly #admin: Admin;
+  /** What everybody may ask of the backend, and what only administrators may, whose tokens are not for it. */
+  readonly #open: Target;
+  readonly #guarded: Target;
 
   constructor(options: IngressOptions) {
+    const { send, pseudonym, tally, forwardToken } = options;
     this.#options = options;
     this.#admin = new Admin({ ...options, headersFor: (request) => this.#tokenOf(request) });
+    this.#open = { name: 'The backend', send, pseudonym, stops: stopsWith(), tally };
+    this.#guarded = { ...this.#open, stops: stopsWith(forwardToken ? [] : ['authorization']) };
   }
 
   readonly request = (request: Request, response: Response): void => {
+    const startedAt = performance.now();
     const target = request.url ?? '';
-    const refusal = this.#refusalOf(request);
-    if (refusal !== undefined) return refuse(response, refusal);
     const { guarded, healthIsOpen, service } = this.#options;
+    const refusal = this.#refusalOf(request);
+    if (refusal !== undefined) return this.#refuse(response, refusal, startedAt);
     const place = placeOf(target, guarded);
-    if (place.type === 'disguised') return refuse(response, disguised);
-    if (place.type === 'open' && target.split('?', 1)[0] === '/health') return this.#admin.ownHealth(request, response);
-    if (place.type === 'open') return pass(request, response, this.#way(target, NOTHING));
-    if (healthIsOpen && place.path === `/health/${service}`) return this.#admin.health(request, response);
-    void this.#guarded(request, response, place.path);
+    if (place.type === 'disguised') return this.#refuse(response, disguised, startedAt);
+    const answer = this.#answering(response, startedAt);
+    if (place.type === 'open') {
+      if (pathOf(target) === '/health') answer(this.#admin.ownHealth(request.method));
+      else this.#pass(this.#open, request, response, target, startedAt);
+    } else if (healthIsOpen && place.path === `/health/${service}`) answer(this.#admin.health(request.method));
+    else void this.#handle(request, response, place.path, startedAt);
   };
 
   readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const startedAt = performance.now();
     const target = request.url ?? '';
     const response = upgradeResponse(request, socket);
     const refusal = this.#refusalOf(request);
-    if (refusal !== undefined) return refuse(response, refusal);
+    if (refusal !== undefined) return this.#refuse(response, refusal, startedAt);
     const place = placeOf(target, this.#options.guarded);
-    if (place.type === 'disguised') return refuse(response, disguised);
-    if (place.type === 'open') return pass(request, response, this.#way(target, NOTHING), { socket, head });
-    void this.#let(this.#adminRequest(request, place.path), response).then((isIn) => {
-      if (isIn && !socket.destroyed) pass(request, response, this.#way(target, this.#drop), { socket, head });
+    if (place.type === 'disguised') return this.#refuse(response, disguised, startedAt);
+    const upgrading = { socket, head };
+    if (place.type === 'open') return this.#pass(this.#open, request, response, target, startedAt, upgrading);
+    void this.#let(this.#adminRequest(request, place.path), this.#answering(response, startedAt)).then((isIn) => {
+      if (isIn && !socket.destroyed) this.#pass(this.#guarded, request, response, target, startedAt, upgrading);
     });
   };
 
-  async #guarded(request: Request, response: Response, path: string): Promise<void> {
+  async #handle(request: Request, response: Response, path: string, startedAt: number): Promise<void> {
     const asked = this.#adminRequest(request, path);
-    if (!(await this.#let(asked, response)) || response.destroyed) return;
-    const handled = this.#admin.handle(asked, request, response);
+    const answer = this.#answering(response, startedAt);
+    if (!(await this.#let(asked, answer)) || response.destroyed) return;
+    const handled = this.#admin.handle(asked, answer);
     if (handled.type === 'answered') return;
-    const target = request.url ?? '';
-    const query = target.slice(path.length);
-    pass(request, response, this.#way(handled.path + query, this.#drop));
+    const query = (request.url ?? '').slice(path.length);
+    this.#pass(this.#guarded, request, response, handled.path + query, startedAt);
+  }
+
+  #pass(
+    target: Target,
+    request: Request,
+    response: Response,
+    path: string,
+    startedAt: number,
+    upgrading?: { readonly socket: Duplex; readonly head: Buffer },
+  ): void {
+    pass(request, response, { target, path, startedAt, key: undefined, only: undefined }, upgrading);
+  }
+
+  #answering(response: Response, startedAt: number): Answering {
+    return (answer) => {
+      const isGone = response.destroyed;
+      this.#options.tally.ended(isGone ? 'cancelled' : answer.status, startedAt);
+      if (!isGone) sendAnswer(response, answer);
+    };
+  }
+
+  #refuse(response: Response, refusal: Refusal, startedAt: number): void {
+    this.#options.tally.ended(refusal.status, startedAt);
+    refuse(response, refusal);
   }
 
   /** Answers who is not let in. */
-  async #let(asked: AdminRequest, response: Response): Promise<boolean> {
+  async #let(asked: AdminRequest, answerWith: Answering): Promise<boolean> {
     const verdict = await this.#options.guard.check(asked);
     const { method, path, peer } = asked;
     if (verdict.type === 'allowed') {
@@ -85,7 +117,7 @@ export class Ingress implements Handlers {
     }
     const { subject, why, answer } = verdict;
     this.#options.log.warn({ method, path, peer, subject, why }, 'an admin request was refused');
-    sendAnswer(response, answer);
+    answerWith(answer);
     return false;
   }
 
@@ -94,20 +126,9 @@ export class Ingress implements Handlers {
     return isLoop(request.headers.via, this.#options.pseudonym) ? loop : undefined;
   }
 
-  get #drop(): ReadonlySet<string> {
-    return this.#options.forwardToken ? NOTHING : TOKEN;
-  }
-
   #tokenOf({ headers }: Pick<AdminRequest, 'headers'>): readonly string[] {
     const { authorization } = headers;
     return this.#options.forwardToken && authorization !== undefined ? ['authorization', authorization] : [];
-  }
-
-  #way(path: string, drop: ReadonlySet<string>): Way {
-    const { send, pseudonym, service, onEnd } = this.#options;
-    const startedAt = performance.now();
-    const end = (ended: Ended): void => onEnd(service, ended, startedAt);
-    return { send, path, target: 'The backend', pseudonym, drop, onEnd: end };
   }
 
   #adminRequest(request: Request, path: string): AdminRequest {

@@ -1,9 +1,9 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import type { Control, Incoming } from '../ports.ts';
+import type { Control, Incoming, RawHeaders } from '../ports.ts';
 import { problemBody, problemHeaders, type Refusal } from '../problem.ts';
-import { responseHeaders } from './headers.ts';
+import { answerHeaders, byName } from './headers.ts';
 import { refusalOf } from './refusal.ts';
 
 export type Request = IncomingMessage | Http2ServerRequest;
@@ -13,17 +13,25 @@ export type Response = ServerResponse | Http2ServerResponse;
 /** How a request ended, for metrics: a status, or that the caller gave up. */
 export type Ended = number | 'cancelled' | 'cut';
 
+/** Counts the requests of one service. */
+export interface Tally {
+  /** Once for each request; `startedAt` of the monotonic clock. */
+  ended(how: Ended, startedAt: number): void;
+  /** At each attempt after the first. */
+  retried(): void;
+}
+
 export interface ForwardOptions {
   /** Who is called, for what a caller is told. */
   readonly target: string;
-  /** Once. */
-  readonly onEnd: (ended: Ended) => void;
-  /** At each attempt after the first. */
-  readonly onRetry?: () => void;
+  readonly tally: Tally;
+  readonly startedAt: number;
   /** Takes the sockets where an upgrade was asked for and granted. */
-  readonly onUpgrade?: (status: number, headers: IncomingHttpHeaders, socket: Duplex) => void;
+  readonly onUpgrade: ((status: number, headers: RawHeaders, socket: Duplex) => void) | undefined;
 }
 
+/** A first part of a body that is copied rather than written beside its header. */
+const SHORT_BYTES = 4096;
 const CALLER_GONE = new Error('the caller went away');
 
 /** Passes an answer on as it comes, at the pace at which the caller takes it. */
@@ -32,54 +40,66 @@ export class Forward implements Incoming {
   readonly #options: ForwardOptions;
   #control: Control | undefined;
   #begun = false;
+  #flowing = false;
   #ended = false;
 
   constructor(response: Response, options: ForwardOptions) {
     this.#response = response;
     this.#options = options;
-    response.on('close', this.#onClose);
-    response.on('drain', this.#onDrain);
+    response.on('close', () => this.#closed());
   }
 
-  readonly #onClose = (): void => {
+  #closed(): void {
     if (this.#ended) return;
     this.#end('cancelled');
     this.#control?.abort(CALLER_GONE);
-  };
-
-  readonly #onDrain = (): void => {
-    this.#control?.resume();
-  };
+  }
 
   begun(control: Control): void {
-    if (this.#control !== undefined) this.#options.onRetry?.();
+    if (this.#control !== undefined) this.#options.tally.retried();
     this.#control = control;
     if (this.#ended) control.abort(CALLER_GONE);
   }
 
-  upgraded(status: number, headers: IncomingHttpHeaders, socket: Duplex): void {
-    if (this.#ended || this.#options.onUpgrade === undefined) return void socket.destroy();
+  upgraded(status: number, headers: RawHeaders, socket: Duplex): void {
+    const { onUpgrade } = this.#options;
+    if (this.#ended || onUpgrade === undefined) return void socket.destroy();
     this.#end(status);
-    this.#options.onUpgrade(status, headers, socket);
+    onUpgrade(status, headers, socket);
   }
 
-  started(status: number, headers: IncomingHttpHeaders): void {
-    // Early hints and the like: what counts is still to come.
-    if (status < 200 || this.#ended) return;
+  started(status: number, headers: RawHeaders): void {
+    if (this.#ended) return;
     this.#begun = true;
-    (this.#response as ServerResponse).writeHead(status, responseHeaders(headers));
+    const fields = answerHeaders(headers);
+    const response = this.#response as ServerResponse;
+    if (response.req.httpVersionMajor >= 2) return void response.writeHead(status, byName(fields));
+    response.writeHead(status, fields);
+    process.nextTick(flush, this);
+  }
+
+  /** Node sends the header with the first part of the body. Where that does not come at once, the caller is not kept waiting. */
+  flush(): void {
+    if (!this.#flowing && !this.#ended) (this.#response as ServerResponse).flushHeaders();
   }
 
   data(chunk: Buffer): void {
-    if (!(this.#response as ServerResponse).write(chunk)) this.#control?.pause();
+    const response = this.#response as ServerResponse;
+    const isShort = !this.#flowing && chunk.length <= SHORT_BYTES;
+    this.#flowing = true;
+    // As one text with the header, which is one write to the socket instead of a list of them.
+    if (isShort ? response.write(chunk.toString('latin1'), 'latin1') : response.write(chunk)) return;
+    this.#control?.pause();
+    response.once('drain', () => this.#control?.resume());
   }
 
-  ended(trailers: IncomingHttpHeaders): void {
+  ended(trailers: RawHeaders): void {
     const response = this.#response as ServerResponse;
     if (this.#ended) return;
-    if (Object.keys(trailers).length > 0) response.addTrailers(trailers);
+    if (trailers.length > 0) response.addTrailers(byName(answerHeaders(trailers)));
     this.#end(response.statusCode);
-    response.end();
+    // Once what was written in this turn is on its way: an end in the same turn would make a list of it again.
+    process.nextTick(end, response);
   }
 
   /** Half an answer must not look like a whole one: its connection is cut, or its stream reset. */
@@ -89,22 +109,21 @@ export class Forward implements Incoming {
       this.#end('cut');
       cut(this.#response);
     } else {
-      this.refuse(refusalOf(error, this.#options.target));
+      const refusal = refusalOf(error, this.#options.target);
+      this.#end(refusal.status);
+      refuse(this.#response, refusal);
     }
   }
 
-  refuse(refusal: Refusal): void {
-    if (this.#ended) return;
-    this.#end(refusal.status);
-    refuse(this.#response, refusal);
-  }
-
-  #end(ended: Ended): void {
+  #end(how: Ended): void {
     this.#ended = true;
-    this.#response.off('close', this.#onClose);
-    this.#options.onEnd(ended);
+    this.#options.tally.ended(how, this.#options.startedAt);
   }
 }
+
+const end = (response: ServerResponse): void => void response.end();
+
+const flush = (forward: Forward): void => forward.flush();
 
 /** An answer of the sidecar itself. What of the request was not read yet is not waited for. */
 export function refuse(response: Response, refusal: Refusal): void {

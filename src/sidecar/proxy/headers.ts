@@ -1,22 +1,36 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { RawHeaders } from '../ports.ts';
 
-/** About one connection, or what undici says itself. `expect` was answered to the caller already. */
-const HOP_BY_HOP: ReadonlySet<string> = new Set([
+/** About one connection. */
+const HOP_BY_HOP: readonly string[] = [
   'connection',
   'keep-alive',
   'proxy-connection',
   'proxy-authenticate',
   'proxy-authorization',
   'te',
-  'trailer',
   'transfer-encoding',
   'upgrade',
   'http2-settings',
+];
+/** Written anew, or said by undici itself. `expect` was answered to the caller already. Of HTTP/2: what has a place of its own. */
+const REWRITTEN: readonly string[] = [
+  'trailer',
   'expect',
   'host',
-]);
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'via',
+  ':method',
+  ':path',
+  ':scheme',
+  ':authority',
+  ':protocol',
+];
 
-const FORWARDED: ReadonlySet<string> = new Set(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'via']);
+/** Trailers are announced to the caller as they were to us. */
+const NOT_OF_ANSWERS: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'expect', 'host']);
 
 export interface From {
   /** Of the caller. */
@@ -29,24 +43,26 @@ export interface From {
 export interface Passing {
   /** Names this proxy in `via`; of no other one. */
   readonly pseudonym: string;
-  /** What is for this proxy, and not for those behind it. */
-  readonly drop: ReadonlySet<string>;
+  /** Names, in lower case, that are not passed on. */
+  readonly stops: ReadonlySet<string>;
 }
+
+/** What of a request goes no further, with names in lower case that are for this proxy alone. */
+export const stopsWith = (own: Iterable<string> = []): ReadonlySet<string> =>
+  new Set([...HOP_BY_HOP, ...REWRITTEN, ...own]);
 
 /** The fields of a request as they go on; `raw` has names and values by turns, in the caller's order. */
 export function requestHeaders(
   raw: readonly string[],
   parsed: IncomingHttpHeaders,
   from: From,
-  { pseudonym, drop }: Passing,
+  { pseudonym, stops }: Passing,
 ): string[] {
   const named = connectionNames(parsed.connection);
   const headers: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = (raw[i] ?? '').toLowerCase();
-    // Of HTTP/2: method, path and authority have places of their own.
-    if (name.startsWith(':') || HOP_BY_HOP.has(name) || FORWARDED.has(name) || drop.has(name)) continue;
-    if (named?.has(name) === true) continue;
+    if (stops.has(name) || named?.has(name) === true) continue;
     headers.push(name, raw[i + 1] ?? '');
   }
   // gRPC asks for trailers; they are passed on.
@@ -70,18 +86,30 @@ function forwarded(headers: string[], parsed: IncomingHttpHeaders, { address, en
 export const isLoop = (via: string | undefined, pseudonym: string): boolean =>
   via !== undefined && via.split(',').some((hop) => hop.trim().split(' ')[1] === pseudonym);
 
-/** The fields of an answer as they go back. */
-export function responseHeaders(headers: IncomingHttpHeaders): Record<string, string | string[]> {
-  const named = connectionNames(headers.connection);
-  const passed: Record<string, string | string[]> = {};
-  for (const name in headers) {
-    const value = headers[name];
-    if (value === undefined || named?.has(name) === true) continue;
-    // Trailers are announced to the caller as they were to us.
-    if (HOP_BY_HOP.has(name) && name !== 'trailer') continue;
-    passed[name] = value;
+/** The fields of an answer as they go back: names in lower case and values by turns. */
+export function answerHeaders(raw: RawHeaders): string[] {
+  const passed: string[] = [];
+  let named: ReadonlySet<string> | undefined;
+  for (let n = 0; n + 1 < raw.length; n += 2) {
+    const name = latin1(raw[n]).toLowerCase();
+    const value = raw[n + 1];
+    if (NOT_OF_ANSWERS.has(name)) {
+      if (name === 'connection') named = connectionNames(latin1(value));
+    } else if (Array.isArray(value)) for (const one of value) passed.push(name, latin1(one));
+    else passed.push(name, latin1(value));
   }
-  return passed;
+  return named === undefined ? passed : passed.filter((_, n) => !named.has(passed[n - (n % 2)] ?? ''));
+}
+
+/** The same by name, for what does not take a name twice. */
+export function byName(pairs: readonly string[]): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {};
+  for (let n = 0; n + 1 < pairs.length; n += 2) {
+    const [name = '', value = ''] = [pairs[n], pairs[n + 1]];
+    const before = headers[name];
+    headers[name] = before === undefined ? value : [before, value].flat();
+  }
+  return headers;
 }
 
 /** `connection` names further fields that are about the connection. */
@@ -92,3 +120,6 @@ function connectionNames(connection: string | undefined): ReadonlySet<string> | 
 
 const text = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value.join(', ') : value;
+
+const latin1 = (bytes: RawHeaders[number] | undefined): string =>
+  typeof bytes === 'string' ? bytes : Buffer.isBuffer(bytes) ? bytes.toString('latin1') : String(bytes ?? '');

@@ -1,23 +1,27 @@
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import type { Send } from '../ports.ts';
-import { bodyOf } from './body.ts';
-import { Forward, hasBody, type Ended, type Request, type Response } from './forward.ts';
-import { requestHeaders } from './headers.ts';
+import type { Endpoint } from '../../sdk/discovery/endpoint.ts';
+import type { RawHeaders, Send } from '../ports.ts';
+import { CallerBody } from './body.ts';
+import { Forward, hasBody, type Request, type Response, type Tally } from './forward.ts';
+import { requestHeaders, type Passing } from './headers.ts';
 import { join } from './upgrade.ts';
+
+/** What all requests to one service, or to the backend, have in common. */
+export interface Target extends Passing {
+  /** For what a caller is told. */
+  readonly name: string;
+  readonly send: Send;
+  readonly tally: Tally;
+}
 
 /** Where a request goes, and as what. */
 export interface Way {
-  readonly send: Send;
+  readonly target: Target;
   readonly path: string;
-  readonly target: string;
-  readonly pseudonym: string;
-  /** Names of headers, in lower case, that are not passed on. */
-  readonly drop: ReadonlySet<string>;
-  readonly key?: string;
-  readonly instance?: string;
-  readonly onEnd: (ended: Ended) => void;
-  readonly onRetry?: () => void;
+  readonly startedAt: number;
+  readonly key: string | undefined;
+  readonly only: Endpoint | undefined;
 }
 
 interface Upgrading {
@@ -26,43 +30,38 @@ interface Upgrading {
 }
 
 /** Passes a request on, and what comes of it back. */
-export function pass(request: Request, response: Response, way: Way, upgrading?: Upgrading): void {
+export function pass(
+  request: Request,
+  response: Response,
+  { target, path, startedAt, key, only }: Way,
+  upgrading?: Upgrading,
+): void {
   const protocol = upgrading === undefined ? undefined : String(request.headers.upgrade);
-  const { socket } = request;
-  const headers = requestHeaders(
-    request.rawHeaders,
-    request.headers,
-    {
-      address: socket.remoteAddress,
-      encrypted: (socket as Partial<TLSSocket>).encrypted ?? false,
-      httpVersion: request.httpVersion,
-    },
-    way,
-  );
-  const forward = new Forward(response, {
-    target: way.target,
-    onEnd: way.onEnd,
-    ...(way.onRetry !== undefined && { onRetry: way.onRetry }),
-    ...(upgrading !== undefined && {
-      onUpgrade: (status, answer, upgraded) => {
-        (response as { detachSocket?: (socket: unknown) => void }).detachSocket?.(upgrading.socket);
-        join(upgrading.socket, upgrading.head, { status, headers: answer, socket: upgraded }, String(protocol));
-      },
-    }),
-  });
-  const outgoing = {
-    method: request.method ?? 'GET',
-    path: way.path,
-    headers,
-    body: upgrading === undefined && hasBody(request) ? bodyOf(request) : null,
-    ...(protocol !== undefined && { upgrade: protocol }),
-    ...(way.key !== undefined && { key: way.key }),
-    ...(way.instance !== undefined && { instance: way.instance }),
-  };
+  const { socket, httpVersion } = request;
+  const encrypted = (socket as Partial<TLSSocket>).encrypted ?? false;
+  const from = { address: socket.remoteAddress, encrypted, httpVersion };
+  const onUpgrade = upgrading && joining(response, upgrading, String(protocol));
+  const forward = new Forward(response, { target: target.name, tally: target.tally, startedAt, onUpgrade });
   try {
-    way.send(outgoing, forward);
+    const outgoing = {
+      method: request.method ?? 'GET',
+      path,
+      headers: requestHeaders(request.rawHeaders, request.headers, from, target),
+      body: upgrading === undefined && hasBody(request) ? new CallerBody(request) : null,
+      upgrade: protocol,
+      key,
+      only,
+    };
+    target.send(outgoing, forward);
   } catch (error) {
     // A request that undici does not take, such as one with a method that is none.
     forward.failed(error);
   }
 }
+
+const joining =
+  (response: Response, { socket, head }: Upgrading, protocol: string) =>
+  (status: number, headers: RawHeaders, upgraded: Duplex): void => {
+    (response as { detachSocket?: (socket: unknown) => void }).detachSocket?.(socket);
+    join(socket, head, { status, headers, socket: upgraded }, protocol);
+  };

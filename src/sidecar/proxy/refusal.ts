@@ -1,9 +1,19 @@
 import { SignalboxError } from '../../sdk/errors.ts';
 import type { Refusal } from '../problem.ts';
 
+/** The caller has stopped sending its body. */
+export class StalledCaller extends Error {
+  override readonly name = 'StalledCaller';
+
+  constructor() {
+    super('nothing more of the body came');
+  }
+}
+
 /** What a caller is told of a call that failed before anything of an answer was passed on. */
 export function refusalOf(error: unknown, target: string): Refusal {
   if (error instanceof SignalboxError) return ofSignalbox(error, target);
+  if (error instanceof StalledCaller) return stalled;
   const code = codeOf(error);
   if (TIMEOUTS.has(code)) {
     return {
@@ -21,9 +31,8 @@ export function refusalOf(error: unknown, target: string): Refusal {
   };
 }
 
-function ofSignalbox({ code, message, cause }: SignalboxError, target: string): Refusal {
-  // A newer client library may have more codes.
-  switch (code as string) {
+function ofSignalbox({ code, message, cause, retryAfterMs }: SignalboxError, target: string): Refusal {
+  switch (code) {
     case 'no-instances':
       return unavailable(
         'no-instances',
@@ -49,7 +58,7 @@ function ofSignalbox({ code, message, cause }: SignalboxError, target: string): 
         'circuit-open',
         'Called too often in vain',
         `So many calls of ${target} failed that none is tried for a moment.`,
-        1,
+        Math.max(1, Math.ceil((retryAfterMs ?? 0) / 1000)),
       );
     case 'overloaded':
       return unavailable(
@@ -78,6 +87,13 @@ function ofSignalbox({ code, message, cause }: SignalboxError, target: string): 
       };
   }
 }
+
+const stalled: Refusal = {
+  status: 408,
+  code: 'request-timeout',
+  title: 'The body does not come',
+  detail: 'Nothing more of the body of the request came in time. Send it without such a pause.',
+};
 
 const unavailable = (code: string, title: string, detail: string, retryAfterS?: number): Refusal => ({
   status: 503,

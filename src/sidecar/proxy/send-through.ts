@@ -1,7 +1,9 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import type { Control, Incoming, Outgoing, Send } from '../ports.ts';
+import type { Endpoint } from '../../sdk/discovery/endpoint.ts';
+import { SignalboxError } from '../../sdk/errors.ts';
+import type { Control, Incoming, Outgoing, RawHeaders, Send } from '../ports.ts';
+import { StalledCaller } from './refusal.ts';
 
 /** One attempt at one instance, over a connection that is kept: undici's `dispatch`, with handlers of the older form. */
 export interface SendAttempt {
@@ -15,6 +17,8 @@ export interface EngineRequest {
   readonly idempotent: boolean | undefined;
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
+  readonly only: Endpoint | undefined;
+  readonly upload: { readonly movedAt: number; readonly isAwaited: boolean } | undefined;
   hasIdempotencyKey(): boolean;
   /** Whether its body can be sent (again). */
   bodyIsWhole(): boolean;
@@ -30,17 +34,26 @@ export const sendThrough =
   (engine: Engine): Send =>
   (outgoing, incoming) => {
     const sending = new Sending(outgoing, incoming);
-    engine.call(sending, (attempt) => sending.send(attempt)).catch((error: unknown) => incoming.failed(error));
+    engine.call(sending, sending.send).catch(sending.failed);
   };
 
-class Sending implements EngineRequest {
-  readonly #outgoing: Outgoing;
-  readonly #incoming: Incoming;
+/**
+ * One request with its attempts: what the engine asks of it, what undici tells of the attempt that is under way, and the caller's
+ * hand on that. One object for all of this, since there is one for each request. What goes wrong before the answer is the engine's to judge.
+ */
+class Sending implements EngineRequest, Control {
   readonly idempotent = undefined;
   readonly timeoutMs = undefined;
   readonly signal = undefined;
+  readonly #outgoing: Outgoing;
+  readonly #incoming: Incoming;
+  #resolve: () => void = nothing;
+  #reject: (error: Error) => void = nothing;
+  #abort: ((reason?: Error) => void) | undefined;
+  #resume: (() => void) | undefined;
+  #paused = false;
+  #answered = false;
   #aborted = false;
-  #wasRead = false;
 
   constructor(outgoing: Outgoing, incoming: Incoming) {
     this.#outgoing = outgoing;
@@ -55,54 +68,41 @@ class Sending implements EngineRequest {
     return this.#outgoing.key;
   }
 
+  get only(): Endpoint | undefined {
+    return this.#outgoing.only;
+  }
+
+  get upload(): EngineRequest['upload'] {
+    return this.#outgoing.body ?? undefined;
+  }
+
   hasIdempotencyKey(): boolean {
     return this.#outgoing.headers.some((text, n) => n % 2 === 0 && text === 'idempotency-key');
   }
 
   bodyIsWhole(): boolean {
-    if (this.#aborted || this.#wasRead) return false;
-    const { body } = this.#outgoing;
-    if (body === null) return true;
-    const another = body();
-    another?.destroy();
-    return another !== undefined;
+    return !this.#aborted && (this.#outgoing.body?.isWhole ?? true);
   }
 
-  send(attempt: SendAttempt): Promise<void> {
-    const { path, method, headers, body, upgrade } = this.#outgoing;
-    return new Promise((resolve, reject) => {
-      const stream = body === null ? null : body();
-      this.#wasRead = stream === undefined;
-      const options = { path, method, headers, body: stream ?? null, ...(upgrade !== undefined && { upgrade }) };
-      attempt.dispatch(options, new Relay(this.#incoming, { resolve, reject }, () => (this.#aborted = true)));
+  readonly send = (attempt: SendAttempt): Promise<void> =>
+    new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#abort = undefined;
+      this.#incoming.begun(this);
+      const { path, method, headers, body, upgrade = null } = this.#outgoing;
+      const stream = body === null ? null : body.attempt();
+      attempt.dispatch({ path, method, headers, body: stream, upgrade }, this);
     });
-  }
-}
 
-/** Passes on what undici tells, from `resolve` on; what went wrong before is the engine's to judge. */
-class Relay implements Control {
-  readonly #incoming: Incoming;
-  readonly #promise: { readonly resolve: () => void; readonly reject: (error: Error) => void };
-  readonly #onAbort: () => void;
-  #abort: ((reason?: Error) => void) | undefined;
-  #resume: (() => void) | undefined;
-  #paused = false;
-  #answered = false;
-
-  constructor(
-    incoming: Incoming,
-    promise: { readonly resolve: () => void; readonly reject: (error: Error) => void },
-    onAbort: () => void,
-  ) {
-    this.#incoming = incoming;
-    this.#promise = promise;
-    this.#onAbort = onAbort;
-    incoming.begun(this);
-  }
+  readonly failed = (error: unknown): void => {
+    const isLate = error instanceof SignalboxError && error.code === 'timeout';
+    this.#incoming.failed(isLate && this.upload?.isAwaited === true ? new StalledCaller() : error);
+  };
 
   abort(reason: Error): void {
-    this.#onAbort();
-    if (this.#abort === undefined) this.#promise.reject(reason);
+    this.#aborted = true;
+    if (this.#abort === undefined) this.#reject(reason);
     else this.#abort(reason);
   }
 
@@ -120,18 +120,19 @@ class Relay implements Control {
     this.#abort = abort;
   }
 
-  onUpgrade(status: number, headers: Buffer[] | string[] | null, socket: Duplex): void {
+  onUpgrade(status: number, headers: RawHeaders | null, socket: Duplex): void {
     this.#answered = true;
-    this.#promise.resolve();
-    this.#incoming.upgraded(status, headersOf(headers), socket);
+    this.#resolve();
+    this.#incoming.upgraded(status, headers ?? [], socket);
   }
 
-  onHeaders(status: number, headers: Buffer[], resume: () => void): boolean {
+  onHeaders(status: number, headers: RawHeaders, resume: () => void): boolean {
+    // Early hints and the like: what counts is still to come.
     if (status < 200) return true;
     this.#answered = true;
     this.#resume = resume;
-    this.#promise.resolve();
-    this.#incoming.started(status, headersOf(headers));
+    this.#resolve();
+    this.#incoming.started(status, headers);
     return !this.#paused;
   }
 
@@ -140,27 +141,14 @@ class Relay implements Control {
     return !this.#paused;
   }
 
-  onComplete(trailers: string[] | null): void {
-    this.#incoming.ended(headersOf(trailers));
+  onComplete(trailers: RawHeaders | null): void {
+    this.#incoming.ended(trailers ?? []);
   }
 
   onError(error: Error): void {
     if (this.#answered) this.#incoming.failed(error);
-    else this.#promise.reject(error);
+    else this.#reject(error);
   }
 }
 
-/** Names and values by turns, as undici reads them; several of one name are a list. */
-function headersOf(raw: readonly (Buffer | string | readonly (Buffer | string)[])[] | null): IncomingHttpHeaders {
-  const headers: Record<string, string | string[]> = {};
-  for (let n = 0; n + 1 < (raw?.length ?? 0); n += 2) {
-    const name = textOf(raw?.[n] as Buffer | string).toLowerCase();
-    const value = raw?.[n + 1];
-    const text = Array.isArray(value) ? value.map(textOf) : textOf(value as Buffer | string);
-    const before = headers[name];
-    headers[name] = before === undefined ? text : [before, text].flat();
-  }
-  return headers;
-}
-
-const textOf = (text: Buffer | string): string => (typeof text === 'string' ? text : text.toString('latin1'));
+const nothing = (): void => {};

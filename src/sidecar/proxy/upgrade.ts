@@ -1,7 +1,8 @@
-import { ServerResponse, STATUS_CODES, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { ServerResponse, STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { responseHeaders } from './headers.ts';
+import type { RawHeaders } from '../ports.ts';
+import { answerHeaders } from './headers.ts';
 
 /** For the case that an upgrade is answered as any request; its connection is closed after that. */
 export function upgradeResponse(request: IncomingMessage, socket: Duplex): ServerResponse {
@@ -17,7 +18,7 @@ export function upgradeResponse(request: IncomingMessage, socket: Duplex): Serve
 export function join(
   caller: Duplex,
   head: Buffer,
-  upgraded: { readonly status: number; readonly headers: IncomingHttpHeaders; readonly socket: Duplex },
+  upgraded: { readonly status: number; readonly headers: RawHeaders; readonly socket: Duplex },
   protocol: string,
 ): void {
   const { status, headers, socket } = upgraded;
@@ -35,10 +36,9 @@ export function join(
   socket.pipe(caller);
 }
 
-function switching(status: number, headers: IncomingHttpHeaders, protocol: string): string {
-  const lines = Object.entries(responseHeaders(headers)).flatMap(([name, value]) =>
-    [value].flat().map((one) => `${name}: ${one}`),
-  );
+function switching(status: number, headers: RawHeaders, protocol: string): string {
+  const fields = answerHeaders(headers);
+  const lines = fields.flatMap((name, n) => (n % 2 === 0 ? [`${name}: ${fields[n + 1] ?? ''}`] : []));
   const first = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`;
   return [first, 'connection: upgrade', `upgrade: ${protocol}`, ...lines, '', ''].join('\r\n');
 }
