@@ -9,8 +9,11 @@ import { webSocket } from '../../src/sdk/links/web-socket.ts';
 import type { ConnectOptions } from '../../src/sdk/options.ts';
 import type { Parts, RegistrarDeps, ServiceDeps } from '../../src/sdk/parts.ts';
 import type { WatchChanges } from '../../src/sdk/watch/watch.ts';
+import { nodeServices } from '../../src/sdk/node-services.ts';
+import { realTime } from '../../src/sdk/time.ts';
 import { until as probe } from '../acceptance/until.ts';
 import { INSTANCE, LiveNode } from '../feed/live-node.ts';
+import { FakeTime } from './fake-time.ts';
 import { testParts } from './test-parts.ts';
 
 /** The client against the real hub, its real routes and a real socket. */
@@ -115,9 +118,36 @@ test('a subscription past the limit is told to its watch, and the others go on',
     status: 'rejected',
     reason: { code: 'refused', problem: { title: 'too-many-subscriptions' } },
   });
-  expect(watches[2]?.state).toBe('closed');
+  expect(watches[2]?.state).toBe('loading');
   expect(errors).toHaveLength(1);
   expect(client.phase).toBe('live');
+});
+
+test('a service that is refused once is asked for again after a while, and is there when it may be', async () => {
+  const time = new FakeTime();
+  const node = await openNode({ limits: { maxSubscriptions: 1 } });
+  // Only the pause is of the test's time: the connection has its own.
+  const slow = (ms: number, then: () => void) => (ms >= 30_000 ? time : realTime).after(ms, then);
+  const parts = testParts({
+    carriers: [webSocket],
+    createService: nodeServices,
+    time: { now: () => realTime.now(), after: slow },
+  });
+  const client = new SignalboxClient({ url: node.url }, parts);
+  leftovers.push(() => client.close());
+  const other = client.watch({ kind: 'region' });
+  await other.ready({ timeoutMs: 5000 });
+  const orders = client.service('orders.example.com');
+  await expect(orders.ready({ timeoutMs: 5000 })).rejects.toMatchObject({ code: 'refused' });
+  expect([orders.state, client.phase]).toEqual(['loading', 'live']);
+  await time.pass(30_000);
+  await expect(orders.ready({ timeoutMs: 5000 })).rejects.toMatchObject({ code: 'refused' });
+  other.close();
+  await until(() => [...node.hub.subscribers].every((peer) => peer.subscriptions.length === 0));
+  const ready = orders.ready({ timeoutMs: 5000 });
+  await time.pass(30_000);
+  await ready;
+  expect([orders.state, orders.instances()]).toEqual(['live', []]);
 });
 
 test('INS1 registrations go over the open socket, and their answers come back by id', async () => {

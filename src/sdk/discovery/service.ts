@@ -56,6 +56,8 @@ export function createServices(deps: ServiceDeps): {
   close(): void;
 } {
   const all = new Map<string, Shared>();
+  /** Also those that nobody gets any more, as long as somebody has them. */
+  const held = new Set<Shared>();
   const keyOf = canonicalWriter();
 
   function open(id: string, options: ServiceOptions): Shared {
@@ -80,22 +82,25 @@ export function createServices(deps: ServiceDeps): {
   return {
     service(id, options = {}) {
       const key = keyOf([id, options]);
-      const known = all.get(key);
-      const shared = known ?? open(id, options);
+      const before = all.get(key);
+      // What cannot be had at all has ended; whoever asks again may mean that it can be by now.
+      const shared = before === undefined || before.discovered.state === 'closed' ? open(id, options) : before;
       all.set(key, shared);
-      if (known === undefined) warnOfMany(id);
+      held.add(shared);
+      if (shared !== before) warnOfMany(id);
       shared.users += 1;
       const release = (): void => {
         shared.users -= 1;
         // Those that are closed with the client are no longer here.
-        if (shared.users > 0 || all.get(key) !== shared) return;
-        all.delete(key);
+        if (shared.users > 0 || !held.delete(shared)) return;
+        if (all.get(key) === shared) all.delete(key);
         end(shared);
       };
       return new SharedService({ ...shared, release, now: deps.now, timeoutMs: options.timeoutMs ?? TIMEOUT_MS });
     },
     close() {
-      for (const shared of all.values()) end(shared);
+      for (const shared of held) end(shared);
+      held.clear();
       all.clear();
     },
   };

@@ -116,6 +116,11 @@ export class WatchHandle implements Watch {
     for (const { resolve } of this.#waiting) resolve(snapshot);
   }
 
+  /** It is not to be had at present: who waits is told, and the watch goes on. */
+  refused(error: SignalboxError): void {
+    for (const { reject } of this.#waiting) reject(error);
+  }
+
   stateChanged(state: WatchState): void {
     this.#states.tell(state);
   }

@@ -44,6 +44,8 @@ const MISMATCHES = 3;
 const MISMATCH_BACKOFF = { baseMs: 2000, maxMs: 60_000 };
 const REFUSED_MS = 30_000;
 const RATE_LIMITED_MS = 1000;
+/** What may be had once others let go of theirs, or somebody gives a right. */
+const FOR_NOW: ReadonlySet<ErrorFrame['code']> = new Set(['quota-exceeded', 'too-many-subscriptions', 'forbidden']);
 
 /** One selection: its copy, those who watch it, and what is asked of the server for it. */
 export class Subscription implements Shared {
@@ -68,6 +70,7 @@ export class Subscription implements Shared {
   #mismatches = 0;
   #currentAt = -Infinity;
   #failure: SignalboxError | undefined;
+  #isRefused = false;
   #ended = false;
   #state: WatchState = 'loading';
 
@@ -116,6 +119,11 @@ export class Subscription implements Shared {
     return this.#prepared;
   }
 
+  /** It is not to be had at present, and is asked for again after a while: nothing waits for it. */
+  get refusedForNow(): boolean {
+    return this.#isRefused;
+  }
+
   get watched(): boolean {
     return this.#handles.size > 0;
   }
@@ -141,6 +149,7 @@ export class Subscription implements Shared {
 
   unlinked(): void {
     this.#linked = undefined;
+    this.#isRefused = false;
     if (this.#cache.current) this.#currentAt = this.#deps.time.now();
     this.#cache.disconnected();
     this.#cancelAgain?.();
@@ -184,8 +193,11 @@ export class Subscription implements Shared {
     this.#failure = error;
     this.#deps.onError(error);
     // What was held once may be had again; who never had anything is told that it cannot be had.
-    if (this.#cache.snapshot === undefined) this.end(error);
-    else this.#later(REFUSED_MS, () => this.#subscribe());
+    if (this.#cache.snapshot === undefined && !FOR_NOW.has(code)) return this.end(error);
+    this.#later(REFUSED_MS, () => this.#subscribe());
+    this.#isRefused = true;
+    for (const handle of this.#handles) handle.refused(error);
+    this.#deps.onChange();
   }
 
   /** For good: what is held stays readable. */
@@ -226,6 +238,7 @@ export class Subscription implements Shared {
         return this.#mismatched(event);
       case 'resumed':
         this.#failure = undefined;
+        this.#isRefused = false;
         return;
       case 'reset':
         return this.#deps.onReset({ topic: this.topic, reason: event.reason });
@@ -236,6 +249,7 @@ export class Subscription implements Shared {
     const { snapshot } = this.#cache;
     if (snapshot === undefined) return;
     this.#failure = undefined;
+    this.#isRefused = false;
     // The state is told first: who is called back sees both as they are now.
     this.#told();
     const about = { type: of, changes, snapshot };

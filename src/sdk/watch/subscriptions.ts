@@ -34,8 +34,9 @@ export class Subscriptions {
 
   get copies(): Copies {
     let copies: Copies = 'current';
-    for (const { state } of this.#byId.values()) {
-      if (state === 'loading') return 'missing';
+    for (const { state, refusedForNow } of this.#byId.values()) {
+      // One that is refused is not what the connection lacks.
+      if (state === 'loading' && !refusedForNow) return 'missing';
       if (state === 'stale') copies = 'held';
     }
     if (this.#link !== undefined || copies !== 'current') return copies;

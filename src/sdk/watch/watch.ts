@@ -60,7 +60,8 @@ export interface Watch<T extends Named = Resource> {
   readonly age: number;
   /**
    * The first complete snapshot; at once where there is one already, also a stale one.
-   * @throws SignalboxError `timeout`, `stopped`, or why it cannot be had at all (`refused`, `unauthorized`, `protocol`).
+   * @throws SignalboxError `timeout`, `stopped`, or why it cannot be had (`refused`, `unauthorized`, `protocol`). What is refused for a
+   *   quota or a missing right is asked for again every half a minute: the watch goes on, and may be ready later.
    */
   ready(options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<Snapshot<T>>;
   /** Calls back after each change has been taken in; answers how to stop that. An error in it is reported, not thrown. */

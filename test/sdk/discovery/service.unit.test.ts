@@ -244,6 +244,22 @@ describe('users of one service', () => {
     expect(sources).toHaveLength(2);
   });
 
+  test('who asks again for one that has ended gets another; the ended one is drained with its last user', () => {
+    const { services, open, sources, targets, closedCallers } = harness();
+    const first = open();
+    first.source.tell({ state: 'closed' });
+    const second = open();
+    second.source.holds(instances(1));
+    expect([sources.length, first.service.state, second.service.state]).toEqual([2, 'closed', 'live']);
+    expect(open().service.pick()).toBeDefined();
+    expect(sources).toHaveLength(2);
+    first.service.close();
+    expect(closedCallers).toEqual([targets[0]]);
+    expect(second.service.pick()).toBeDefined();
+    services.close();
+    expect(closedCallers).toEqual(targets);
+  });
+
   test('are all closed with the client', async () => {
     const { services, open, closedCallers } = harness();
     const { service, source } = open();
