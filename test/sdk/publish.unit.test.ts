@@ -89,7 +89,7 @@ test('a token that is not taken is asked for anew, once', async () => {
   answer = (_what, token) =>
     token !== 'Bearer t1' && token !== 'Bearer bad'
       ? { status: 200, body: {} }
-      : { status: 401, body: { detail: 'old' } };
+      : { status: 401, body: problem('old') };
   await publish(DOCUMENT, { auth: { token: () => `t${++given}` } });
   expect(asked.map(({ token }) => token).slice(0, 2)).toEqual(['Bearer t1', 'Bearer t2']);
   asked.length = 0;
@@ -97,17 +97,22 @@ test('a token that is not taken is asked for anew, once', async () => {
   expect(asked).toHaveLength(2);
 });
 
+/** As Signalbox tells of it; what is of another type is somebody else's answer. */
+function problem(detail: string, more: object = {}): object {
+  return { type: '/problems/some', detail, ...more };
+}
+
 test.each<[what: string, reply: Reply, expected: object]>([
   [
     'a version that is not there',
-    { status: 404, body: { detail: 'There is none.', status: 404 } },
+    { status: 404, body: problem('There is none.', { status: 404 }) },
     { code: 'refused', message: expect.stringContaining('signalbox apply -f -'), problem: { status: 404 } },
   ],
-  ['no right', { status: 403, body: { detail: 'not yours' } }, { code: 'refused', message: 'not yours' }],
-  ['no token', { status: 401, body: { detail: 'who?' } }, { code: 'unauthorized' }],
+  ['no right', { status: 403, body: problem('not yours') }, { code: 'refused', message: 'not yours' }],
+  ['no token', { status: 401, body: problem('who?') }, { code: 'unauthorized' }],
   [
     'a server that is busy',
-    { status: 503, body: { detail: 'busy', retryAfter: 7 } },
+    { status: 503, body: problem('busy', { retryAfter: 7 }) },
     { code: 'unreachable', message: 'busy', retryAfterMs: 7000 },
   ],
   [
