@@ -38,9 +38,9 @@ beforeEach(async () => {
       asked.push({ what, token: authorization, type, body });
       const reply = answer(what, authorization);
       if (reply === undefined) return;
-      const problem = reply.status >= 400 && typeof reply.body === 'object';
+      const isProblem = reply.status >= 400 && typeof reply.body === 'object';
       response.writeHead(reply.status, {
-        'content-type': problem ? 'application/problem+json' : 'application/json',
+        'content-type': isProblem ? 'application/problem+json' : 'application/json',
         ...reply.headers,
       });
       response.end(typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body ?? {}));
