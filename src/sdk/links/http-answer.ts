@@ -1,5 +1,6 @@
 import type { LinkEnd } from '../connection/link.ts';
 import type { ProblemDetails } from '../errors.ts';
+import { isOwnProblem } from '../own-problem.ts';
 
 /** An answer where a feed was asked for. */
 export interface HttpAnswer {
@@ -10,9 +11,6 @@ export interface HttpAnswer {
   /** What was asked. */
   readonly url: string;
 }
-
-/** Types of Signalbox's own problems. */
-const OURS = '/problems/';
 
 /** What such an answer is the end of: whether it is Signalbox's own decides what helps. */
 export function answerOf({ status, type, body, retryAfter, url }: HttpAnswer): LinkEnd {
@@ -30,7 +28,7 @@ export function answerOf({ status, type, body, retryAfter, url }: HttpAnswer): L
 
 /** A problem of Signalbox's own; a gateway has problems as well. */
 export const ownProblem = <P extends ProblemDetails>(problem: P | null | undefined): P | undefined =>
-  typeof problem?.type === 'string' && problem.type.startsWith(OURS) ? problem : undefined;
+  isOwnProblem(problem) ? (problem ?? undefined) : undefined;
 
 function problemOf(body: string): ProblemDetails | undefined {
   try {
