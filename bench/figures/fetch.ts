@@ -87,6 +87,7 @@ function only(url: string): Targets {
       return outstanding;
     },
     begin: () => void (outstanding += 1),
+    answered: () => {},
     end: () => void (outstanding -= 1),
   };
   return { service: 'orders.example.com', pick: () => endpoint, onGone: () => () => {} };

@@ -65,7 +65,7 @@ export interface Service {
   on(event: 'change', listener: (change: ServiceChange) => void): () => void;
   /**
    * Calls one of the instances: `path` begins with `/`. As `fetch`, with connections kept per instance, retries on another instance
-   * where that is safe, a deadline, and a circuit breaker.
+   * where that is safe, a deadline, and a circuit breaker. Before the first complete list it waits for that, within its `timeoutMs`.
    */
   fetch(path: string, init?: FetchInit): Promise<FetchResponse>;
   close(): void;

@@ -90,7 +90,8 @@ export class SignalboxClient implements Client {
     });
     const shared = { env, time, random, log, onError };
     this.#services = parts.createService(this.#serviceDeps(shared, options));
-    this.#registrar = parts.createRegistrar(this.#registrarDeps(shared, options, tokens));
+    const { urls } = settings.connection;
+    this.#registrar = parts.createRegistrar({ ...this.#registrarDeps(shared, options, tokens), urls });
   }
 
   get phase(): ConnectionPhase {
@@ -138,7 +139,7 @@ export class SignalboxClient implements Client {
     shared: Omit<ServiceDeps, 'source' | 'options'>,
     options: ConnectOptions,
     tokens: TokenSource,
-  ): RegistrarDeps {
+  ): Omit<RegistrarDeps, 'urls'> {
     return {
       ...shared,
       options,

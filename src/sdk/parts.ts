@@ -42,6 +42,8 @@ export interface RegistrarDeps {
   hold(): () => void;
   /** The server that is connected to, or was last, for requests by HTTP; without a slash at its end. */
   url(): string;
+  /** All servers, in the client's own order: where that one does not answer. */
+  readonly urls: readonly string[];
   readonly tokens: TokenSource;
   readonly options: Pick<ConnectOptions, 'environment' | 'backoff'>;
   readonly env: Env;

@@ -76,7 +76,7 @@ describe('instances that register over a watch socket', () => {
     expect(await headOf(node.url)).toBe(revision);
   });
 
-  // At addresses of their own: at one, each would take the place of the other (INS6).
+  // At addresses of their own: at one, each would take the place of the other (INS6). All are out in the end, so that no revision is to come.
   for (const [i, end] of (['close', 'terminate'] as const).entries())
     waiting.test(
       `INS1 the socket ends (${end}): the instance is not gone at once, and is when its lease is over`,
@@ -113,23 +113,6 @@ describe('instances that register over a watch socket', () => {
     expect(took).toBeLessThanOrEqual(boundOf(registered));
   });
 
-  waiting.test('who was given up meanwhile and registers again passes again, with what it is', async () => {
-    const service = 'late.example.com';
-    const watching = await witness(service);
-    const client = await open();
-    const first = await registerOver(client, bodyOf(service, 8084));
-    client.ws.terminate();
-    await watching.untilOut(first.name);
-    const again = await registerOver(await open(), bodyOf(service, 8084));
-    expect(again.generation).toBe(first.generation);
-    await sleep(2 * TTL_MS);
-    expect(watching.told.map(({ op, value }) => `${op} ${value?.status}`)).toEqual([
-      'put passing',
-      'put critical',
-      'put passing',
-    ]);
-  });
-
   test('REV3 who comes back within the lease and registers again is the same, without a revision, however often', async () => {
     const service = 'returns.example.com';
     const watching = await witness(service);
@@ -153,6 +136,23 @@ describe('instances that register over a watch socket', () => {
     expect(watching.told.map(({ op }) => op)).toEqual(['put']);
     expect(await headOf(node.url)).toBe(first.revision);
   }, 60_000);
+
+  test('who was given up meanwhile and registers again passes again, with what it is', async () => {
+    const service = 'late.example.com';
+    const watching = await witness(service);
+    const client = await open();
+    const first = await registerOver(client, bodyOf(service));
+    client.ws.terminate();
+    await watching.untilOut(first.name);
+    const again = await registerOver(await open(), bodyOf(service));
+    expect(again.generation).toBe(first.generation);
+    await sleep(2 * TTL_MS);
+    expect(watching.told.map(({ op, value }) => `${op} ${value?.status}`)).toEqual([
+      'put passing',
+      'put critical',
+      'put passing',
+    ]);
+  });
 
   test('deregister: gone at once, and a renewal says so', async () => {
     const service = 'leaves.example.com';

@@ -19,7 +19,7 @@ export interface Evidence {
   /** Answers that are none of those that the API promises. */
   readonly odd: readonly Pick<Answer, 'status' | 'body'>[];
   readonly catalog: readonly { readonly acknowledged: readonly number[] }[];
-  readonly reader: Pick<LogReader, 'violations' | 'marks' | 'instances' | 'view' | 'head'>;
+  readonly reader: Pick<LogReader, 'violations' | 'marks' | 'instances' | 'holds' | 'view' | 'head'>;
   readonly crowd: Pick<Crowd, 'violations' | 'told'>;
   readonly fleet: Pick<Fleet, 'lives' | 'herd'>;
   readonly faults: readonly FaultRecord[];
@@ -47,6 +47,7 @@ export function judge(run: Evidence): { violations: Violation[]; detections: rea
     absences: recovered,
     faults,
     stalls,
+    holds: reader.holds,
     guarded: new Set([herd]),
   });
   const ahead = run.catalog.flatMap(({ acknowledged }) => acknowledged.filter((revision) => revision > reader.head));

@@ -4,7 +4,8 @@ import { changeName, type Entry } from '../../src/domain/item.ts';
 import type { Selector } from '../../src/domain/selector.ts';
 import { View } from '../../src/domain/view.ts';
 import { every } from '../../src/every.ts';
-import { groupOf, type Between, type InstanceEvent, type Violation } from './record.ts';
+import { isGuardAdvisory } from '../../src/health/guard-advisory.ts';
+import { groupOf, type Between, type Hold, type InstanceEvent, type Violation } from './record.ts';
 import { Tracks } from './tracks.ts';
 import { cov2 } from './validators/cov2.ts';
 import { rev1, rev3 } from './validators/rev.ts';
@@ -30,6 +31,9 @@ export class LogReader {
   readonly view = new View();
   readonly violations: Violation[] = [];
   readonly instances: InstanceEvent[] = [];
+  /** Groups that the eviction guard holds, each with since when. */
+  readonly #held = new Map<string, number>();
+  readonly #holds: Hold[] = [];
   /** The marks of writes (a title, a label), each with the revisions at which it was put. */
   readonly marks = new Map<string, number[]>();
   epoch = '';
@@ -45,6 +49,12 @@ export class LogReader {
     this.#url = url;
     this.tracks = new Tracks(selectors);
     this.#job = every(LOOK_MS, () => this.look(), noted);
+  }
+
+  /** When the eviction guard held which group, as all could see. */
+  get holds(): readonly Hold[] {
+    const held = [...this.#held].map(([group, from]) => ({ group, from, until: Infinity }));
+    return [...this.#holds, ...held];
   }
 
   onAdvance(listener: () => void): void {
@@ -113,6 +123,7 @@ export class LogReader {
     };
     this.violations.push(...rev1(this.head, entry), ...rev3(entry, (name) => this.view.get(name)));
     this.#keepInstances(entry, between);
+    this.#keepHolds(entry, between);
     this.#keepMarks(entry);
     const folded = this.view.fold(entry.changes);
     this.violations.push(...cov2(this.view, folded, entry.revision));
@@ -128,6 +139,17 @@ export class LogReader {
       const rest = change.op === 'put' ? { status, passing } : {};
       const event = { name: changeName(change), revision, op: change.op, group: groupOf(item), ...between };
       this.instances.push({ ...event, ...rest, isOwn: author === 'signalbox' });
+    }
+  }
+
+  #keepHolds({ changes }: Entry, { after, before }: Between): void {
+    for (const change of changes) {
+      const item = change.op === 'put' ? change.item : this.view.get(change.name);
+      if (item?.kind !== 'advisory' || !isGuardAdvisory(item.value)) continue;
+      const group = groupOf(item);
+      const from = this.#held.get(group);
+      if (change.op === 'put') this.#held.set(group, from ?? after);
+      else if (from !== undefined && this.#held.delete(group)) this.#holds.push({ group, from, until: before });
     }
   }
 

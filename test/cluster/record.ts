@@ -60,6 +60,11 @@ export interface Stretch {
   readonly until: number;
 }
 
+/** The eviction guard held a group, as an advisory in the log said (INS4). */
+export interface Hold extends Stretch {
+  readonly group: string;
+}
+
 /** One instance as it was in truth, whatever Signalbox believed. */
 export interface Life {
   readonly name: string;

@@ -1,4 +1,4 @@
-import type { FaultRecord, Violation } from './record.ts';
+import type { FaultRecord, Hold, Violation } from './record.ts';
 
 export interface Report {
   readonly seed: number;
@@ -21,6 +21,8 @@ export interface Report {
   };
   readonly head: number;
   readonly resources: number;
+  /** When the eviction guard held a group whose mass failure was not made on purpose. */
+  readonly holds: readonly Hold[];
   readonly stalledMs: number;
 }
 
@@ -39,6 +41,7 @@ export function linesOf(report: Report): string[] {
     `deaths: ${report.deaths}, held against the plain bound ${detections.length}, told after ${spread(detections)}`,
     `deliveries checked: ${crowd.events} in ${crowd.frames} frames (moves ${crowd.moves}, resets ${JSON.stringify(crowd.resets)})`,
     `recovery: ${spread(recoveries)}; the worst: ${worst(faults)}`,
+    `the eviction guard held besides: ${report.holds.length === 0 ? 'never' : report.holds.map(holdText).join(', ')}`,
     `the harness itself stood still for ${seconds(report.stalledMs)} at most`,
     `violations: ${violations.length}`,
     ...violations.flatMap(({ promise, what, evidence }) => [
@@ -47,6 +50,8 @@ export function linesOf(report: Report): string[] {
     ]),
   ];
 }
+
+const holdText = ({ group, from, until }: Hold): string => `${group} for ${seconds(until - from)}`;
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 

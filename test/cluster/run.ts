@@ -173,6 +173,7 @@ class Run {
       crowd: { events: crowd.events, frames: crowd.frames, moves: crowd.moves, resets: crowd.resets },
       head: reader.head,
       resources,
+      holds: reader.holds.filter(({ group }) => group !== fleet.herd),
       stalledMs: this.#stalls.longestMs,
     };
   }

@@ -183,6 +183,14 @@ test('a subscription that comes too soon is asked for again over the same link',
   expect([subscriptions().length, server.connections]).toEqual([3, 1]);
 });
 
+test('a watch that closes itself when it is told leaves nothing behind', async () => {
+  start();
+  watch.on('change', () => watch.close());
+  await until('cold', () => client.phase === 'cold');
+  expect(told).toEqual(['live', 'loaded +a1 +a2', 'closed']);
+  await expect(client.watch({ kind: 'region' }).ready()).resolves.toMatchObject({ size: 2 });
+});
+
 test('closing while it opens, while it waits, and twice', async () => {
   server.mute = true;
   start();

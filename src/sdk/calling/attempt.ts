@@ -3,7 +3,7 @@ import { Dispatcher } from 'undici';
 import type { Endpoint } from '../discovery/endpoint.ts';
 import type { Connection } from './connection.ts';
 import type { Connections } from './connections.ts';
-import { isBlamed, outcomeOf, type Ending } from './outcome.ts';
+import { isBlamed, isFailure, outcomeOf, type Ending } from './outcome.ts';
 import type { Passenger } from './passenger.ts';
 
 type Abort = (reason?: Error) => void;
@@ -20,10 +20,16 @@ export interface Line {
 /** Asked at the headers of an answer, whether it is not wanted because another attempt will be made. */
 export interface Judge {
   turnsDown(attempt: Attempt, status: number, headers: readonly Buffer[]): boolean;
+  /** The attempt goes on as another one. */
+  goesOnAs(attempt: Attempt): void;
 }
 
 /** What is read of an answer that is not wanted, so that its connection can be used on. */
 const DUMP_BYTES = 65_536;
+/** And for how long: its connection is one of few. */
+const DUMP_MS = 1000;
+/** Misdirected: `fetch` itself asks once more over another connection (RFC 9110, 15.5.20). */
+const MISDIRECTED = 421;
 
 /** Thrown by what sends an attempt, where the answer was turned down: there will be another one. */
 export class TurnedDown extends Error {
@@ -47,18 +53,26 @@ export class Attempt extends Dispatcher implements Passenger {
   #status = 0;
   #latencyMs = -1;
   #ended = false;
+  #hasGoneOn = false;
+  /** The endpoint was told that an answer has begun. */
+  #wasAnswered = false;
   /** Its handler hears nothing any more. */
   #silent = false;
   #dumped = 0;
+  #dumping: NodeJS.Timeout | undefined;
   /** Why it gave no answer. */
   failure: Error | undefined;
   /** Some of it may have reached the instance. */
   sent = false;
   /** Whoever sent it gave it up. */
   cancelled = false;
+  readonly fresh: boolean;
+  reused = false;
 
-  constructor(line: Line, judge: Judge | undefined) {
+  /** `fresh`: over a connection that nothing was sent over before. */
+  constructor(line: Line, judge: Judge | undefined, fresh = false) {
     super();
+    this.fresh = fresh;
     this.#line = line;
     this.#judge = judge;
     this.endpoint = line.endpoint;
@@ -68,7 +82,7 @@ export class Attempt extends Dispatcher implements Passenger {
 
   /** The handler has the older form of undici's handlers (`onConnect`), as that of `fetch`, `request` and `stream`. */
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    if (this.#handler !== undefined) throw new TypeError('an attempt is for one request');
+    if (this.#handler !== undefined) return this.#goOn(options, handler);
     if (handler.onRequestStart !== undefined)
       throw new TypeError('the handler of an attempt has onConnect, onHeaders, …');
     this.#handler = handler;
@@ -94,6 +108,7 @@ export class Attempt extends Dispatcher implements Passenger {
   giveUp(reason: Error, ending: 'broken' | 'cancelled'): void {
     if (this.#ended) return;
     this.failure ??= reason;
+    if (ending === 'cancelled') this.cancelled = true;
     this.#end({ type: ending });
     if (!this.#silent) {
       this.#silent = true;
@@ -129,11 +144,11 @@ export class Attempt extends Dispatcher implements Passenger {
   onHeaders(status: number, headers: Buffer[], resume: () => void, statusText: string): boolean {
     if (this.#silent) return true;
     if (status >= 200) {
-      this.#status = status;
-      this.#latencyMs = this.#line.now() - this.#begun;
+      this.#answered(status);
       if (this.#judge?.turnsDown(this, status, headers) === true) {
         this.#end({ type: 'answered', status });
         this.#silent = true;
+        this.#dumping = setTimeout(() => this.#abort?.(), DUMP_MS).unref();
         this.#handler?.onError?.(new TurnedDown(`answered ${status}`));
         return true;
       }
@@ -149,8 +164,7 @@ export class Attempt extends Dispatcher implements Passenger {
   }
 
   onUpgrade(status: number, headers: Buffer[] | string[] | null, socket: Duplex): void {
-    this.#status = status;
-    this.#latencyMs = this.#line.now() - this.#begun;
+    this.#answered(status);
     this.#release(true);
     socket.once('close', () => this.#end({ type: 'answered', status }));
     this.#handler?.onUpgrade?.(status, headers, socket);
@@ -182,14 +196,33 @@ export class Attempt extends Dispatcher implements Passenger {
     throw new TypeError('an attempt is not destroyed: it is given up');
   }
 
+  /** The request once more, which is another attempt at the same endpoint. */
+  #goOn(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    if (this.#status !== MISDIRECTED || !this.#ended || this.#hasGoneOn)
+      throw new TypeError('an attempt is for one request');
+    this.#hasGoneOn = true;
+    const next = new Attempt(this.#line, this.#judge, true);
+    this.#judge?.goesOnAs(next);
+    return next.dispatch(options, handler);
+  }
+
+  #answered(status: number): void {
+    this.#status = status;
+    this.#latencyMs = this.#line.now() - this.#begun;
+    if (this.#ended || isFailure(status)) return;
+    this.#wasAnswered = true;
+    this.endpoint.answered(this.#latencyMs);
+  }
+
   #end(ending: Ending): void {
     if (this.#ended) return;
     this.#ended = true;
     const latencyMs = this.#latencyMs >= 0 ? this.#latencyMs : this.#line.now() - this.#begun;
-    this.endpoint.end(outcomeOf(ending), latencyMs);
+    this.endpoint.end(outcomeOf(ending), latencyMs, this.#wasAnswered);
   }
 
   #release(broken: boolean): void {
+    clearTimeout(this.#dumping);
     const { connection } = this;
     if (connection === undefined) return;
     this.connection = undefined;

@@ -5,7 +5,7 @@ import { TurnedDown, type Attempt } from './attempt.ts';
 import type { Admission, Breaker } from './breaker.ts';
 import type { RetryBudget } from './budget.ts';
 import { Timed, type Deadlines } from './deadlines.ts';
-import { isBlamed, isFailure } from './outcome.ts';
+import { isBlamed, isFailure, isReset } from './outcome.ts';
 import { isPassing, mayRepeat, pauseBefore, retryAfterMs, type Failure } from './retry.ts';
 
 /** What is called, as far as it decides about attempts. */
@@ -44,9 +44,11 @@ export interface CallDeps {
   readonly deadlines: Pick<Deadlines, 'add' | 'remove'>;
   /** Attempts after the first. */
   readonly retries: number;
+  /** What was reset over a connection that was used before is sent once more over a new one. */
+  readonly repeatReset: boolean;
   readonly now: () => number;
   readonly random: () => number;
-  readonly begin: (endpoint: Endpoint, call: Call) => Attempt;
+  readonly begin: (endpoint: Endpoint, call: Call, fresh: boolean) => Attempt;
 }
 
 /** How a call begins. */
@@ -72,6 +74,8 @@ export class Call extends Timed {
   #pause: number | undefined;
   /** Where that attempt goes. */
   #next: Endpoint | undefined;
+  /** It was, or is to be, repeated over a new connection: `now` for the next attempt. */
+  #renewal: 'none' | 'now' | 'done' = 'none';
   #late: SignalboxError | undefined;
 
   constructor(deps: CallDeps, request: CallRequest, begins: Begins) {
@@ -97,14 +101,16 @@ export class Call extends Timed {
     this.#deps.deadlines.add(this, this.#waitMs);
     try {
       for (;;) {
-        const attempt = this.#deps.begin(this.#pick(), this);
+        const fresh = this.#renewal === 'now';
+        if (fresh) this.#renewal = 'done';
+        const attempt = this.#deps.begin(this.#pick(), this, fresh);
         this.#attempt = attempt;
         this.#attempts += 1;
         this.#pause = undefined;
         try {
           return await send(attempt);
         } catch (error) {
-          await this.#failed(attempt, error);
+          await this.#failed(this.#attempt, error);
         }
       }
     } finally {
@@ -146,6 +152,11 @@ export class Call extends Timed {
     return this.#plan(attempt, { type: 'answered', status, retryAfterMs: after });
   }
 
+  goesOnAs(attempt: Attempt): void {
+    this.#attempt = attempt;
+    if (this.#late !== undefined) attempt.giveUp(this.#late, 'broken');
+  }
+
   #pick(): Endpoint {
     const { targets } = this.#deps;
     const endpoint = this.#next ?? this.#request.only ?? targets.pick(this.#request.key, this.#tried);
@@ -180,18 +191,42 @@ export class Call extends Timed {
   }
 
   #plan(attempt: Attempt, failure: Failure): boolean {
-    const { targets, retries, budget, random, now } = this.#deps;
-    if (this.#request.only !== undefined) return false;
-    if (this.#attempts > (this.#admission?.type === 'probe' ? 0 : retries) || !this.#mayRepeat(failure)) return false;
+    if (!this.#mayRepeat(failure)) return false;
+    const { budget, random, now } = this.#deps;
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint);
-    const next = targets.pick(this.#request.key, this.#tried);
-    if (next === undefined) return false;
-    const pause = pauseBefore(this.#attempts, failure, !this.#tried.has(next), random);
+    const next = this.#mayRetry() ? this.#pickNext() : undefined;
+    const another = next !== undefined && !this.#tried.has(next);
+    const renews = !another && this.#mayRenew(attempt, failure);
+    if (next === undefined && !renews) return false;
+    const pause = renews ? 0 : pauseBefore(this.#attempts, failure, another, random);
     const at = now();
     if (at + pause >= this.until || !budget.withdraw(at)) return false;
     this.#pause = pause;
-    this.#next = next;
+    this.#next = renews ? attempt.endpoint : next;
+    if (renews) this.#renewal = 'now';
     return true;
+  }
+
+  #mayRetry(): boolean {
+    if (this.#request.only !== undefined) return false;
+    const retried = this.#attempts - 1 - (this.#renewal === 'done' ? 1 : 0);
+    return retried < (this.#admission?.type === 'probe' ? 0 : this.#deps.retries);
+  }
+
+  /** A server may end a connection that is not in use while a request is on its way, which says nothing about either. */
+  #mayRenew({ failure: error, reused }: Attempt, failure: Failure): boolean {
+    const { repeatReset } = this.#deps;
+    if (!repeatReset || !reused || this.#renewal !== 'none') return false;
+    return failure.type === 'reset' && error !== undefined && isReset(error);
+  }
+
+  /** What is known of the service may have become too old, or the service be closed: then what went wrong before is the outcome. */
+  #pickNext(): Endpoint | undefined {
+    try {
+      return this.#deps.targets.pick(this.#request.key, this.#tried);
+    } catch {
+      return undefined;
+    }
   }
 
   #mayRepeat(failure: Failure): boolean {

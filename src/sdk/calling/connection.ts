@@ -69,6 +69,7 @@ export class Connection {
 
   send(options: Dispatcher.DispatchOptions, passenger: Passenger, alone: boolean): void {
     this.#active += 1;
+    passenger.reused = this.#requests > 0;
     this.#requests += 1;
     this.#alone = alone;
     passenger.connection = this;

@@ -85,7 +85,7 @@ export class Connections {
     if (this.#closed) return passenger.onError(new SignalboxError('stopped', `${this.#deps.origin} is gone`));
     const alone = mustBeAlone(options);
     const now = this.#deps.now();
-    const connection = this.#waiting.length === 0 ? this.#choose(alone, now) : undefined;
+    const connection = this.#waiting.length === 0 ? this.#choose(alone, passenger.fresh, now) : undefined;
     if (connection !== undefined) return this.#board(connection, { options, passenger, alone }, now);
     const { maxWaiting } = this.#deps.limits;
     if (this.#waiting.length >= maxWaiting) this.#waiting = this.#waiting.filter((each) => !each.passenger.isOver);
@@ -133,8 +133,13 @@ export class Connections {
     for (const connection of this.#retiring) void connection.drop();
   }
 
-  #choose(alone: boolean, now: number): Connection | undefined {
+  #choose(alone: boolean, fresh: boolean, now: number): Connection | undefined {
     const { max, maxStreams } = this.#deps.limits;
+    if (fresh) {
+      // An unused one makes room.
+      while (this.#open.size >= max && this.#unused.length > 0) this.#giveWay(this.#unused.pop());
+      return this.#open.size < max && this.#mayConnect(alone) ? this.#connect(now) : undefined;
+    }
     if (this.#http2 === true && !alone) {
       for (const connection of this.#open) {
         if (connection.active === 0 || !connection.isShareable(maxStreams)) continue;
@@ -149,6 +154,12 @@ export class Connections {
       this.#retire(connection);
     }
     return this.#open.size < max && this.#mayConnect(alone) ? this.#connect(now) : undefined;
+  }
+
+  #giveWay(unused: Connection | undefined): void {
+    if (unused === undefined) return;
+    unused.parked = false;
+    if (!unused.retired && unused.active === 0) this.#retire(unused);
   }
 
   #mayConnect(alone: boolean): boolean {
@@ -174,7 +185,7 @@ export class Connections {
   #serve(): void {
     const now = this.#deps.now();
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      const connection = next.passenger.isOver ? undefined : this.#choose(next.alone, now);
+      const connection = next.passenger.isOver ? undefined : this.#choose(next.alone, next.passenger.fresh, now);
       if (connection === undefined && !next.passenger.isOver) return;
       this.#waiting.shift();
       if (connection !== undefined) this.#board(connection, next, now);

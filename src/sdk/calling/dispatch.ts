@@ -5,6 +5,7 @@ import { Breaker } from './breaker.ts';
 import { RetryBudget } from './budget.ts';
 import { Call, type CallDeps, type CallRequest } from './call.ts';
 import { dialOf } from './connector.ts';
+import { checkCallOptions, wrongTimeout } from './check-options.ts';
 import { Connections, type Limits } from './connections.ts';
 import { Deadlines } from './deadlines.ts';
 import type { CallOptions } from './options.ts';
@@ -49,6 +50,8 @@ export class Calls {
 
   constructor(deps: CallsDeps) {
     const { targets, options = {}, now, random } = deps;
+    checkCallOptions(options);
+    const { retries = 2 } = options;
     this.service = targets.service;
     this.#deps = deps;
     this.#options = options;
@@ -61,10 +64,11 @@ export class Calls {
       budget: this.#budget,
       breaker: this.breaker,
       deadlines: new Deadlines(now),
-      retries: options.retries ?? 2,
+      retries,
+      repeatReset: options.repeatReset ?? retries > 0,
       now,
       random,
-      begin: (endpoint, call) => this.#begin(endpoint, call),
+      begin: (endpoint, call, fresh) => this.#begin(endpoint, call, fresh),
     };
     this.#stopHearing = targets.onGone((endpoint) => this.#leave(endpoint));
   }
@@ -72,11 +76,13 @@ export class Calls {
   /**
    * Calls an instance, and others where that is safe. Resolves with what `send` resolves with, which is to be at the headers of the
    * response. A status is no error: with 503 and no retry left, the answer is 503.
-   * @throws SignalboxError `no-instances`, `timeout`, `circuit-open`, `overloaded`, `call-failed`, `stopped`; what `send` throws of
+   * @throws SignalboxError `invalid-options`, `no-instances`, `timeout`, `circuit-open`, `overloaded`, `call-failed`, `stopped`; what `send` throws of
    *   its own; the signal's reason.
    */
   call<R>(request: CallRequest, send: (attempt: Attempt) => Promise<R>): Promise<R> {
     if (this.#closed) return Promise.reject(new SignalboxError('stopped', `calls of ${this.service} are closed`));
+    const wrong = request.timeoutMs === undefined ? undefined : wrongTimeout(request.timeoutMs);
+    if (wrong !== undefined) return Promise.reject(wrong);
     const now = this.#deps.now();
     const admission = request.only === undefined ? this.breaker?.admit(now) : undefined;
     if (admission?.type === 'refused') return Promise.reject(this.#refusal(admission.retryAfterMs));
@@ -110,8 +116,8 @@ export class Calls {
     clearTimeout(timer);
   }
 
-  #begin(endpoint: Endpoint, judge: Judge | undefined): Attempt {
-    return new Attempt(this.#lines.get(endpoint) ?? this.#connect(endpoint), judge);
+  #begin(endpoint: Endpoint, judge: Judge | undefined, fresh?: boolean): Attempt {
+    return new Attempt(this.#lines.get(endpoint) ?? this.#connect(endpoint), judge, fresh);
   }
 
   #connect(endpoint: Endpoint): Line {

@@ -50,6 +50,13 @@ export interface CallOptions {
   readonly bodyTimeoutMs?: number;
   /** Attempts after the first, each on another instance if there is one. Default: 2. */
   readonly retries?: number;
+  /**
+   * Whether a request that does no harm when it is done twice is sent once more, over a new connection to the same instance, where a
+   * connection that was used before was reset before any answer: servers close connections that are not in use at any time. It is
+   * done where `retries` leave no other instance, does not count as one of them, and is part of `retryBudget`. Default: true, unless
+   * `retries` is 0.
+   */
+  readonly repeatReset?: boolean;
   /** What all retries of a service may come to. Default: 20 % of its calls and 10 a second, as Finagle. */
   readonly retryBudget?: BudgetOptions;
   /** When calls of the service are not tried for a while; false for never. */

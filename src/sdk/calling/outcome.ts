@@ -29,6 +29,14 @@ export function outcomeOf(ending: Ending): Outcome {
 /** Errors that come from here: the request makes no sense, or nothing was asked of the instance. */
 const OURS = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', 'overloaded', 'stopped']);
 
+/** The other side ended the connection, as it may at any time when nothing is under way. */
+const RESETS = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
+
+/** Whether a connection was ended by the other side. */
+export function isReset(error: Error): boolean {
+  return 'code' in error && typeof error.code === 'string' && RESETS.has(error.code);
+}
+
 /** Whether an error says something about the instance or the way to it. */
 export function isBlamed(error: Error): boolean {
   return !('code' in error && typeof error.code === 'string' && OURS.has(error.code));

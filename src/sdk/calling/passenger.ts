@@ -7,6 +7,10 @@ export interface Passenger extends Dispatcher.DispatchHandler {
   connection: Connection | undefined;
   /** Nobody waits for it any more. */
   readonly isOver: boolean;
+  /** Wants a connection of which nothing can be known to be wrong: one that nothing was sent over before. */
+  readonly fresh: boolean;
+  /** Set with its connection: something was sent over that before. */
+  reused: boolean;
   onError(error: Error): void;
 }
 

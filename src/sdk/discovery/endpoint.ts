@@ -16,7 +16,13 @@ export interface Endpoint {
   readonly outstanding: number;
   /** A call begins. Each is ended once. */
   begin(): void;
-  end(outcome: Outcome, latencyMs: number): void;
+  /**
+   * The headers of a good answer to a call have come, after `latencyMs`; its body may go on for as long as it likes. It need not be
+   * told: then it is known only at the end that the call was answered.
+   */
+  answered(latencyMs: number): void;
+  /** `wasAnswered`: `answered` was told of this call. */
+  end(outcome: Outcome, latencyMs: number, wasAnswered?: boolean): void;
 }
 
 /** Where the instances of one service come from: a watch, or addresses that a developer has written down. */

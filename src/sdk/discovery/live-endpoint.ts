@@ -27,6 +27,8 @@ export class LiveEndpoint implements Endpoint, Candidate {
   /** When it was first seen; -Infinity where it was there from the beginning. */
   readonly since: number;
   outstanding = 0;
+  /** Of those, the ones whose answers have begun. */
+  #answering = 0;
   latencyMs = 0;
   failuresInRow = 0;
   /** Calls that ended in this interval. */
@@ -64,9 +66,18 @@ export class LiveEndpoint implements Endpoint, Candidate {
     if (!this.#isGone) this.#owner.load.outstanding += 1;
   }
 
-  end(outcome: Outcome, latencyMs: number): void {
+  answered(latencyMs: number): void {
+    if (this.#answering >= this.outstanding) return;
+    this.#answering += 1;
+    // What is open for long, as a stream, is no reason to think of it as of one that has never answered.
+    if (this.latencyMs === 0 && !this.#isGone) this.#observe('ok', latencyMs, this.#owner.now());
+  }
+
+  end(outcome: Outcome, latencyMs: number, wasAnswered = false): void {
     if (this.outstanding === 0) return;
     this.outstanding -= 1;
+    const answering = wasAnswered ? this.#answering - 1 : this.#answering;
+    this.#answering = Math.max(0, Math.min(answering, this.outstanding));
     if (this.#isGone) return;
     this.#owner.load.outstanding -= 1;
     const now = this.#owner.now();
@@ -74,9 +85,9 @@ export class LiveEndpoint implements Endpoint, Candidate {
     this.#owner.ended(this, outcome, now);
   }
 
-  /** Without calls, its latency counts for less and less. */
+  /** Without calls that wait for an answer, its latency counts for less and less. */
   fade(now: number): void {
-    if (this.latencyMs === 0 || this.outstanding > 0) return;
+    if (this.latencyMs === 0 || this.outstanding > this.#answering) return;
     // Never 0, which would mean that nothing is known.
     this.latencyMs = Math.max(faded(this.latencyMs, now - this.#observedAt, this.#owner.decayMs), Number.MIN_VALUE);
     this.#observedAt = now;

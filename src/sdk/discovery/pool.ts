@@ -49,6 +49,8 @@ export class Pool implements EndpointOwner {
   readonly #isRing: boolean;
   #tiers: readonly Tier[] = [];
   #probes: readonly LiveEndpoint[] = [];
+  /** Those that any call may try. */
+  #open: readonly LiveEndpoint[] = [];
   /** All that a usual pick needs; undefined while there is more to look at. */
   #plain: Balancer<LiveEndpoint> | undefined;
   #isChanged = true;
@@ -93,8 +95,8 @@ export class Pool implements EndpointOwner {
 
   #choose(key: string | undefined, exclude: ReadonlySet<unknown> | undefined): LiveEndpoint | undefined {
     if (this.#isChanged) this.#plan(this.#clock.read());
-    // On a ring, a probe is a call whose key belongs there; a call that failed once is not risked a second time.
-    const probe = this.#isRing || exclude !== undefined ? undefined : this.#dueProbe();
+    // A call that failed once is not risked a second time.
+    const probe = exclude !== undefined ? undefined : this.#dueProbe();
     if (probe !== undefined) return this.#handedOut(probe);
     const balancer = this.#tierFor(key)?.balancer;
     const picked = balancer?.pick(key, exclude);
@@ -103,7 +105,7 @@ export class Pool implements EndpointOwner {
   }
 
   #dueProbe(): LiveEndpoint | undefined {
-    for (const endpoint of this.#probes) if (endpoint.isProbeDue) return endpoint;
+    for (const endpoint of this.#open) if (endpoint.isProbeDue) return endpoint;
     return undefined;
   }
 
@@ -145,6 +147,9 @@ export class Pool implements EndpointOwner {
     this.#admitUnasked(members, tiers, now);
     this.#tiers = this.#build(tiers);
     this.#probes = members.filter(({ phase }) => phase === 'probing');
+    // On a ring, a probe is a call whose key belongs there; to a tier that takes no calls at present, none does.
+    const planned = new Set(this.#isRing ? tiers.map(({ tier }) => tier) : []);
+    this.#open = this.#probes.filter(({ tier }) => !planned.has(tier));
     this.#due = Math.min(next, nextStep, this.#fade(members, now));
     this.#isChanged = false;
     this.#plain = this.#tiers.length === 1 && this.#probes.length === 0 ? this.#tiers[0]?.balancer : undefined;

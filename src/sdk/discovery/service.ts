@@ -33,6 +33,9 @@ export interface ServiceDeps extends DiscoveryDeps {
   readonly maxAge?: number;
 }
 
+/** As `CallOptions.timeoutMs` has it. */
+const TIMEOUT_MS = 10_000;
+
 interface Shared {
   readonly discovered: DiscoveredService;
   readonly caller: Caller;
@@ -64,13 +67,14 @@ export function createServices(deps: ServiceDeps): {
       const shared = all.get(key) ?? open(id, options);
       all.set(key, shared);
       shared.users += 1;
-      return new SharedService(shared.discovered, shared.caller, () => {
+      const release = (): void => {
         shared.users -= 1;
         // Those that are closed with the client are no longer here.
         if (shared.users > 0 || all.get(key) !== shared) return;
         all.delete(key);
         end(shared);
-      });
+      };
+      return new SharedService({ ...shared, release, now: deps.now, timeoutMs: options.timeoutMs ?? TIMEOUT_MS });
     },
     close() {
       for (const shared of all.values()) end(shared);
@@ -84,17 +88,27 @@ function end({ discovered, caller }: Shared): void {
   discovered.close();
 }
 
+interface Held extends Pick<Shared, 'discovered' | 'caller'> {
+  readonly release: () => void;
+  readonly now: () => number;
+  readonly timeoutMs: number;
+}
+
 /** One user's hold on a service. */
 class SharedService implements Service {
   readonly id: string;
   readonly #discovered: DiscoveredService;
   readonly #caller: Caller;
   readonly #release: () => void;
+  readonly #now: () => number;
+  readonly #timeoutMs: number;
   readonly #listening = new Set<() => void>();
   #isClosed = false;
 
-  constructor(discovered: DiscoveredService, caller: Caller, release: () => void) {
+  constructor({ discovered, caller, release, now, timeoutMs }: Held) {
     this.id = discovered.service;
+    this.#now = now;
+    this.#timeoutMs = timeoutMs;
     this.#discovered = discovered;
     this.#caller = caller;
     this.#release = release;
@@ -134,7 +148,17 @@ class SharedService implements Service {
   }
 
   fetch(path: string, init?: FetchInit): Promise<FetchResponse> {
-    return this.#isClosed ? Promise.reject(closed(this.id)) : this.#caller.fetch(path, init);
+    if (this.#isClosed) return Promise.reject(closed(this.id));
+    return this.state === 'loading' ? this.#fetchOnceReady(path, init) : this.#caller.fetch(path, init);
+  }
+
+  /** A service that has just been asked for is on its way: its first callers wait for it, within their own time. */
+  async #fetchOnceReady(path: string, init: FetchInit = {}): Promise<FetchResponse> {
+    const { timeoutMs = this.#timeoutMs, signal } = init;
+    const beganAt = this.#now();
+    await this.ready({ timeoutMs, ...(signal && { signal }) });
+    const leftMs = Math.max(1, timeoutMs - (this.#now() - beganAt));
+    return this.#caller.fetch(path, { ...init, timeoutMs: leftMs });
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import { SignalboxError } from '../errors.ts';
+import { oneOf, within } from '../checks.ts';
 import type { BalanceName, EjectionOptions, LocalityName, ServiceOptions, SlowStartOptions } from './options.ts';
 
 /** Options with every default filled in. */
@@ -78,14 +78,4 @@ function checkEjection(ejection: Required<EjectionOptions>): void {
   within('ejection.outlierFactor', ejection.outlierFactor, 0, 100);
   within('ejection.outlierMs', ejection.outlierMs, 100, DAY_MS);
   within('ejection.outlierCalls', ejection.outlierCalls, 1, 1_000_000);
-}
-
-function within(name: string, value: number, least: number, most: number): void {
-  if (typeof value === 'number' && value >= least && value <= most) return;
-  throw new SignalboxError('invalid-options', `${name} is ${String(value)}: it must be from ${least} to ${most}.`);
-}
-
-function oneOf(name: string, value: string, values: readonly string[]): void {
-  if (values.includes(value)) return;
-  throw new SignalboxError('invalid-options', `${name} is ${JSON.stringify(value)}: it must be ${values.join(', ')}.`);
 }

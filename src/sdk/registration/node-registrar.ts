@@ -18,6 +18,8 @@ export interface NodeRegistrarDeps {
   hold(): () => void;
   /** The server that is connected to, or was last, for requests by HTTP; without a slash at its end. */
   url(): string;
+  /** All that the client was told, for when that one does not answer. */
+  readonly urls: readonly string[];
   /** `anew`: the last one was not taken. */
   readonly tokens: { get(anew: boolean): Promise<string | undefined> };
   readonly options: Pick<ConnectOptions, 'environment' | 'backoff'>;
@@ -33,7 +35,8 @@ export function nodeRegistrar(deps: NodeRegistrarDeps): Registrar {
   const { requests, attachment, tokens, options, env, time, random, log, onError } = deps;
   const http = new HttpDesk({
     get urls() {
-      return [deps.url()];
+      const connected = deps.url();
+      return [connected, ...deps.urls.filter((url) => url !== connected)];
     },
     token: (_url, refused) => tokens.get(refused !== undefined),
     now: () => time.now(),

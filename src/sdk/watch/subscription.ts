@@ -136,6 +136,8 @@ export class Subscription implements Shared {
   fold(frame: FeedFrame): void {
     const wasCurrent = this.#cache.current;
     for (const event of this.#cache.fold(frame)) this.#on(event);
+    // Who was told of it may have closed the last watch.
+    if (this.#ended) return;
     if (wasCurrent && !this.#cache.current) this.#currentAt = this.#deps.time.now();
     if (this.#cache.current) {
       // There is nothing left to ask again for.

@@ -15,6 +15,7 @@ export class Subscriptions {
   /** As the server names them over this link. */
   readonly #byServerTopic = new Map<string, Subscription>();
   #epoch: string | undefined;
+  #wasLinked = false;
   #made = 0;
 
   constructor(deps: SubscriptionDeps) {
@@ -37,7 +38,9 @@ export class Subscriptions {
       if (state === 'loading') return 'missing';
       if (state === 'stale') copies = 'held';
     }
-    return this.#epoch === undefined && copies === 'current' ? 'held' : copies;
+    if (this.#epoch !== undefined || copies !== 'current') return copies;
+    // Nothing is watched, and there is no link either.
+    return this.#wasLinked ? 'held' : 'missing';
   }
 
   watch(select: Select): WatchHandle {
@@ -58,6 +61,7 @@ export class Subscriptions {
 
   linked(epoch: string): void {
     this.#epoch = epoch;
+    this.#wasLinked = true;
     for (const subscription of this.#byId.values()) subscription.linked(epoch);
   }
 

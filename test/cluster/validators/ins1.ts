@@ -3,6 +3,7 @@ import {
   type Absence,
   type Death,
   type FaultRecord,
+  type Hold,
   type InstanceEvent,
   type Life,
   type Stretch,
@@ -19,6 +20,8 @@ export interface Deaths {
   readonly faults: readonly FaultRecord[];
   /** When this process could not look. */
   readonly stalls: readonly Stretch[];
+  /** While the eviction guard holds a group, and says so, it keeps whoever fails there (INS4); the bound runs anew after it. */
+  readonly holds: readonly Hold[];
   /** Groups in which mass failures were made: the guard (INS4) may keep anybody there. */
   readonly guarded: ReadonlySet<string>;
 }
@@ -78,11 +81,14 @@ export function ins1(run: Deaths): Ins1Result {
 }
 
 /** Who looks late hears late. */
-function deadlineOf(death: Death, { boundMs, check }: Life, { absences, stalls }: Deaths): number {
+function deadlineOf(death: Death, { boundMs, check, group }: Life, { absences, stalls, holds }: Deaths): number {
   let deadline = death.from + boundMs;
   for (const { from, until, ofLeasesOnly } of absences)
     if (!(ofLeasesOnly === true && check === 'http') && from < deadline && until > death.from)
       deadline = Math.max(deadline, until + boundMs);
+  for (const hold of holds)
+    if (hold.group === group && hold.from < deadline && hold.until > death.from)
+      deadline = Math.max(deadline, hold.until + boundMs);
   const lost = stalls.filter(({ from, until }) => from < deadline && until > death.from);
   return lost.reduce((sum, { from, until }) => sum + until - from, deadline);
 }

@@ -88,6 +88,7 @@ describe('INS1 the validator', () => {
     absences: [],
     faults: [],
     stalls: [],
+    holds: [],
     guarded: new Set(),
     ...rest,
   });
@@ -127,6 +128,20 @@ describe('INS1 the validator', () => {
     expect(ins1({ ...late, lives: [life({ check: 'http', deaths: [death()] })] }).violations).toHaveLength(1);
     const early: Absence[] = [{ from: 1000, until: 9000, why: 'redis' }];
     expect(ins1(run({ ...at(14_001), absences: early })).violations).toHaveLength(1);
+  });
+
+  test('INS4 while the guard holds its group, and says so, nobody has to be told; the bound runs anew after it', () => {
+    const holds = [{ group: 's/eu', from: 12_000, until: 20_000 }];
+    const at = (ms: number): Partial<Deaths> => ({
+      holds,
+      events: [passing(0), critical(ms - 50, ms - 20)],
+      told: [told(ms)],
+    });
+    expect(ins1(run(at(24_000)))).toEqual({ violations: [], detections: [] });
+    expect(ins1(run(at(24_001))).violations).toHaveLength(1);
+    const elsewhere = holds.map((hold) => ({ ...hold, group: 's/us' }));
+    expect(ins1(run({ ...at(24_000), holds: elsewhere })).violations).toHaveLength(1);
+    expect(ins1(run({ ...at(20_000), holds: [{ ...holds[0]!, from: 14_001 }] })).violations).toHaveLength(1);
   });
 
   test('who came back before the bound, was out already, or was guarded proves nothing', () => {

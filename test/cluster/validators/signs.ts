@@ -12,14 +12,15 @@ const WHOLE: ReadonlySet<string> = new Set(['postgres', 'redis']);
 
 /**
  * An instance that is attached to a socket is never told that it was heard. That its node goes on speaking to it says so, unless
- * something was wrong with the node, with what all nodes need, or with this process: a node that stands still, or is cut off,
- * renews nobody's lease, and who is attached to it has to come back elsewhere (decisions/0018). Such signs are renewals here.
+ * something was wrong with the node, or with what all nodes need: a node that stands still, or is cut off, renews nobody's lease, and
+ * who is attached to it has to come back elsewhere (decisions/0018). Such signs are renewals here. This process reads late what
+ * was said while it stood still.
  */
 export function heardOf(life: Life, faults: readonly FaultRecord[], stalls: readonly Stretch[]): Life {
   if (life.signs === undefined) return life;
   const heard = life.signs
-    .filter((sign) => !faults.some((fault) => isAbout(fault, sign)) && !stalls.some((stall) => isNear(stall, sign)))
-    .map(({ at }): Renewal => ({ sentAt: at - HEARD_WITHIN_MS, answeredAt: at }));
+    .filter((sign) => !faults.some((fault) => isAbout(fault, sign)))
+    .map(({ at }): Renewal => ({ sentAt: at - HEARD_WITHIN_MS - stoodStill(stalls, at), answeredAt: at }));
   // Between two sockets it was heard by nobody, and the first signs on a socket are of less than their time.
   const registered = life.renewals.map(({ answeredAt }) => answeredAt);
   const sound = heard.filter(({ sentAt, answeredAt }) => {
@@ -32,4 +33,7 @@ export function heardOf(life: Life, faults: readonly FaultRecord[], stalls: read
 const isAbout = ({ target, from, recovered }: FaultRecord, { at, node }: Sign): boolean =>
   (target === node || WHOLE.has(target)) && from < at + BEFORE_MS && recovered > at - HEARD_WITHIN_MS;
 
-const isNear = ({ from, until }: Stretch, { at }: Sign): boolean => from < at && until > at - HEARD_WITHIN_MS;
+function stoodStill(stalls: readonly Stretch[], at: number): number {
+  const late = stalls.filter(({ from, until }) => from < at && until > at - HEARD_WITHIN_MS);
+  return late.reduce((sum, { from, until }) => sum + until - from, 0);
+}

@@ -57,7 +57,12 @@ test('INS1 what a node says with which something is wrong says nothing; of anoth
   expect(complaints(15_000, [fault('redis', 9000, 16_000)])).toBe(0);
   expect(complaints(15_000, [fault('node-2', 9000, 16_000)])).toBe(1);
   expect(complaints(15_000, [fault('node-1', 13_500, 16_000)])).toBe(1);
+});
+
+test('INS1 what this process may have read late says less, and not nothing', () => {
   expect(complaints(15_000, [], [{ from: 9000, until: 14_990 }])).toBe(0);
+  const often = Array.from({ length: 20 }, (_, i) => ({ from: 1000 * i, until: 1000 * i + 150 }));
+  expect(complaints(15_000, [], often)).toBe(1);
 });
 
 test('those that renew by themselves are as they are', () => {

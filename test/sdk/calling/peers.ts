@@ -29,6 +29,13 @@ export class FakeEndpoint implements Endpoint {
     this.begun += 1;
   }
 
+  /** Calls whose answers have begun. */
+  answers = 0;
+
+  answered(): void {
+    this.answers += 1;
+  }
+
   end(outcome: Outcome, latencyMs: number): void {
     if (this.outstanding === 0) throw new Error('ended more often than begun');
     this.outcomes.push(outcome);

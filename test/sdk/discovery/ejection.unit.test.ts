@@ -211,3 +211,26 @@ test('with ejection: false nobody is left out', () => {
   failing(pool.endpoints[1], 100);
   expect(picked(pool).size).toBe(4);
 });
+
+test('on a ring a tier of which all are left out is tried again in time, and gets its keys back', () => {
+  const { pool, clock } = poolOf({ balance: 'consistent-hash', locality: { prefer: 'near', region: 'eu' } });
+  const near = instances(2, { region: 'eu' });
+  pool.replace([...near, instance(2, { region: 'us' }), instance(3, { region: 'us' })]);
+  const own = pool.endpoints.slice(0, 2);
+  for (const endpoint of own) failing(endpoint);
+  expect(own.map(({ phase }) => phase)).toEqual(['out', 'out']);
+  const tried = (): Set<LiveEndpoint> => {
+    const seen = new Set<LiveEndpoint>();
+    for (let n = 0; n < 200; n++) {
+      const endpoint = pool.pick(String(n)) as LiveEndpoint;
+      call(endpoint, 'ok');
+      seen.add(endpoint);
+    }
+    return seen;
+  };
+  expect([...tried()].some((endpoint) => own.includes(endpoint))).toBe(false);
+  clock.ms += 60_000;
+  tried();
+  expect(own.map(({ phase }) => phase)).toEqual(['in', 'in']);
+  expect([...tried()].every((endpoint) => own.includes(endpoint))).toBe(true);
+});

@@ -202,3 +202,51 @@ describe('slow start', () => {
     expect(sharesOf(pool)[9]).toBeCloseTo(0.1, 3);
   });
 });
+
+describe('p2c and calls that stay open, as streams', () => {
+  const rounds = (open: (endpoint: LiveEndpoint) => void): number => {
+    const { pool, clock } = poolOf({ balance: 'p2c' });
+    pool.replace(instances(3));
+    const [streaming] = pool.endpoints as [LiveEndpoint];
+    for (const endpoint of pool.endpoints.slice(1)) call(endpoint, 'ok', 5);
+    open(streaming);
+    let picked = 0;
+    for (let n = 0; n < 3000; n++) {
+      clock.ms += 100;
+      const endpoint = pool.pick() as LiveEndpoint;
+      if (endpoint === streaming) picked += 1;
+      call(endpoint, 'ok', 5);
+    }
+    return picked;
+  };
+
+  test('one slow answer beside a stream is forgotten in time', () => {
+    const open = (endpoint: LiveEndpoint): void => {
+      endpoint.begin();
+      endpoint.answered(5);
+      call(endpoint, 'ok', 400);
+    };
+    // It has one more under way than the others, so it gets less, and not nothing.
+    expect(rounds(open)).toBeGreaterThan(20);
+  });
+
+  test('a new one whose first call is a stream is called as others are', () => {
+    const open = (endpoint: LiveEndpoint): void => {
+      endpoint.begin();
+      endpoint.answered(5);
+    };
+    // It has one more under way than the others, so it gets less, and not nothing.
+    expect(rounds(open)).toBeGreaterThan(20);
+  });
+
+  test('one that does not answer is not, and what ends is not counted twice', () => {
+    expect(rounds((endpoint) => endpoint.begin())).toBe(0);
+    const hanging = (endpoint: LiveEndpoint): void => {
+      endpoint.begin();
+      endpoint.begin();
+      endpoint.answered(400);
+      endpoint.end('ok', 400, true);
+    };
+    expect(rounds(hanging)).toBe(0);
+  });
+});

@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
+import { Response } from 'undici';
 import type { Select } from '../../../src/protocol/frames.ts';
 import type { ServiceChange } from '../../../src/sdk/api.ts';
+import type { FetchInit } from '../../../src/sdk/calling/options.ts';
 import type { Targets } from '../../../src/sdk/discovery/endpoint.ts';
 import type { ServiceOptions } from '../../../src/sdk/discovery/options.ts';
 import { createServices, type ServiceDeps } from '../../../src/sdk/discovery/service.ts';
@@ -54,6 +56,29 @@ describe('a list', () => {
     source.holds([]);
     expect(service.pick()).toBeUndefined();
     expect(service.instances()).toEqual([]);
+  });
+
+  test('PUSH7 a call before the first one waits for it, and has what is left of its time', async () => {
+    const called: (FetchInit | undefined)[] = [];
+    let now = 0;
+    const caller: ServiceDeps['caller'] = () => ({
+      fetch: (_path, init) => {
+        called.push(init);
+        return Promise.resolve(new Response());
+      },
+      close: () => {},
+    });
+    const { service, source } = harness({ caller, now: () => now }).open({ timeoutMs: 700 });
+    const calls = [service.fetch('/a'), service.fetch('/b', { timeoutMs: 200, method: 'PUT' })];
+    expect(source.waits).toEqual([700, 200]);
+    now = 150;
+    await Promise.resolve();
+    expect(called).toEqual([]);
+    source.holds(instances(1));
+    await Promise.all(calls);
+    expect(called).toEqual([{ timeoutMs: 550 }, { timeoutMs: 50, method: 'PUT' }]);
+    await service.fetch('/c');
+    expect([called[2], source.waits.length]).toEqual([undefined, 2]);
   });
 
   test('the last instance gone is reported as none, never the old list', () => {

@@ -118,8 +118,19 @@ export class TestSource implements InstanceSource {
     return () => void this.#listeners.delete(listener);
   }
 
-  ready(): Promise<void> {
-    return Promise.resolve();
+  /** What the ones who wait were willing to wait. */
+  readonly waits: (number | undefined)[] = [];
+
+  ready({ timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.waits.push(timeoutMs);
+    if (this.instances !== undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      const stop = this.onChange(() => {
+        if (this.instances === undefined) return;
+        stop();
+        resolve();
+      });
+    });
   }
 
   close(): void {

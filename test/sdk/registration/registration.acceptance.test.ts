@@ -48,6 +48,7 @@ function registrar(by: 'HTTP' | 'socket'): { registrar: Registrar; socket: Plain
     attachment: socket ?? { socket: undefined, onChange: () => () => {} },
     hold: () => () => {},
     url: () => node.url,
+    urls: [],
     tokens: { get: () => Promise.resolve(undefined) },
     options: {},
     env: {},
