@@ -15,7 +15,7 @@ import { nodeParts } from '../sdk/index.ts';
 import type { ClientLog } from '../sdk/options.ts';
 import { CalledService } from './called-service.ts';
 import type { SidecarConfig } from './config/settings.ts';
-import type { Env } from './env.ts';
+import { originsIn, type Env } from './env.ts';
 import type { Downstream, Network, Selection } from './ports.ts';
 
 /** How long calls under way may go on once the listeners are closed. */
@@ -32,7 +32,7 @@ export class SdkNetwork implements Network {
   constructor(config: SidecarConfig, { log, env }: { readonly log: ClientLog; readonly env: Env }) {
     const { urls, tokenFile, allowHttp, directory, environment, maxAge } = config;
     this.#config = config;
-    this.#env = env;
+    this.#env = originsIn(env);
     this.#discovery = {
       now: () => performance.now(),
       random: Math.random,

@@ -45,7 +45,7 @@ export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Pr
     backendIsHealthy: () => watch?.isHealthy,
   });
   const listen = async (direction: Direction, handlers: Handlers): Promise<number> => {
-    const listener = listenerOf(config, direction, handlers);
+    const listener = listenerOf(config, direction, handlers, log);
     const port = await listener.listen();
     listeners[direction] = listener;
     ports[direction] = port;
@@ -147,7 +147,7 @@ function ingressOf(
   });
 }
 
-function listenerOf(config: SidecarConfig, direction: Direction, handlers: Handlers): Listener {
+function listenerOf(config: SidecarConfig, direction: Direction, handlers: Handlers, log: SidecarLog): Listener {
   const isEgress = direction === 'egress';
   const cert = isEgress ? config.egressTlsCert : config.ingressTlsCert;
   const key = isEgress ? config.egressTlsKey : config.ingressTlsKey;
@@ -160,6 +160,7 @@ function listenerOf(config: SidecarConfig, direction: Direction, handlers: Handl
       maxHeaderBytes: config.maxHeaderBytes,
       headersTimeoutMs: config.headersTimeout,
       maxConnections: config.maxConnections,
+      onError: (error) => log.error({ err: error }, `a request to ${direction} failed by a mistake of the sidecar`),
     },
     handlers,
   );

@@ -28,6 +28,9 @@ export class Ends {
   }
 }
 
+/** No test means to make the sidecar fail; an error that nobody handles fails the test. */
+export const unexpected = (error: unknown): void => void Promise.reject(error);
+
 export const ROUTES: readonly PrefixRoute[] = [{ prefix: '/orders', service: 'orders.example.com', strip: true }];
 
 /** An egress listener for `/orders`, whose instances are at these addresses. */
@@ -59,7 +62,15 @@ export async function egressTo(
     }),
   });
   const listener = new Listener(
-    { host: '127.0.0.1', port: 0, maxHeaderBytes: 16_384, headersTimeoutMs: 5000, maxConnections: 100, ...options },
+    {
+      host: '127.0.0.1',
+      port: 0,
+      maxHeaderBytes: 16_384,
+      headersTimeoutMs: 5000,
+      maxConnections: 100,
+      onError: unexpected,
+      ...options,
+    },
     egress,
   );
   const port = await listener.listen();

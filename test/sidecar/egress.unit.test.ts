@@ -8,9 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import { afterEach, expect, test } from '@jest/globals';
 import { WebSocket, WebSocketServer } from 'ws';
 import { Authority } from '../support/openssl.ts';
+import { SignalboxError } from '../../src/sdk/errors.ts';
+import { Listener } from '../../src/sidecar/listen/listener.ts';
 import { egressTo, Ends, nobody, upstream } from './egress-rig.ts';
 
 const ends = new Ends();
@@ -449,4 +452,74 @@ test('HTTP/2 is spoken to instances that speak it, and over TLS to callers', asy
   const call = httpsRequest({ port, path: '/orders/2', rejectUnauthorized: false }).end();
   const [answer] = (await once(call, 'response')) as [IncomingMessage];
   expect([answer.httpVersion, await text(answer)]).toEqual(['1.1', '2.0 /2']);
+});
+
+test('a caller who names what cannot be called is told so, and ends nothing for others', async () => {
+  const up = await upstream(ends, (_request, response) => response.end('good'));
+  const { url, port, network, ended } = await egressTo(ends, [up.url]);
+  const headers = { service_id: 'database.example.com' };
+  network.downstream = () => {
+    throw new SignalboxError('invalid-options', 'DATABASE_URL has a user name or a password in it');
+  };
+  const refused = await fetch(`${url}/x`, { headers });
+  expect([refused.status, await refused.json()]).toEqual([
+    502,
+    expect.objectContaining({ type: '/problems/sidecar/upstream-failed' }),
+  ]);
+  const call = httpRequest({ port, path: '/x', headers: { ...headers, connection: 'Upgrade', upgrade: 'websocket' } });
+  const [answer] = (await once(call.end(), 'response')) as [IncomingMessage];
+  expect(answer.statusCode).toBe(502);
+  expect(ended).toEqual([' 502', ' 502']);
+});
+
+test('what a mistake of the sidecar brings about ends the request, and nothing else', async () => {
+  const errors: unknown[] = [];
+  const handlers = {
+    request: () => {
+      throw new Error('a mistake');
+    },
+    upgrade: () => {
+      throw new Error('another one');
+    },
+  };
+  const options = { host: '127.0.0.1', port: 0, maxHeaderBytes: 16_384, headersTimeoutMs: 5000, maxConnections: 9 };
+  const listener = new Listener({ ...options, onError: (error) => errors.push(error) }, handlers);
+  const port = await listener.listen();
+  ends.add(() => listener.close(0));
+  for (const headers of [{}, { connection: 'Upgrade', upgrade: 'websocket' }]) {
+    const call = httpRequest({ port, headers }).end();
+    await expect(once(call, 'response')).rejects.toThrow('hang up');
+  }
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  ends.add(() => session.destroy());
+  const stream = session.request({ ':path': '/' });
+  stream.on('error', () => {});
+  await once(stream, 'close');
+  expect(errors.map((error) => (error as Error).message)).toEqual(['a mistake', 'another one', 'a mistake']);
+});
+
+test('over TLS, HTTP/1.1 has the same limits, and an upgrade to HTTP/2 is none', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sidecar-'));
+  ends.add(() => rmSync(directory, { recursive: true }));
+  const { cert, key } = new Authority(directory, 'own').own;
+  const up = await upstream(ends, (request, response) => response.end(`plain ${request.headers.upgrade}`));
+  const { port } = await egressTo(ends, [up.url], {
+    tls: { cert, key },
+    headersTimeoutMs: 200,
+    maxHeaderBytes: 4096,
+  });
+  const send = async (bytes: string): Promise<string> => {
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] });
+    await once(socket, 'secureConnect');
+    socket.write(bytes);
+    return text(socket);
+  };
+  const began = performance.now();
+  expect(await send('GET /orders HTTP/1.1\r\nX-Slow: ')).toMatch(/^HTTP\/1.1 408 /);
+  const silent = connect(port, '127.0.0.1');
+  expect(await text(silent)).toBe('');
+  expect(performance.now() - began).toBeLessThan(2000);
+  expect(await send(`GET /orders HTTP/1.1\r\nX-Long: ${'x'.repeat(5000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /);
+  const upgrade = 'Connection: close, Upgrade\r\nUpgrade: h2c\r\n\r\n';
+  expect(await send(`GET /orders HTTP/1.1\r\nHost: x\r\n${upgrade}`)).toMatch(/^HTTP\/1.1 200 [\s\S]*plain undefined/);
 });

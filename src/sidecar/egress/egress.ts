@@ -39,7 +39,7 @@ export class Egress implements Handlers {
 
   readonly request = (request: Request, response: Response): void => {
     const startedAt = performance.now();
-    const way = this.#wayOf(request, startedAt);
+    const way = this.#foundFor(request, startedAt);
     if ('refusal' in way) this.#refuse(response, way.refusal, startedAt);
     else pass(request, response, way);
   };
@@ -47,7 +47,7 @@ export class Egress implements Handlers {
   readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const startedAt = performance.now();
     const response = upgradeResponse(request, socket);
-    const way = this.#wayOf(request, startedAt);
+    const way = this.#foundFor(request, startedAt);
     if ('refusal' in way) this.#refuse(response, way.refusal, startedAt);
     else pass(request, response, way, { socket, head });
   };
@@ -55,6 +55,15 @@ export class Egress implements Handlers {
   #refuse(response: Response, refusal: Refusal, startedAt: number): void {
     this.#refused.ended(refusal.status, startedAt);
     refuse(response, refusal);
+  }
+
+  #foundFor(request: Request, startedAt: number): Found {
+    try {
+      return this.#wayOf(request, startedAt);
+    } catch (error) {
+      // A caller names services as it likes: what cannot be called is its own affair.
+      return { refusal: refusalOf(error, 'The service') };
+    }
   }
 
   #wayOf(request: Request, startedAt: number): Found {
