@@ -29,7 +29,11 @@ export class Ends {
 }
 
 /** No test means to make the sidecar fail; an error that nobody handles fails the test. */
-export const unexpected = (error: unknown): void => void Promise.reject(error);
+export function unexpected(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
 
 export const ROUTES: readonly PrefixRoute[] = [{ prefix: '/orders', service: 'orders.example.com', strip: true }];
 
@@ -40,7 +44,7 @@ export async function egressTo(
   options: Partial<
     ListenerOptions &
       RouteTable &
-      Pick<EgressOptions, 'pseudonym'> & { routes: readonly PrefixRoute[]; calls: CallOptions }
+      Pick<EgressOptions, 'pseudonym' | 'localOnly'> & { routes: readonly PrefixRoute[]; calls: CallOptions }
   > = {},
 ): Promise<Rig> {
   const network = new EngineNetwork(options.calls);
@@ -53,9 +57,10 @@ export async function egressTo(
       allowedUrls: new Set(),
       ...options,
     }),
-    downstreams: new Downstreams(network, { maxNamed: 3 }),
+    downstreams: new Downstreams(network, { maxNamed: 3, timeoutMs: 30_000 }),
     pseudonym: options.pseudonym ?? 'test-egress',
     keyHeader: undefined,
+    localOnly: options.localOnly ?? true,
     tally: (service) => ({
       retried: () => ended.push(`${service} retry`),
       ended: (how) => ended.push(`${service} ${how}`),

@@ -403,7 +403,7 @@ test('SEC4 a request target that is a whole URL goes nowhere', async () => {
     routes: [{ prefix: '/', service: 'orders.example.com', strip: false }],
   });
   const socket = connect(port, '127.0.0.1');
-  socket.end('GET http://169.254.169.254/orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  socket.end('GET http://169.254.169.254/orders HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
   expect(await text(socket)).toMatch(/^HTTP\/1.1 400 /);
   expect(network.attempts).toEqual([]);
 });
@@ -521,5 +521,73 @@ test('over TLS, HTTP/1.1 has the same limits, and an upgrade to HTTP/2 is none',
   expect(performance.now() - began).toBeLessThan(2000);
   expect(await send(`GET /orders HTTP/1.1\r\nX-Long: ${'x'.repeat(5000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /);
   const upgrade = 'Connection: close, Upgrade\r\nUpgrade: h2c\r\n\r\n';
-  expect(await send(`GET /orders HTTP/1.1\r\nHost: x\r\n${upgrade}`)).toMatch(/^HTTP\/1.1 200 [\s\S]*plain undefined/);
+  expect(await send(`GET /orders HTTP/1.1\r\nHost: localhost\r\n${upgrade}`)).toMatch(
+    /^HTTP\/1.1 200 [\s\S]*plain undefined/,
+  );
+});
+
+test('a web page can call nothing through what listens on loopback', async () => {
+  const up = await upstream(ends, (_request, response) => response.end('good'));
+  const { port } = await egressTo(ends, [up.url]);
+  const ask = async (to: number, headers: Record<string, string>): Promise<number | undefined> => {
+    const call = httpRequest({ port: to, path: '/orders', headers }).end();
+    const [answer] = (await once(call, 'response')) as [IncomingMessage];
+    await text(answer);
+    return answer.statusCode;
+  };
+  const foreign: Record<string, string>[] = [
+    { host: 'evil.example.com' },
+    { host: `127.0.0.1.evil.example.com:${port}` },
+    { origin: 'https://evil.example.com' },
+    { origin: 'null' },
+    { origin: 'http://localhost.evil.example.com' },
+    { 'sec-fetch-site': 'cross-site' },
+  ];
+  for (const headers of foreign) expect([headers, await ask(port, headers)]).toEqual([headers, 403]);
+  for (const headers of [
+    {},
+    { host: 'localhost' },
+    { host: '[::1]:4480' },
+    { origin: 'http://localhost:3000', 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-origin' },
+  ] as Record<string, string>[])
+    expect([headers, await ask(port, headers)]).toEqual([headers, 200]);
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  ends.add(() => session.destroy());
+  const stream = session.request({ ':path': '/orders', ':authority': 'evil.example.com' });
+  expect((await once(stream, 'response'))[0]).toMatchObject({ ':status': 403 });
+  const remote = await egressTo(ends, [up.url], { localOnly: false });
+  for (const headers of foreign) expect([headers, await ask(remote.port, headers)]).toEqual([headers, 200]);
+});
+
+test('a caller of one instance who has gone before its turn came is not called for, and holds no connection', async () => {
+  const seen: string[] = [];
+  let release: (() => void) | undefined;
+  const up = await upstream(ends, (request, response) => {
+    seen.push(request.url ?? '');
+    if (request.url === '/first') release = () => response.end('first');
+    else response.end('good');
+  });
+  const { port, url, ended } = await egressTo(ends, [up.url], { calls: { connections: { max: 1 } } });
+  const headers = { service_id: 'orders.example.com', service_url: up.url };
+  const first = fetch(`${url}/first`, { headers });
+  await until(() => release !== undefined);
+  for (let n = 0; n < 5; n++) {
+    const gone = httpRequest({ port, path: '/gone', headers }).end();
+    gone.on('error', () => {});
+    await sleep(20);
+    gone.destroy();
+  }
+  await until(() => ended.length === 5);
+  release?.();
+  expect(await (await first).text()).toBe('first');
+  expect(await (await fetch(`${url}/last`, { headers })).text()).toBe('good');
+  expect(seen).toEqual(['/first', '/last']);
+});
+
+test('a named instance that does not answer is late as any other', async () => {
+  const up = await upstream(ends, () => {});
+  const { url } = await egressTo(ends, [up.url], { calls: { timeoutMs: 200 } });
+  const headers = { service_id: 'orders.example.com', service_url: up.url };
+  expect((await fetch(`${url}/x`, { headers })).status).toBe(504);
 });

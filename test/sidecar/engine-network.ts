@@ -5,7 +5,7 @@ import type { Endpoint, InstanceSource } from '../../src/sdk/discovery/endpoint.
 import { overrideSource } from '../../src/sdk/discovery/override-source.ts';
 import { settingsOf } from '../../src/sdk/discovery/settings.ts';
 import { CalledService } from '../../src/sidecar/called-service.ts';
-import type { Downstream, Network, Selection } from '../../src/sidecar/ports.ts';
+import type { AddressOptions, Downstream, Network, Selection } from '../../src/sidecar/ports.ts';
 
 const LOG = { info: () => {}, error: () => {} };
 
@@ -39,9 +39,10 @@ export class EngineNetwork implements Network {
     return this.#call(service, source, { tls: { rejectUnauthorized: false }, ...this.#options });
   }
 
-  address(url: string): Pick<Downstream, 'send' | 'close'> {
+  address(url: string, { timeoutMs, keepAliveMs }: AddressOptions): Pick<Downstream, 'send' | 'close'> {
     const source = overrideSource(url, { from: 'a test', urls: [new URL(url)] });
-    return this.#call(url, source, { ...this.#options, retries: 0, breaker: false });
+    const connections = keepAliveMs === undefined ? {} : { keepAliveMs };
+    return this.#call(url, source, { timeoutMs, connections, ...this.#options, retries: 0, breaker: false });
   }
 
   register(registration: object): ReturnType<Network['register']> {

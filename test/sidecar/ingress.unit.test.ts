@@ -74,7 +74,7 @@ async function ingress(
   const handlers = new Ingress({
     service: SERVICE,
     backend,
-    send: network.address(backend).send,
+    send: network.address(backend, { timeoutMs: 60_000 }).send,
     own: {
       serverInfo: () => ({ status: 200, body: { runtime: 'node' } }),
       listLoggers: () => ({ status: 200, body: [{ name: 'ROOT', level: 'info' }] }),
@@ -88,7 +88,8 @@ async function ingress(
     healthIsOpen: false,
     forwardToken: false,
     pseudonym: 'test-ingress',
-    listener: '127.0.0.1',
+    trusts: () => false,
+    listener: () => '127.0.0.1',
     tally: { ended: (how) => counted.push(how), retried: () => {} },
     log: LOG,
     ...options,

@@ -142,8 +142,9 @@ const BACKEND_STEPS = [
 ];
 
 const PIECES = [
-  ...['adm', 'ADM', 'a', 'd', 'm', 'actuator', 'health', 'x', 'loggers', '\uff41', '\uff0e', '\uff0f', '\u017f'],
-  ...['/', '/', '/', '//', '.', '..', '..', ';', ';a=b', '\\', '?', '#', '\0', ' ', '\t', '%', '%25', '%zz'],
+  ...'adm ADM a d m actuator health x loggers \uff41 \uff0e \uff0f \u017f . .. .. ; ;a=b ? # % %25 %zz'.split(' '),
+  ...'/ / / // \\ \0 \t'.split(' '),
+  ' ',
 ];
 
 /** A piece as it is, or encoded up to four times over. */

@@ -20,8 +20,10 @@ export interface IngressOptions extends Omit<AdminOptions, 'headersFor'> {
   readonly healthIsOpen: boolean;
   readonly forwardToken: boolean;
   readonly pseudonym: string;
-  /** The address that the listener is bound to. */
-  readonly listener: string;
+  /** Whether a caller at an address is believed what it says of callers before it. */
+  readonly trusts: (address: string | undefined) => boolean;
+  /** The address that the listener is bound to; undefined while it is not. */
+  readonly listener: () => string | undefined;
   readonly tally: Tally;
   readonly log: SidecarLog;
 }
@@ -38,10 +40,10 @@ export class Ingress implements Handlers {
   readonly #guarded: Target;
 
   constructor(options: IngressOptions) {
-    const { send, pseudonym, tally, forwardToken } = options;
+    const { send, pseudonym, trusts, tally, forwardToken } = options;
     this.#options = options;
     this.#admin = new Admin({ ...options, headersFor: (request) => this.#tokenOf(request) });
-    this.#open = { name: 'The backend', send, pseudonym, stops: stopsWith(REWRITES), tally };
+    this.#open = { name: 'The backend', send, pseudonym, trusts, stops: stopsWith(REWRITES), tally };
     this.#guarded = { ...this.#open, stops: stopsWith(forwardToken ? REWRITES : [...REWRITES, 'authorization']) };
   }
 
@@ -142,7 +144,7 @@ export class Ingress implements Handlers {
       headers: request.headers,
       body: () => readJson(request),
       peer: request.socket.remoteAddress ?? '',
-      listener: this.#options.listener,
+      listener: this.#options.listener(),
       certificate: undefined,
     };
   }

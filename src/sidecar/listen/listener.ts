@@ -76,6 +76,12 @@ export class Listener {
     this.#server.maxConnections = options.maxConnections;
   }
 
+  /** The address that it is bound to, whatever name it was given; undefined before `listen`. */
+  get host(): string | undefined {
+    const address = this.#server.address();
+    return typeof address === 'object' ? address?.address : undefined;
+  }
+
   get connections(): number {
     return this.#sockets.size;
   }
