@@ -591,3 +591,20 @@ test('a named instance that does not answer is late as any other', async () => {
   const headers = { service_id: 'orders.example.com', service_url: up.url };
   expect((await fetch(`${url}/x`, { headers })).status).toBe(504);
 });
+
+test('service_url is for that instance, also where its weight is 0, and never for another one', async () => {
+  const [idle, busy] = [
+    await upstream(ends, (_request, response) => response.end('idle')),
+    await upstream(ends, (_request, response) => response.end('busy')),
+  ];
+  const { url, network } = await egressTo(ends, [idle.url, busy.url]);
+  network.weights.set(idle.url, 0);
+  network.move('orders.example.com', [idle.url, busy.url]);
+  const ask = async (headers: Record<string, string>): Promise<string> =>
+    (await fetch(`${url}/orders`, { headers })).text();
+  const service_id = 'orders.example.com';
+  for (let n = 0; n < 3; n++) expect(await ask({})).toBe('busy');
+  for (let n = 0; n < 3; n++) expect(await ask({ service_id, service_url: idle.url })).toBe('idle');
+  network.move('orders.example.com', [busy.url]);
+  expect(await ask({ service_id, service_url: idle.url })).toContain('service-url-not-allowed');
+});
