@@ -13,6 +13,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import { WebSocket, WebSocketServer } from 'ws';
 import { Authority } from '../support/openssl.ts';
 import { SignalboxError } from '../../src/sdk/errors.ts';
+import { sendThrough } from '../../src/sidecar/proxy/send-through.ts';
 import { Listener } from '../../src/sidecar/listen/listener.ts';
 import { egressTo, Ends, nobody, upstream } from './egress-rig.ts';
 
@@ -607,4 +608,25 @@ test('service_url is for that instance, also where its weight is 0, and never fo
   for (let n = 0; n < 3; n++) expect(await ask({ service_id, service_url: idle.url })).toBe('idle');
   network.move('orders.example.com', [busy.url]);
   expect(await ask({ service_id, service_url: idle.url })).toContain('service-url-not-allowed');
+});
+
+test('what a caller has given up by the time of an attempt is not sent', async () => {
+  let dispatched = 0;
+  const attempt = { dispatch: () => (dispatched += 1) };
+  const send = sendThrough({ call: (_request, sendOne) => sendOne(attempt) });
+  const outgoing = {
+    method: 'GET',
+    path: '/',
+    headers: [],
+    body: null,
+    upgrade: undefined,
+    key: undefined,
+    only: undefined,
+  };
+  const gone = new Error('the caller went away');
+  const failed = await new Promise<unknown>((resolve) => {
+    const incoming = { upgraded: () => {}, started: () => {}, data: () => {}, ended: () => {}, failed: resolve };
+    send(outgoing, { ...incoming, begun: (control) => control.abort(gone) });
+  });
+  expect([failed, dispatched]).toEqual([gone, 0]);
 });
