@@ -135,7 +135,7 @@ function serviceOf(list: readonly Instance[], balance: BalanceName): Service {
     env: {},
     region: 'eu',
     zone: 'a',
-    log: { info: () => {}, error: () => {} },
+    log: { info: () => {}, warn: () => {}, error: () => {} },
   });
   const service = services.service('orders.example.com', { balance });
   for (let n = 0; n < 10 * list.length; n++) {

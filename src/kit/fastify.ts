@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { encoded } from './admin/answers.ts';
-import { isOwnPath } from './admin/routes.ts';
+import { isSpared } from './admin/routes.ts';
 import { createKit, type Kit } from './kit.ts';
 import { Membership, type MembershipOptions, type Registrar } from './membership.ts';
 import { boundTo } from './node/bound-to.ts';
@@ -110,7 +110,7 @@ function mount(app: FastifyInstance, { admin, chaos }: Kit): void {
     own.route({ ...route, method: ['GET', 'HEAD'], url: '/health/:serviceId' });
   });
   app.addHook('onRequest', async (request) => {
-    if (!chaos.active || request.is404 || isOwnPath(pathOf(request.raw.url))) return;
+    if (!chaos.active || request.is404 || isSpared(pathOf(request.raw.url))) return;
     if ((await chaos.strike()) === 'fail') throw new ChaosError();
   });
 }

@@ -9,6 +9,8 @@ import { createKit, nodeHandler, type Kit } from '../../src/kit/index.ts';
 import type { KitOptions } from '../../src/kit/options.ts';
 
 export const SERVICE = 'orders.test';
+/** What the apps themselves answer beside the kit's `/health/{service}`. */
+export const OWN_HEALTH = ['/health', '/health/db/main'];
 
 /** One line of a log, parsed. */
 export type Line = Readonly<Record<string, unknown>> & { readonly msg: string; readonly level: number };
@@ -57,6 +59,7 @@ export async function startFastify(
   const app = Fastify({ loggerInstance: log, forceCloseConnections: true, ...server }) as unknown as FastifyInstance;
   await app.register(signalbox, { serviceId: SERVICE, lingerMs: 0, ...options });
   app.get('/orders', async () => ({ orders: [] }));
+  for (const path of OWN_HEALTH) app.get(path, async () => ({ well: true }));
   more(app);
   await app.listen({ port: 0, host });
   const { port } = app.server.address() as AddressInfo;
@@ -83,7 +86,7 @@ export const startHttp: Start = (options = {}, host = '127.0.0.1') => {
   const server = createServer((request, response) => {
     handler(request, response, () => {
       response.setHeader('content-type', 'application/json');
-      response.statusCode = request.url === '/orders' ? 200 : 404;
+      response.statusCode = ['/orders', ...OWN_HEALTH].includes(request.url ?? '') ? 200 : 404;
       response.end('{"orders":[]}');
     });
   });
@@ -96,7 +99,7 @@ export const startExpress: Start = (options = {}, host = '127.0.0.1') => {
   const app = express();
   app.use(nodeHandler(kit));
   app.use(express.json());
-  app.get('/orders', (_request, response) => void response.json({ orders: [] }));
+  app.get(['/orders', ...OWN_HEALTH], (_request, response) => void response.json({ orders: [] }));
   const server = createServer(app);
   return overHttp(server, kit, lines, host);
 };

@@ -3,7 +3,7 @@ import { readAssault, DEFAULTS, type MemoryAssault } from '../../src/kit/chaos/a
 import { Ballast } from '../../src/kit/chaos/ballast.ts';
 import { Chaos, type ChaosDeps } from '../../src/kit/chaos/chaos.ts';
 import { whyNoChaos } from '../../src/kit/chaos/permission.ts';
-import { startFastify, STARTS, type Running } from './apps.ts';
+import { OWN_HEALTH, startFastify, STARTS, type Running } from './apps.ts';
 import { FakeTimers } from './fake-timers.ts';
 
 const ON = { enabled: true, bypass: false, level: 1 };
@@ -56,7 +56,7 @@ describe.each(STARTS)('over %s', (_name, start) => {
     const set = await running.ask('/adm/chaosmonkey/com.networknt.chaos.ExceptionAssaultHandler', { json: ON });
     expect([set.status, await set.json()]).toEqual([200, ON]);
     expect((await running.ask('/orders')).status).toBe(500);
-    expect((await running.ask('/health/readiness')).status).toBe(200);
+    for (const path of ['/health/readiness', ...OWN_HEALTH]) expect((await running.ask(path)).status).toBe(200);
     expect((await running.ask('/adm/logger')).status).toBe(200);
     await running.ask('/adm/chaosmonkey/exception', { json: {} });
     expect((await running.ask('/orders')).status).toBe(200);

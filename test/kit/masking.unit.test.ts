@@ -28,6 +28,10 @@ const NAMES = [
   'commonKey',
   'monkeyKey',
   'KEY2',
+  'dbpass',
+  'DBPASS',
+  'userpass',
+  'sig',
 ] as const;
 
 /** Ways in which a configuration holds a secret. */
@@ -68,6 +72,25 @@ const CARRIERS: readonly ((name: string, secret: string) => unknown)[] = [
   (_, secret) => `eyJhbGciOi.${secret}.${secret}`,
   (_, secret) => `sbr_${secret}${secret}`,
   (_, secret) => Buffer.from(secret),
+  (name, secret) => `https://example.test/cb?${name}=${secret}`,
+  (name, secret) => new URL(`https://example.test:8443/cb?${name}=${secret}&x=1`),
+  (name, secret) => `callback: https://example.test?${name}=${secret}`,
+  (name, secret) => `jdbc:mysql://db.test:3306/orders?${name}=${secret}`,
+  (name, secret) => `redis://cache.test:6379?${name}=${secret}`,
+  (name, secret) => `opts={"${name}":"${secret}"}`,
+  (name, secret) => `opts="{\\"${name}\\": \\"${secret}\\"}"`,
+  (name, secret) => `-Dspring.opts=x:${name}=${secret}`,
+  (name, secret) => `env=prod:${name}=${secret}`,
+  (name, secret) => `labels=[stage:prod, ${name}:${secret}]`,
+  (name, secret) => `host=db ${name}=a,${secret} port=1`,
+  (name, secret) => `host=db ${name}=my ${secret} port=1`,
+  (name, secret) => `host=db ${name}="my ${secret}`,
+  (name, secret) => ({ env: [{ key: name, val: secret }] }),
+  (_, secret) => `curl -u user:${secret} https://example.test/`,
+  (_, secret) => `curl -s --user 'user:${secret}' https://example.test/`,
+  (_, secret) => ({ args: ['curl', '-u', `user:${secret}`, 'https://example.test/'] }),
+  (_, secret) => `https://hooks.slack.com/services/T0/B0/${secret}`,
+  (_, secret) => ({ hook: `https://discord.com/api/webhooks/1/${secret}?wait=true` }),
 ];
 
 /** What else is in a configuration, with the planted thing somewhere in it. */
@@ -128,7 +151,17 @@ describe('SEC5 no secret is shown', () => {
 });
 
 test('what is no secret is shown, and keys are sorted so that two can be compared', () => {
-  const config = { port: 8080, host: 'db.test', tls: true, monkey: 'a', tls2: { turnkey: 1 }, url: 'http://db.test/x' };
+  const config = {
+    port: 8080,
+    host: 'db.test',
+    tls: true,
+    monkey: 'a',
+    tls2: { turnkey: 1 },
+    url: 'http://db.test/x?page=2&sort=name:asc',
+    chaos: { bypass: true, compass: 'N' },
+    command: 'node --port 80 -v main.js mode=fast,safe',
+    at: '2026-01-01T10:20:30Z',
+  };
   expect(mask(config)).toEqual(config);
   expect(Object.keys(mask({ b: { d: 1, c: 2 }, a: 1 }) as object)).toEqual(['a', 'b']);
   expect(JSON.stringify(mask({ b: { d: 1, c: 2 }, a: 1 }))).toBe(JSON.stringify(mask({ a: 1, b: { c: 2, d: 1 } })));

@@ -18,6 +18,9 @@ export type Found =
 /** Whether a path is the kit's to answer, there or not: nothing else may answer under `/adm`. */
 export const isOwnPath = (path: string): boolean => isAdminPath(path) || /^\/health\/[^/]+$/.test(path);
 
+/** Whether no assault strikes a path: what an app itself answers under `/health` decides about its life as well. */
+export const isSpared = (path: string): boolean => isOwnPath(path) || path === '/health' || path.startsWith('/health/');
+
 export const isAdminPath = (path: string): boolean => path === '/adm' || path.startsWith('/adm/');
 
 /** The first route that fits. HEAD is GET without the body. */

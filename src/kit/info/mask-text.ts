@@ -14,13 +14,25 @@ const LOOKS: readonly RegExp[] = [
 ];
 const SCHEMES = /\b(Bearer|Basic|Digest|Negotiate|ApiKey|Token)\s+[^\s,;"']+/gi;
 /** The last @ of a word ends the user info: a password may have one in it that was not encoded. */
-const USER_INFO = /([a-z][a-z\d+.-]*:)?\/\/[^\s]*@/gi;
+const USER_INFO = /(?:(?<![a-z\d+.-])([a-z][a-z\d+.-]*:))?\/\/[^\s]*@/gi;
 /** The same without a scheme, as `user:password@tcp(host)` has it. */
-const BARE_USER_INFO = /[\w.%+-]+:(?!\/\/)[^\s@]+@/g;
+const BARE_USER_INFO = /(?<![\w.%+-])[\w.%+-]+:(?!\/\/)[^\s@]+@/g;
 /** `--name value`, in one text. */
 const FLAG = /(--?[\w.-]+)(\s+)("[^"]*"|'[^']*'|\S+)/g;
-/** `name=value` and `name: value`, the value up to what separates pairs in URLs, connection strings and command lines. */
-const PAIR = /([\w.$[\]%-]{1,100})(["']?\s*[=:]\s*)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\{[^}]*\}|[^\s;&,]+)/g;
+/** What a user and a password follow, as curl has it. */
+const USER_FLAG = /^(?:-u|-U|--user|--proxy-user)$/;
+const USER_FLAGS = /((?:^|\s)(?:-u|-U|--user|--proxy-user)[\s=]*)("[^"]*:[^"]*"|'[^']*:[^']*'|[^\s:]+:\S+)/g;
+/** Addresses that are secrets themselves, since who knows one may post there. */
+const HOOKS = /\b(hooks\.slack\.com|discord(?:app)?\.com\/api\/webhooks|[\w-]+\.webhook\.office\.com)\/[^\s"'<>]+/gi;
+/** The name of a pair: `name=`, `name: `, `"name":`, also where quotes are escaped. */
+const NAME = /(?<![\w.$[\]%-])([\w.$[\]%-]+)\\*["']?\s*[=:]\s*/g;
+/**
+ * Its value, where it is a secret: quoted, in braces, or up to what separates pairs in URLs, connection strings and command lines.
+ * What a comma or a blank separates is taken for a part of it, unless another pair or flag begins there: too much rather than too
+ * little.
+ */
+const VALUE =
+  /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\{[^}]*\}[^\s;&,]*|[^\s;&,]+(?:[ \t,]+(?!["']?[\w.$[\]%-]{1,100}\\*["']?\s*[=:]|--?[a-z])[^\s;&,]+)*/iy;
 
 /** A text without the secrets that can be told from it: in URLs, connection strings, headers, command lines, JSON. */
 export function maskText(text: string, more: readonly RegExp[] = []): string {
@@ -32,9 +44,28 @@ export function maskText(text: string, more: readonly RegExp[] = []): string {
     isSecretName(name, more) ? `${name}${between}${MASKED}` : all,
   );
   masked = masked.replaceAll(SCHEMES, (_, scheme: string) => `${scheme} ${MASKED}`);
-  return masked.replaceAll(PAIR, (pair: string, name: string, between: string) =>
-    isSecretName(decoded(name), more) ? `${name}${between}${MASKED}` : pair,
-  );
+  masked = masked.replaceAll(USER_FLAGS, (_, flag: string) => `${flag}${MASKED}`);
+  masked = masked.replaceAll(HOOKS, (_, host: string) => `${host}/${MASKED}`);
+  return maskPairs(masked, more);
+}
+
+/** Whether what follows in a list of arguments is a user and a password. */
+export const isUserFlag = (argument: unknown): boolean => typeof argument === 'string' && USER_FLAG.test(argument);
+
+/** The value of a pair that is no secret is looked through as all else: a URL has pairs in it that are. */
+function maskPairs(text: string, more: readonly RegExp[]): string {
+  const [names, value] = [new RegExp(NAME), new RegExp(VALUE)];
+  let shown = '';
+  let from = 0;
+  for (let found = names.exec(text); found !== null; found = names.exec(text)) {
+    if (!isSecretName(decoded(found[1] ?? ''), more)) continue;
+    value.lastIndex = names.lastIndex;
+    if (!value.test(text)) continue;
+    shown += text.slice(from, names.lastIndex) + MASKED;
+    from = value.lastIndex;
+    names.lastIndex = from;
+  }
+  return shown + text.slice(from);
 }
 
 const decoded = (name: string): string =>

@@ -1,10 +1,10 @@
-import { MASKED, maskText } from './mask-text.ts';
+import { isUserFlag, MASKED, maskText } from './mask-text.ts';
 import { isSecretName } from './secret-names.ts';
 
 const MAX_DEPTH = 12;
 const MAX_ITEMS = 1000;
 const NAMING = /^(?:name|key|id|header)$/i;
-const VALUE = /^(?:values?|data|content)$/i;
+const VALUE = /^(?:val|values?|data|content)$/i;
 
 /**
  * A value as plain JSON, its keys sorted so that two can be compared, and without what may be a secret: whatever stands under
@@ -74,7 +74,9 @@ class Mask {
   #list(items: readonly unknown[], depth: number): unknown[] {
     return items
       .slice(0, MAX_ITEMS)
-      .map((item, index) => (this.#isName(items[index - 1]) ? hidden(item) : this.of(item, depth)));
+      .map((item, index) =>
+        this.#isName(items[index - 1]) || isUserFlag(items[index - 1]) ? hidden(item) : this.of(item, depth),
+      );
   }
 
   #text(text: string, depth: number): string {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { encoded, problem } from '../admin/answers.ts';
 import type { AdminAnswer } from '../admin/request.ts';
+import { isSpared } from '../admin/routes.ts';
 import type { Kit } from '../kit.ts';
 import { adminRequest, pathOf } from './request.ts';
 
@@ -19,7 +20,7 @@ export function nodeHandler({ admin, chaos }: Pick<Kit, 'admin' | 'chaos'>): Nod
       return;
     }
     const goOn = next ?? (() => send(response, problem(404, 'There is nothing here.'), request.method));
-    if (!chaos.active) return goOn();
+    if (!chaos.active || isSpared(path)) return goOn();
     void chaos.strike().then((fate) => {
       if (fate === 'pass') goOn();
       else send(response, problem(500, 'Chaos: the exception assault.'), request.method);

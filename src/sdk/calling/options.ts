@@ -73,7 +73,8 @@ export interface CallOptions {
   /**
    * The headers that carry the trace on, asked for at each call, such as those of the active OpenTelemetry context:
    * `() => { const headers = {}; propagation.inject(context.active(), headers); return headers; }`. What the caller sets itself
-   * stays. Default: none; pass `traceparent` and `tracestate` of the incoming request among the call's headers.
+   * stays. Give the same function each time, or keep the service: options with another function are a service of their own, with its
+   * own watch and connections. Default: none; pass `traceparent` and `tracestate` of the incoming request among the call's headers.
    */
   readonly trace?: () => Readonly<Record<string, string>>;
 }

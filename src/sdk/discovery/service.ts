@@ -1,7 +1,9 @@
 import type { Select } from '../../protocol/frames.ts';
 import type { Service, ServiceChange } from '../api.ts';
+import { checkCallOptions, wrongTimeout } from '../calling/check-options.ts';
 import type { FetchInit, FetchResponse } from '../calling/options.ts';
 import { SignalboxError } from '../errors.ts';
+import type { ClientLog } from '../options.ts';
 import { DiscoveredService, type DiscoveryDeps } from './discovered-service.ts';
 import type { InstanceSource, Targets } from './endpoint.ts';
 import type { ServiceOptions } from './options.ts';
@@ -18,6 +20,7 @@ export interface Caller {
 }
 
 export interface ServiceDeps extends DiscoveryDeps {
+  readonly log: Pick<ClientLog, 'info' | 'warn' | 'error'>;
   /** The instances that a selection selects: a watch of Signalbox. Not asked for services that are overridden. */
   readonly source: (select: Select) => InstanceSource;
   readonly caller: (targets: Targets, options: ServiceOptions) => Caller;
@@ -42,6 +45,9 @@ interface Shared {
   users: number;
 }
 
+/** So many of one id, with options of their own each, are more than somebody would have written down. */
+const MANY = 20;
+
 /** The services that a client calls. Those of the same id and options share what they know, until the last of them is closed. */
 export function createServices(deps: ServiceDeps): {
   service(id: string, options?: ServiceOptions): Service;
@@ -53,6 +59,7 @@ export function createServices(deps: ServiceDeps): {
 
   function open(id: string, options: ServiceOptions): Shared {
     const settings = settingsOf(options, deps);
+    checkCallOptions(options);
     const override = overrideOf(id, deps.overrides, deps.env);
     if (override !== undefined) deps.log.info({ service: id, from: override.from }, 'instances are those written down');
     const source =
@@ -61,11 +68,21 @@ export function createServices(deps: ServiceDeps): {
     return { discovered, caller: deps.caller(discovered, options), users: 0 };
   }
 
+  function warnOfMany(id: string): void {
+    const count = [...all.values()].filter(({ discovered }) => discovered.service === id).length;
+    if (count !== MANY) return;
+    const message =
+      'a service is open many times over: is it asked for anew at each call, with a new function (trace)?';
+    deps.log.warn({ service: id, count }, message);
+  }
+
   return {
     service(id, options = {}) {
       const key = keyOf([id, options]);
-      const shared = all.get(key) ?? open(id, options);
+      const known = all.get(key);
+      const shared = known ?? open(id, options);
       all.set(key, shared);
+      if (known === undefined) warnOfMany(id);
       shared.users += 1;
       const release = (): void => {
         shared.users -= 1;
@@ -149,6 +166,8 @@ class SharedService implements Service {
 
   fetch(path: string, init?: FetchInit): Promise<FetchResponse> {
     if (this.#isClosed) return Promise.reject(closed(this.id));
+    const wrong = init?.timeoutMs === undefined ? undefined : wrongTimeout(init.timeoutMs);
+    if (wrong !== undefined) return Promise.reject(wrong);
     return this.state === 'loading' ? this.#fetchOnceReady(path, init) : this.#caller.fetch(path, init);
   }
 
@@ -180,11 +199,13 @@ const closed = (id: string): SignalboxError => new SignalboxError('stopped', `Th
  * equal to themselves alone.
  */
 function canonicalWriter(): (value: unknown) => string {
-  const functions = new Map<unknown, number>();
+  const functions = new WeakMap<object, number>();
+  let count = 0;
   const written = (_: string, part: unknown): unknown => {
     if (typeof part === 'function') {
-      functions.set(part, functions.get(part) ?? functions.size);
-      return `function ${functions.get(part)}`;
+      const known = functions.get(part) ?? count++;
+      functions.set(part, known);
+      return `function ${known}`;
     }
     if (typeof part !== 'object' || part === null || Array.isArray(part)) return part;
     return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -1,3 +1,4 @@
+import { createServer as createH2cServer } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from '@jest/globals';
 import type { CallOptions } from '../../../src/sdk/calling/options.ts';
@@ -152,6 +153,26 @@ test('what was reset over a connection that was used before is sent once more ov
   // The first one of all needs no second try; each later one goes over the connection before it, and a new one.
   expect([server.requests, server.sockets.length]).toEqual([9, 5]);
   await expect(text('/', { method: 'POST', body: 'one order' })).rejects.toMatchObject({ code: 'call-failed' });
+});
+
+test('so it is over HTTP/2', async () => {
+  const seen = new WeakSet();
+  const server = createH2cServer();
+  server.on('sessionError', () => {});
+  server.on('stream', (stream) => {
+    stream.on('error', () => {});
+    const { session } = stream;
+    if (session === undefined) return;
+    if (seen.has(session)) return session.destroy();
+    seen.add(session);
+    stream.respond();
+    stream.end('good');
+  });
+  const made = await Peer.of(server, 'http', { http2: 'h2c' });
+  ends.push(() => made.stop());
+  const { text } = rig([made.endpoint], { retries: 0, repeatReset: true });
+  for (let n = 0; n < 4; n++) expect(await text('/', { method: 'DELETE' })).toBe('good');
+  expect(made.sockets).toHaveLength(4);
 });
 
 test('the new connection is one even where others are unused, or no more may be made', async () => {

@@ -15,6 +15,7 @@ function harness(about: Partial<ServiceDeps> = {}) {
   const selects: Select[] = [];
   const targets: Targets[] = [];
   const errors: object[] = [];
+  const warnings: object[] = [];
   const closedCallers: Targets[] = [];
   const services = createServices({
     source: (select) => {
@@ -35,14 +36,14 @@ function harness(about: Partial<ServiceDeps> = {}) {
     addresses: new Set(),
     overrides: {},
     env: {},
-    log: { info: () => {}, error: (error) => void errors.push(error) },
+    log: { info: () => {}, warn: (warning) => void warnings.push(warning), error: (error) => void errors.push(error) },
     ...about,
   });
   const open = (options?: ServiceOptions) => {
     const service = services.service(ID, options);
     return { service, source: sources.at(-1) as TestSource };
   };
-  return { services, open, sources, selects, targets, errors, closedCallers };
+  return { services, open, sources, selects, targets, errors, warnings, closedCallers };
 }
 
 const code = (expected: string) => expect.objectContaining({ code: expected }) as unknown as Error;
@@ -252,4 +253,22 @@ describe('users of one service', () => {
     expect(closedCallers).toHaveLength(1);
     await expect(service.ready()).rejects.toThrow(code('stopped'));
   });
+});
+
+test('who asks for a service anew at each call, with a new function, is warned', () => {
+  const { open, warnings, sources } = harness();
+  const trace = () => ({});
+  for (let n = 0; n < 50; n++) open({ trace });
+  expect([sources.length, warnings]).toEqual([1, []]);
+  for (let n = 0; n < 50; n++) open({ trace: () => ({}) });
+  expect([sources.length, warnings]).toEqual([51, [{ service: ID, count: 20 }]]);
+});
+
+test('a time that is none is refused before anything is waited for, and options before anything is watched', async () => {
+  const { services, open, sources } = harness();
+  const { service, source } = open();
+  await expect(service.fetch('/', { timeoutMs: NaN })).rejects.toMatchObject({ code: 'invalid-options' });
+  expect(source.waits).toEqual([]);
+  expect(() => services.service(ID, { timeoutMs: NaN })).toThrow(code('invalid-options'));
+  expect(sources).toHaveLength(1);
 });
