@@ -81,11 +81,19 @@ export interface Selection {
   readonly protocol?: string;
 }
 
+/** How an address is called that has no other instances. */
+export interface AddressOptions {
+  /** Milliseconds until an answer begins. */
+  readonly timeoutMs: number;
+  /** Milliseconds that an unused connection is kept. Default: 4000. */
+  readonly keepAliveMs?: number;
+}
+
 /** What the sidecar needs of the client library. */
 export interface Network {
   downstream(selection: Selection): Downstream;
   /** An address that the configuration names: the backend, or one of `egress.allowedHosts`. */
-  address(url: string): Pick<Downstream, 'send' | 'close'>;
+  address(url: string, how: AddressOptions): Pick<Downstream, 'send' | 'close'>;
   /** Keeps it registered until it is deregistered, whether or not Signalbox is there now. */
   register(registration: Registration): Promise<Pick<RegisteredInstance, 'state' | 'on' | 'deregister'>>;
   /** Never rejects. */

@@ -15,8 +15,8 @@ import { nodeParts } from '../sdk/node-parts.ts';
 import type { ClientLog } from '../sdk/options.ts';
 import { CalledService } from './called-service.ts';
 import type { SidecarConfig } from './config/settings.ts';
-import type { Env } from './env.ts';
-import type { Downstream, Network, Selection } from './ports.ts';
+import { originsIn, type Env } from './env.ts';
+import type { AddressOptions, Downstream, Network, Selection } from './ports.ts';
 
 /** How long calls under way may go on once the listeners are closed. */
 const DRAIN_MS = 1000;
@@ -32,7 +32,7 @@ export class SdkNetwork implements Network {
   constructor(config: SidecarConfig, { log, env }: { readonly log: ClientLog; readonly env: Env }) {
     const { urls, tokenFile, allowHttp, directory, environment, maxAge } = config;
     this.#config = config;
-    this.#env = env;
+    this.#env = originsIn(env);
     this.#discovery = {
       now: () => performance.now(),
       random: Math.random,
@@ -70,13 +70,16 @@ export class SdkNetwork implements Network {
     });
   }
 
-  address(url: string): Pick<Downstream, 'send' | 'close'> {
+  address(url: string, { timeoutMs, keepAliveMs }: AddressOptions): Pick<Downstream, 'send' | 'close'> {
     const source = overrideSource(url, { from: 'the configuration', urls: [new URL(url)] });
     // There is no other instance to try, and nothing to leave out.
     const options: ServiceOptions = { ejection: false, slowStart: false };
     return this.#call(url, source, options, {
-      timeoutMs: this.#config.backendTimeout,
+      timeoutMs,
       retries: 0,
+      // Its server may end an unused connection while a request is on its way.
+      repeatReset: true,
+      ...(keepAliveMs !== undefined && { connections: { keepAliveMs } }),
       breaker: false,
       bodyTimeoutMs: 0,
     });

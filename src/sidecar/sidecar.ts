@@ -8,9 +8,11 @@ import type { AdminGuard, OwnAdmin } from './ingress/admin-port.ts';
 import { BackendWatch } from './ingress/backend-watch.ts';
 import { Ingress } from './ingress/ingress.ts';
 import { lookAt } from './ingress/look.ts';
+import { isOneOf } from './ingress/peers.ts';
 import { Registrar } from './ingress/registrar.ts';
 import { registrationOf } from './ingress/registration.ts';
 import { Listener, type Handlers } from './listen/listener.ts';
+import { isLoopback } from './loopback.ts';
 import { SidecarMetrics, type Direction } from './metrics.ts';
 import { serveMetrics } from './metrics-listener.ts';
 import type { Network, SidecarLog } from './ports.ts';
@@ -36,7 +38,7 @@ export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Pr
   const { network, log } = deps;
   const listeners: Partial<Record<Direction, Listener>> = {};
   const ports: { egress?: number; ingress?: number; metrics?: number } = {};
-  const downstreams = new Downstreams(network, { maxNamed: config.maxNamed });
+  const downstreams = new Downstreams(network, { maxNamed: config.maxNamed, timeoutMs: config.timeout });
   let watch: BackendWatch | undefined;
   let registrar: Registrar | undefined;
   const metrics = new SidecarMetrics({
@@ -45,7 +47,7 @@ export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Pr
     backendIsHealthy: () => watch?.isHealthy,
   });
   const listen = async (direction: Direction, handlers: Handlers): Promise<number> => {
-    const listener = listenerOf(config, direction, handlers);
+    const listener = listenerOf(config, direction, handlers, log);
     const port = await listener.listen();
     listeners[direction] = listener;
     ports[direction] = port;
@@ -61,7 +63,10 @@ export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Pr
   if (config.ingressService !== undefined) {
     const service = config.ingressService;
     const isHealthy = (): boolean => watch?.isHealthy ?? false;
-    const port = await listen('ingress', ingressOf(config, service, deps, isHealthy, metrics));
+    const port = await listen(
+      'ingress',
+      ingressOf(config, service, deps, { isHealthy, listener: () => listeners.ingress?.host }, metrics),
+    );
     const kept = (registrar = new Registrar(network, registrationOf(config, service, port), log));
     watch = new BackendWatch({
       look: lookAt(config.backend, config.backendHealth),
@@ -117,6 +122,7 @@ function egressOf(
     downstreams,
     pseudonym: `signalbox-${id}-egress`,
     keyHeader: keyHeader?.toLowerCase(),
+    localOnly: config.egressLocalOnly && isLoopback(config.egressHost),
     tally: (called) => metrics.tally('egress', called),
   });
 }
@@ -125,16 +131,16 @@ function ingressOf(
   config: SidecarConfig,
   service: string,
   { network, guard, own, log, id }: SidecarDeps,
-  backendIsHealthy: () => boolean,
+  { isHealthy, listener }: { readonly isHealthy: () => boolean; readonly listener: () => string | undefined },
   metrics: SidecarMetrics,
 ): Ingress {
-  const { backend, passThrough, actuator, guarded, check, forwardToken, ingressHost } = config;
+  const { backend, passThrough, actuator, guarded, check, forwardToken, trustedPeers } = config;
   return new Ingress({
     service,
     backend,
-    send: network.address(backend).send,
+    send: network.address(backend, { timeoutMs: config.backendTimeout, keepAliveMs: config.keepAlive }).send,
     own,
-    backendIsHealthy,
+    backendIsHealthy: isHealthy,
     passThrough,
     actuator,
     guard,
@@ -142,13 +148,14 @@ function ingressOf(
     healthIsOpen: check === 'http',
     forwardToken,
     pseudonym: `signalbox-${id}-ingress`,
-    listener: ingressHost,
+    trusts: isOneOf(trustedPeers),
+    listener,
     tally: metrics.tally('ingress', service),
     log,
   });
 }
 
-function listenerOf(config: SidecarConfig, direction: Direction, handlers: Handlers): Listener {
+function listenerOf(config: SidecarConfig, direction: Direction, handlers: Handlers, log: SidecarLog): Listener {
   const isEgress = direction === 'egress';
   const cert = isEgress ? config.egressTlsCert : config.ingressTlsCert;
   const key = isEgress ? config.egressTlsKey : config.ingressTlsKey;
@@ -161,6 +168,7 @@ function listenerOf(config: SidecarConfig, direction: Direction, handlers: Handl
       maxHeaderBytes: config.maxHeaderBytes,
       headersTimeoutMs: config.headersTimeout,
       maxConnections: config.maxConnections,
+      onError: (error) => log.error({ err: error }, `a request to ${direction} failed by a mistake of the sidecar`),
     },
     handlers,
   );

@@ -231,6 +231,8 @@ test('others reach the ingress over TLS, through the egress of their own sidecar
     SIDECAR_INGRESS_BACKEND: url,
     SIDECAR_INGRESS_TLS_CERT: certFile,
     SIDECAR_INGRESS_TLS_KEY: keyFile,
+    // Otherwise it would say itself how it was called: by https.
+    SIDECAR_INGRESS_TRUSTED_PEERS: '127.0.0.0/8',
   });
   const settings = { SIDECAR_SIGNALBOX_URLS: node.url, SIDECAR_EGRESS_ROUTES: routes(service) };
   const egress = await startSidecar({ ...settings, NODE_EXTRA_CA_CERTS: authority.own.certFile });

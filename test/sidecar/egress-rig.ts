@@ -28,6 +28,13 @@ export class Ends {
   }
 }
 
+/** No test means to make the sidecar fail; an error that nobody handles fails the test. */
+export function unexpected(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
 export const ROUTES: readonly PrefixRoute[] = [{ prefix: '/orders', service: 'orders.example.com', strip: true }];
 
 /** An egress listener for `/orders`, whose instances are at these addresses. */
@@ -37,7 +44,7 @@ export async function egressTo(
   options: Partial<
     ListenerOptions &
       RouteTable &
-      Pick<EgressOptions, 'pseudonym'> & { routes: readonly PrefixRoute[]; calls: CallOptions }
+      Pick<EgressOptions, 'pseudonym' | 'localOnly'> & { routes: readonly PrefixRoute[]; calls: CallOptions }
   > = {},
 ): Promise<Rig> {
   const network = new EngineNetwork(options.calls);
@@ -50,16 +57,25 @@ export async function egressTo(
       allowedUrls: new Set(),
       ...options,
     }),
-    downstreams: new Downstreams(network, { maxNamed: 3 }),
+    downstreams: new Downstreams(network, { maxNamed: 3, timeoutMs: 30_000 }),
     pseudonym: options.pseudonym ?? 'test-egress',
     keyHeader: undefined,
+    localOnly: options.localOnly ?? true,
     tally: (service) => ({
       retried: () => ended.push(`${service} retry`),
       ended: (how) => ended.push(`${service} ${how}`),
     }),
   });
   const listener = new Listener(
-    { host: '127.0.0.1', port: 0, maxHeaderBytes: 16_384, headersTimeoutMs: 5000, maxConnections: 100, ...options },
+    {
+      host: '127.0.0.1',
+      port: 0,
+      maxHeaderBytes: 16_384,
+      headersTimeoutMs: 5000,
+      maxConnections: 100,
+      onError: unexpected,
+      ...options,
+    },
     egress,
   );
   const port = await listener.listen();

@@ -8,9 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import { afterEach, expect, test } from '@jest/globals';
 import { WebSocket, WebSocketServer } from 'ws';
 import { Authority } from '../support/openssl.ts';
+import { SignalboxError } from '../../src/sdk/errors.ts';
+import { sendThrough } from '../../src/sidecar/proxy/send-through.ts';
+import { Listener } from '../../src/sidecar/listen/listener.ts';
 import { egressTo, Ends, nobody, upstream } from './egress-rig.ts';
 
 const ends = new Ends();
@@ -400,7 +404,7 @@ test('SEC4 a request target that is a whole URL goes nowhere', async () => {
     routes: [{ prefix: '/', service: 'orders.example.com', strip: false }],
   });
   const socket = connect(port, '127.0.0.1');
-  socket.end('GET http://169.254.169.254/orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  socket.end('GET http://169.254.169.254/orders HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
   expect(await text(socket)).toMatch(/^HTTP\/1.1 400 /);
   expect(network.attempts).toEqual([]);
 });
@@ -449,4 +453,180 @@ test('HTTP/2 is spoken to instances that speak it, and over TLS to callers', asy
   const call = httpsRequest({ port, path: '/orders/2', rejectUnauthorized: false }).end();
   const [answer] = (await once(call, 'response')) as [IncomingMessage];
   expect([answer.httpVersion, await text(answer)]).toEqual(['1.1', '2.0 /2']);
+});
+
+test('a caller who names what cannot be called is told so, and ends nothing for others', async () => {
+  const up = await upstream(ends, (_request, response) => response.end('good'));
+  const { url, port, network, ended } = await egressTo(ends, [up.url]);
+  const headers = { service_id: 'database.example.com' };
+  network.downstream = () => {
+    throw new SignalboxError('invalid-options', 'DATABASE_URL has a user name or a password in it');
+  };
+  const refused = await fetch(`${url}/x`, { headers });
+  expect([refused.status, await refused.json()]).toEqual([
+    502,
+    expect.objectContaining({ type: '/problems/sidecar/upstream-failed' }),
+  ]);
+  const call = httpRequest({ port, path: '/x', headers: { ...headers, connection: 'Upgrade', upgrade: 'websocket' } });
+  const [answer] = (await once(call.end(), 'response')) as [IncomingMessage];
+  expect(answer.statusCode).toBe(502);
+  expect(ended).toEqual([' 502', ' 502']);
+});
+
+test('what a mistake of the sidecar brings about ends the request, and nothing else', async () => {
+  const errors: unknown[] = [];
+  const handlers = {
+    request: () => {
+      throw new Error('a mistake');
+    },
+    upgrade: () => {
+      throw new Error('another one');
+    },
+  };
+  const options = { host: '127.0.0.1', port: 0, maxHeaderBytes: 16_384, headersTimeoutMs: 5000, maxConnections: 9 };
+  const listener = new Listener({ ...options, onError: (error) => errors.push(error) }, handlers);
+  const port = await listener.listen();
+  ends.add(() => listener.close(0));
+  for (const headers of [{}, { connection: 'Upgrade', upgrade: 'websocket' }]) {
+    const call = httpRequest({ port, headers }).end();
+    await expect(once(call, 'response')).rejects.toThrow('hang up');
+  }
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  ends.add(() => session.destroy());
+  const stream = session.request({ ':path': '/' });
+  stream.on('error', () => {});
+  await once(stream, 'close');
+  expect(errors.map((error) => (error as Error).message)).toEqual(['a mistake', 'another one', 'a mistake']);
+});
+
+test('over TLS, HTTP/1.1 has the same limits, and an upgrade to HTTP/2 is none', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sidecar-'));
+  ends.add(() => rmSync(directory, { recursive: true }));
+  const { cert, key } = new Authority(directory, 'own').own;
+  const up = await upstream(ends, (request, response) => response.end(`plain ${request.headers.upgrade}`));
+  const { port } = await egressTo(ends, [up.url], {
+    tls: { cert, key },
+    headersTimeoutMs: 200,
+    maxHeaderBytes: 4096,
+  });
+  const send = async (bytes: string): Promise<string> => {
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] });
+    await once(socket, 'secureConnect');
+    socket.write(bytes);
+    return text(socket);
+  };
+  const began = performance.now();
+  expect(await send('GET /orders HTTP/1.1\r\nX-Slow: ')).toMatch(/^HTTP\/1.1 408 /);
+  const silent = connect(port, '127.0.0.1');
+  expect(await text(silent)).toBe('');
+  expect(performance.now() - began).toBeLessThan(2000);
+  expect(await send(`GET /orders HTTP/1.1\r\nX-Long: ${'x'.repeat(5000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /);
+  const upgrade = 'Connection: close, Upgrade\r\nUpgrade: h2c\r\n\r\n';
+  expect(await send(`GET /orders HTTP/1.1\r\nHost: localhost\r\n${upgrade}`)).toMatch(
+    /^HTTP\/1.1 200 [\s\S]*plain undefined/,
+  );
+});
+
+test('a web page can call nothing through what listens on loopback', async () => {
+  const up = await upstream(ends, (_request, response) => response.end('good'));
+  const { port } = await egressTo(ends, [up.url]);
+  const ask = async (to: number, headers: Record<string, string>): Promise<number | undefined> => {
+    const call = httpRequest({ port: to, path: '/orders', headers }).end();
+    const [answer] = (await once(call, 'response')) as [IncomingMessage];
+    await text(answer);
+    return answer.statusCode;
+  };
+  const foreign: Record<string, string>[] = [
+    { host: 'evil.example.com' },
+    { host: `127.0.0.1.evil.example.com:${port}` },
+    { origin: 'https://evil.example.com' },
+    { origin: 'null' },
+    { origin: 'http://localhost.evil.example.com' },
+    { 'sec-fetch-site': 'cross-site' },
+  ];
+  for (const headers of foreign) expect([headers, await ask(port, headers)]).toEqual([headers, 403]);
+  for (const headers of [
+    {},
+    { host: 'localhost' },
+    { host: '[::1]:4480' },
+    { origin: 'http://localhost:3000', 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-origin' },
+  ] as Record<string, string>[])
+    expect([headers, await ask(port, headers)]).toEqual([headers, 200]);
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  ends.add(() => session.destroy());
+  const stream = session.request({ ':path': '/orders', ':authority': 'evil.example.com' });
+  expect((await once(stream, 'response'))[0]).toMatchObject({ ':status': 403 });
+  const remote = await egressTo(ends, [up.url], { localOnly: false });
+  for (const headers of foreign) expect([headers, await ask(remote.port, headers)]).toEqual([headers, 200]);
+});
+
+test('a caller of one instance who has gone before its turn came is not called for, and holds no connection', async () => {
+  const seen: string[] = [];
+  let release: (() => void) | undefined;
+  const up = await upstream(ends, (request, response) => {
+    seen.push(request.url ?? '');
+    if (request.url === '/first') release = () => response.end('first');
+    else response.end('good');
+  });
+  const { port, url, ended } = await egressTo(ends, [up.url], { calls: { connections: { max: 1 } } });
+  const headers = { service_id: 'orders.example.com', service_url: up.url };
+  const first = fetch(`${url}/first`, { headers });
+  await until(() => release !== undefined);
+  for (let n = 0; n < 5; n++) {
+    const gone = httpRequest({ port, path: '/gone', headers }).end();
+    gone.on('error', () => {});
+    await sleep(20);
+    gone.destroy();
+  }
+  await until(() => ended.length === 5);
+  release?.();
+  expect(await (await first).text()).toBe('first');
+  expect(await (await fetch(`${url}/last`, { headers })).text()).toBe('good');
+  expect(seen).toEqual(['/first', '/last']);
+});
+
+test('a named instance that does not answer is late as any other', async () => {
+  const up = await upstream(ends, () => {});
+  const { url } = await egressTo(ends, [up.url], { calls: { timeoutMs: 200 } });
+  const headers = { service_id: 'orders.example.com', service_url: up.url };
+  expect((await fetch(`${url}/x`, { headers })).status).toBe(504);
+});
+
+test('service_url is for that instance, also where its weight is 0, and never for another one', async () => {
+  const [idle, busy] = [
+    await upstream(ends, (_request, response) => response.end('idle')),
+    await upstream(ends, (_request, response) => response.end('busy')),
+  ];
+  const { url, network } = await egressTo(ends, [idle.url, busy.url]);
+  network.weights.set(idle.url, 0);
+  network.move('orders.example.com', [idle.url, busy.url]);
+  const ask = async (headers: Record<string, string>): Promise<string> =>
+    (await fetch(`${url}/orders`, { headers })).text();
+  const service_id = 'orders.example.com';
+  for (let n = 0; n < 3; n++) expect(await ask({})).toBe('busy');
+  for (let n = 0; n < 3; n++) expect(await ask({ service_id, service_url: idle.url })).toBe('idle');
+  network.move('orders.example.com', [busy.url]);
+  expect(await ask({ service_id, service_url: idle.url })).toContain('service-url-not-allowed');
+});
+
+test('what a caller has given up by the time of an attempt is not sent', async () => {
+  let dispatched = 0;
+  const attempt = { dispatch: () => (dispatched += 1) };
+  const send = sendThrough({ call: (_request, sendOne) => sendOne(attempt) });
+  const outgoing = {
+    method: 'GET',
+    path: '/',
+    headers: [],
+    body: null,
+    upgrade: undefined,
+    key: undefined,
+    only: undefined,
+  };
+  const gone = new Error('the caller went away');
+  const failed = await new Promise<unknown>((resolve) => {
+    const incoming = { upgraded: () => {}, started: () => {}, data: () => {}, ended: () => {}, failed: resolve };
+    send(outgoing, { ...incoming, begun: (control) => control.abort(gone) });
+  });
+  expect([failed, dispatched]).toEqual([gone, 0]);
 });

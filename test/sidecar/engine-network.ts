@@ -5,13 +5,15 @@ import type { Endpoint, InstanceSource } from '../../src/sdk/discovery/endpoint.
 import { overrideSource } from '../../src/sdk/discovery/override-source.ts';
 import { settingsOf } from '../../src/sdk/discovery/settings.ts';
 import { CalledService } from '../../src/sidecar/called-service.ts';
-import type { Downstream, Network, Selection } from '../../src/sidecar/ports.ts';
+import type { AddressOptions, Downstream, Network, Selection } from '../../src/sidecar/ports.ts';
 
 const LOG = { info: () => {}, error: () => {} };
 
 /** The client library's discovery and calling, of services at addresses that a test has written down; undefined: not known yet. */
 export class EngineNetwork implements Network {
   readonly services = new Map<string, readonly string[] | undefined>();
+  /** By address; 1 where nothing is said. */
+  readonly weights = new Map<string, number>();
   readonly registrations: object[] = [];
   readonly deregistered: string[] = [];
   readonly attempts: string[] = [];
@@ -34,14 +36,15 @@ export class EngineNetwork implements Network {
   downstream(selection: Selection): Downstream {
     this.selections.push(selection);
     const { service } = selection;
-    const source = new WrittenDown(service, () => this.services.get(service));
+    const source = new WrittenDown(service, () => this.services.get(service), this.weights);
     this.#sources.add(source);
     return this.#call(service, source, { tls: { rejectUnauthorized: false }, ...this.#options });
   }
 
-  address(url: string): Pick<Downstream, 'send' | 'close'> {
+  address(url: string, { timeoutMs, keepAliveMs }: AddressOptions): Pick<Downstream, 'send' | 'close'> {
     const source = overrideSource(url, { from: 'a test', urls: [new URL(url)] });
-    return this.#call(url, source, { ...this.#options, retries: 0, breaker: false });
+    const connections = keepAliveMs === undefined ? {} : { keepAliveMs };
+    return this.#call(url, source, { timeoutMs, connections, ...this.#options, retries: 0, breaker: false });
   }
 
   register(registration: object): ReturnType<Network['register']> {
@@ -100,13 +103,15 @@ class WrittenDown implements InstanceSource {
   readonly age = 0;
   readonly #service: string;
   readonly #urls: () => readonly string[] | undefined;
+  readonly #weights: ReadonlyMap<string, number>;
   readonly #listeners = new Set<() => void>();
   #instances: InstanceSource['instances'];
   #isClosed = false;
 
-  constructor(service: string, urls: () => readonly string[] | undefined) {
+  constructor(service: string, urls: () => readonly string[] | undefined, weights: ReadonlyMap<string, number>) {
     this.#service = service;
     this.#urls = urls;
+    this.#weights = weights;
     this.changed();
   }
 
@@ -120,7 +125,11 @@ class WrittenDown implements InstanceSource {
 
   changed(): void {
     const urls = this.#urls()?.map((url) => new URL(url));
-    this.#instances = urls && overrideSource(this.#service, { from: 'a test', urls }).instances;
+    const made = urls && overrideSource(this.#service, { from: 'a test', urls }).instances;
+    this.#instances = made?.map((one) => ({
+      ...one,
+      weight: this.#weights.get(`http://${one.address}:${one.port}`) ?? one.weight,
+    }));
     for (const listener of this.#listeners) listener();
   }
 

@@ -1,12 +1,19 @@
 import { once } from 'node:events';
-import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { connect } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
 import type { AdminGuard } from '../../src/sidecar/ingress/admin-port.ts';
 import { Ingress, type IngressOptions } from '../../src/sidecar/ingress/ingress.ts';
 import { problem } from '../../src/sidecar/ingress/loggers.ts';
 import { Listener } from '../../src/sidecar/listen/listener.ts';
 import { EngineNetwork } from './engine-network.ts';
-import { Ends, nobody, upstream } from './egress-rig.ts';
+import { Ends, nobody, unexpected, upstream } from './egress-rig.ts';
 
 const ends = new Ends();
 afterEach(() => ends.all());
@@ -35,6 +42,7 @@ interface Rig {
   readonly url: string;
   readonly port: number;
   readonly backend: string;
+  readonly server: Server;
   readonly seen: Seen[];
   readonly counted: unknown[];
   readonly get: (
@@ -66,7 +74,7 @@ async function ingress(
   const handlers = new Ingress({
     service: SERVICE,
     backend,
-    send: network.address(backend).send,
+    send: network.address(backend, { timeoutMs: 60_000 }).send,
     own: {
       serverInfo: () => ({ status: 200, body: { runtime: 'node' } }),
       listLoggers: () => ({ status: 200, body: [{ name: 'ROOT', level: 'info' }] }),
@@ -80,13 +88,21 @@ async function ingress(
     healthIsOpen: false,
     forwardToken: false,
     pseudonym: 'test-ingress',
-    listener: '127.0.0.1',
+    trusts: () => false,
+    listener: () => '127.0.0.1',
     tally: { ended: (how) => counted.push(how), retried: () => {} },
     log: LOG,
     ...options,
   });
   const listener = new Listener(
-    { host: '127.0.0.1', port: 0, maxHeaderBytes: 16_384, headersTimeoutMs: 5000, maxConnections: 100 },
+    {
+      host: '127.0.0.1',
+      port: 0,
+      maxHeaderBytes: 16_384,
+      headersTimeoutMs: 5000,
+      maxConnections: 100,
+      onError: unexpected,
+    },
     handlers,
   );
   const port = await listener.listen();
@@ -97,6 +113,7 @@ async function ingress(
     url,
     port,
     backend,
+    server: up.server,
     seen,
     counted,
     get: async (path, headers = {}, method = 'GET', body) => {
@@ -294,4 +311,42 @@ test('a backend that does not answer, or is not to be asked, is said to be so', 
 test('a request that was here before goes no further', async () => {
   const { get } = await ingress();
   expect((await get('/x', { via: '1.1 test-ingress' }))[0]).toBe(508);
+});
+
+/** What comes back over a socket when these bytes are sent, up to its end. */
+async function raw(port: number, bytes: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(bytes);
+  return (await socket.toArray()).join('');
+}
+
+test('SEC1 an upgrade to anything but a WebSocket makes no tunnel: it is a request like others', async () => {
+  const { port, seen, server } = await ingress();
+  const tunnels: string[] = [];
+  server.on('upgrade', (request, socket) => {
+    tunnels.push(String(request.headers.upgrade));
+    socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n');
+  });
+  for (const upgrade of ['h2c', 'h2c, websocket', 'websocket, h2c', 'TLS/1.0', 'websocket/13']) {
+    const first = `POST /up HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: ${upgrade}\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nX-Own: yes\r\nContent-Length: 4\r\n\r\nbody`;
+    const guarded = first.replace('/up', '/actuator/env');
+    const last = 'GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    const statuses = (await raw(port, first + guarded + last)).match(/HTTP\/1.1 \d+/g);
+    expect([upgrade, statuses]).toEqual([upgrade, ['HTTP/1.1 200', 'HTTP/1.1 401', 'HTTP/1.1 200']]);
+  }
+  expect(tunnels).toEqual([]);
+  expect(new Set(seen.map(({ url }) => url))).not.toContain('/actuator/env');
+  expect(seen[0]).toMatchObject({ url: '/up', body: 'body', headers: { 'x-own': 'yes' } });
+  for (const name of ['upgrade', 'http2-settings']) expect(seen[0]?.headers).not.toHaveProperty(name);
+});
+
+test('SEC1 what some would cut off at a fragment goes nowhere, nor what names its path a second time', async () => {
+  const { port, get, seen } = await ingress();
+  for (const path of ['/x#/../actuator/env', '/x?#', '/\u00e4']) {
+    const answer = await raw(port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    expect([path, answer.slice(0, 12)]).toEqual([path, 'HTTP/1.1 400']);
+  }
+  await get('/x', { 'X-Original-URL': '/adm', 'X-Rewrite-URL': '/adm' });
+  expect(seen).toHaveLength(1);
+  for (const name of ['x-original-url', 'x-rewrite-url']) expect(seen[0]?.headers).not.toHaveProperty(name);
 });

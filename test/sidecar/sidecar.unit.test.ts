@@ -138,3 +138,32 @@ ingress: {service: web.example.com, healthPath: /ready, check: http}`);
     ],
   });
 });
+
+test('SEC2 the guard is told the address that the ingress is bound to, not its name; allowed addresses have the time of egress', async () => {
+  const hanging = await upstream(ends, (request, response) => {
+    if (request.url !== '/hang') response.end('good');
+  });
+  const network = new EngineNetwork();
+  const config =
+    configOf(`${FREE_PORTS.replace('egress: {', `egress: {timeout: 100ms, allowedHosts: ["${hanging.url}"], `)}
+ingress: {service: web.example.com, host: localhost, port: 0, backend: "${hanging.url}", timeout: 10s}`);
+  const listeners: unknown[] = [];
+  const answer = { status: 401, body: {} };
+  const sidecar = await startSidecar(config, {
+    network,
+    guard: {
+      check: ({ listener }) => {
+        listeners.push(listener);
+        return Promise.resolve({ type: 'refused', subject: 'x', why: 'test', answer });
+      },
+    },
+    own: { serverInfo: () => answer, listLoggers: () => answer, setLoggers: () => answer },
+    log: LOG,
+    id: 'one',
+  });
+  ends.add(() => sidecar.close());
+  await fetch(`http://localhost:${sidecar.ports.ingress}/adm`);
+  expect(listeners).toEqual([expect.stringMatching(/^(?:127\.0\.0\.1|::1)$/)]);
+  const headers = { service_url: hanging.url };
+  expect((await fetch(`http://127.0.0.1:${sidecar.ports.egress}/hang`, { headers })).status).toBe(504);
+});

@@ -193,7 +193,6 @@ export class Call extends Timed {
   }
 
   #plan(attempt: Attempt, failure: Failure): boolean {
-    if (this.#request.only !== undefined) return false;
     if (!this.#mayRepeat(failure)) return false;
     const { budget, random, now, onRetry } = this.#deps;
     this.#tried = (this.#tried ?? new Set()).add(attempt.endpoint);
@@ -212,6 +211,7 @@ export class Call extends Timed {
   }
 
   #mayRetry(): boolean {
+    if (this.#request.only !== undefined) return false;
     const retried = this.#attempts - 1 - (this.#renewal === 'done' ? 1 : 0);
     return retried < (this.#admission?.type === 'probe' ? 0 : this.#deps.retries);
   }

@@ -1,7 +1,7 @@
 import { choice, duration, durationOrOff, flag, integer, matching, size, type Unit } from '../../config-units.ts';
 import type { BalanceName } from '../../sdk/discovery/options.ts';
 import { optional, required } from './setting.ts';
-import { issuers, origin, origins, pairs, paths, routes, serviceId, urls } from './units.ts';
+import { issuers, networks, origin, origins, pairs, paths, routes, serviceId, urls } from './units.ts';
 
 const S = 1000;
 const KIB = 1024;
@@ -83,6 +83,13 @@ export const SETTINGS = {
     unit: flag,
     default: false,
     description: 'Whether egress.host may be an address that other machines reach.',
+  }),
+  egressLocalOnly: required({
+    path: 'egress.localOnly',
+    unit: flag,
+    default: true,
+    description:
+      'With egress.host on loopback, requests whose Host, or Origin, is elsewhere are refused: they are of web pages. false where the backend passes such headers on.',
   }),
   egressPort: required({
     path: 'egress.port',
@@ -239,6 +246,20 @@ export const SETTINGS = {
     default: 60 * S,
     description:
       'How long the backend may take until its answer begins; while the body of the request moves, no time passes.',
+  }),
+  keepAlive: required({
+    path: 'ingress.keepAlive',
+    unit: duration('100ms', '10m'),
+    default: 4 * S,
+    description:
+      'How long an unused connection to the backend is kept: less than the backend keeps it, or requests meet its end.',
+  }),
+  trustedPeers: required({
+    path: 'ingress.trustedPeers',
+    unit: networks,
+    default: [],
+    description:
+      'Who is believed what it says in x-forwarded-for, -proto, -host, forwarded and the like. What others say there is replaced or dropped.',
   }),
   registeredAddress: optional({
     path: 'ingress.registeredAddress',

@@ -1,4 +1,5 @@
 import type { Unit } from '../../config-units.ts';
+import { networkOf } from '../ingress/peers.ts';
 import { isServiceId, originOf, type PrefixRoute } from '../egress/route.ts';
 
 /** Where the file has a list of objects, a variable has the same list in JSON. */
@@ -97,6 +98,10 @@ function several<T>(expects: string, one: (text: string) => T | undefined): Unit
 
 /** Schemes, hosts and ports alone. */
 export const origins = several('an address such as https://10.0.4.17:8443', (text) => originOf(text) ?? undefined);
+
+export const networks = several('an address or a network such as 10.0.4.17 or 10.0.0.0/8', (text) =>
+  networkOf(text) === undefined ? undefined : text,
+);
 
 export const paths = several('a path such as /adm', (text) => (PREFIX.test(text) && text !== '/' ? text : undefined));
 

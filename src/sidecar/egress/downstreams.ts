@@ -7,6 +7,7 @@ import type { Downstream, Network, Selection } from '../ports.ts';
 export class Downstreams {
   readonly #network: Pick<Network, 'downstream' | 'address'>;
   readonly #max: number;
+  readonly #timeoutMs: number;
   readonly #fixed = new Map<string, Downstream>();
   /** The longest unused first. */
   readonly #named = new Map<string, Downstream>();
@@ -14,9 +15,13 @@ export class Downstreams {
   readonly #bySelection = new WeakMap<Selection, Downstream>();
   readonly #addresses = new Map<string, ReturnType<Network['address']>>();
 
-  constructor(network: Pick<Network, 'downstream' | 'address'>, options: { readonly maxNamed: number }) {
+  constructor(
+    network: Pick<Network, 'downstream' | 'address'>,
+    options: { readonly maxNamed: number; readonly timeoutMs: number },
+  ) {
     this.#network = network;
     this.#max = options.maxNamed;
+    this.#timeoutMs = options.timeoutMs;
   }
 
   /** Services that are looked after from the start. */
@@ -47,7 +52,7 @@ export class Downstreams {
   }
 
   address(url: string): ReturnType<Network['address']> {
-    const address = this.#addresses.get(url) ?? this.#network.address(url);
+    const address = this.#addresses.get(url) ?? this.#network.address(url, { timeoutMs: this.#timeoutMs });
     this.#addresses.set(url, address);
     return address;
   }

@@ -10,6 +10,7 @@ import { pass, type Target, type Way } from '../proxy/pass.ts';
 import { refusalOf } from '../proxy/refusal.ts';
 import { upgradeResponse } from '../proxy/upgrade.ts';
 import type { Downstreams } from './downstreams.ts';
+import { isForeign } from './foreign.ts';
 import { route, ROUTING_HEADERS, type Headers, type RouteTable } from './route.ts';
 
 export interface EgressOptions {
@@ -18,9 +19,14 @@ export interface EgressOptions {
   readonly pseudonym: string;
   /** The header by whose value calls are kept on one instance; in lower case. */
   readonly keyHeader: string | undefined;
+  /** Whether what a web page may have sent is refused. */
+  readonly localOnly: boolean;
   /** Counts the requests of a service; of none where it is `''`. */
   readonly tally: (service: string) => Tally;
 }
+
+/** Who calls services is the backend, which knows who called it. */
+const everybody = (): boolean => true;
 
 type Found = Way | { readonly refusal: Refusal };
 
@@ -39,7 +45,7 @@ export class Egress implements Handlers {
 
   readonly request = (request: Request, response: Response): void => {
     const startedAt = performance.now();
-    const way = this.#wayOf(request, startedAt);
+    const way = this.#foundFor(request, startedAt);
     if ('refusal' in way) this.#refuse(response, way.refusal, startedAt);
     else pass(request, response, way);
   };
@@ -47,7 +53,7 @@ export class Egress implements Handlers {
   readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const startedAt = performance.now();
     const response = upgradeResponse(request, socket);
-    const way = this.#wayOf(request, startedAt);
+    const way = this.#foundFor(request, startedAt);
     if ('refusal' in way) this.#refuse(response, way.refusal, startedAt);
     else pass(request, response, way, { socket, head });
   };
@@ -57,10 +63,20 @@ export class Egress implements Handlers {
     refuse(response, refusal);
   }
 
+  #foundFor(request: Request, startedAt: number): Found {
+    try {
+      return this.#wayOf(request, startedAt);
+    } catch (error) {
+      // A caller names services as it likes: what cannot be called is its own affair.
+      return { refusal: refusalOf(error, 'The service') };
+    }
+  }
+
   #wayOf(request: Request, startedAt: number): Found {
-    const { table, downstreams, pseudonym, keyHeader } = this.#options;
+    const { table, downstreams, pseudonym, keyHeader, localOnly } = this.#options;
     const headers = request.headers as Headers;
     if (isLoop(request.headers.via, pseudonym)) return { refusal: loop };
+    if (localOnly && isForeign(request.headers)) return { refusal: foreign };
     const found = route(request.url ?? '', headers, table);
     if (found.type === 'refused') return found;
     const { path, url } = found;
@@ -81,7 +97,7 @@ export class Egress implements Handlers {
     const known = this.#targets.get(called);
     if (known !== undefined) return known;
     const { pseudonym, tally } = this.#options;
-    const target = { name, send: called.send, pseudonym, stops: this.#stops, tally: tally(name) };
+    const target = { name, send: called.send, pseudonym, stops: this.#stops, trusts: everybody, tally: tally(name) };
     this.#targets.set(called, target);
     return target;
   }
@@ -101,6 +117,14 @@ const loop: Refusal = {
   code: 'loop',
   title: 'The request went in a circle',
   detail: 'It came back to the sidecar that it had passed already. Does a route lead to the service that calls it?',
+};
+
+const foreign: Refusal = {
+  status: 403,
+  code: 'foreign-origin',
+  title: 'The request is of a web page',
+  detail:
+    'Its Host, Origin or Sec-Fetch-Site is not of this machine. Leave such headers of others out, or set egress.localOnly to false.',
 };
 
 const unknownUrl: Refusal = {

@@ -8,7 +8,7 @@ import { pass, type Target } from '../proxy/pass.ts';
 import { upgradeResponse } from '../proxy/upgrade.ts';
 import { Admin, type AdminOptions, type Answering } from './admin.ts';
 import { sendAnswer } from './answer.ts';
-import { pathOf, placeOf } from './paths.ts';
+import { isTarget, pathOf, placeOf } from './paths.ts';
 import { readJson } from './read-json.ts';
 import type { AdminGuard, AdminRequest } from './admin-port.ts';
 import type { Refusal } from '../problem.ts';
@@ -20,11 +20,16 @@ export interface IngressOptions extends Omit<AdminOptions, 'headersFor'> {
   readonly healthIsOpen: boolean;
   readonly forwardToken: boolean;
   readonly pseudonym: string;
-  /** The address that the listener is bound to. */
-  readonly listener: string;
+  /** Whether a caller at an address is believed what it says of callers before it. */
+  readonly trusts: (address: string | undefined) => boolean;
+  /** The address that the listener is bound to; undefined while it is not. */
+  readonly listener: () => string | undefined;
   readonly tally: Tally;
   readonly log: SidecarLog;
 }
+
+/** Some backends take the path from these, which would go around the guard. */
+const REWRITES = ['x-original-url', 'x-rewrite-url'];
 
 /** What others call: everything goes to the backend, but what only administrators may. */
 export class Ingress implements Handlers {
@@ -35,11 +40,11 @@ export class Ingress implements Handlers {
   readonly #guarded: Target;
 
   constructor(options: IngressOptions) {
-    const { send, pseudonym, tally, forwardToken } = options;
+    const { send, pseudonym, trusts, tally, forwardToken } = options;
     this.#options = options;
     this.#admin = new Admin({ ...options, headersFor: (request) => this.#tokenOf(request) });
-    this.#open = { name: 'The backend', send, pseudonym, stops: stopsWith(), tally };
-    this.#guarded = { ...this.#open, stops: stopsWith(forwardToken ? [] : ['authorization']) };
+    this.#open = { name: 'The backend', send, pseudonym, trusts, stops: stopsWith(REWRITES), tally };
+    this.#guarded = { ...this.#open, stops: stopsWith(forwardToken ? REWRITES : [...REWRITES, 'authorization']) };
   }
 
   readonly request = (request: Request, response: Response): void => {
@@ -122,7 +127,7 @@ export class Ingress implements Handlers {
   }
 
   #refusalOf(request: Request): Refusal | undefined {
-    if (!(request.url ?? '').startsWith('/')) return badTarget;
+    if (!isTarget(request.url ?? '')) return badTarget;
     return isLoop(request.headers.via, this.#options.pseudonym) ? loop : undefined;
   }
 
@@ -139,7 +144,7 @@ export class Ingress implements Handlers {
       headers: request.headers,
       body: () => readJson(request),
       peer: request.socket.remoteAddress ?? '',
-      listener: this.#options.listener,
+      listener: this.#options.listener(),
       certificate: undefined,
     };
   }
@@ -150,14 +155,15 @@ const disguised: Refusal = {
   code: 'disguised-path',
   title: 'The path is not plain',
   detail:
-    'It may lead to a guarded path, but is not written as one: send it without dots, doubled slashes, parameters and needless percents, in small letters.',
+    'Some would read it as another path than others, and it may lead to a guarded one: send it without dot segments, doubled slashes, parameters and needless percents, as it is guarded.',
 };
 
 const badTarget: Refusal = {
   status: 400,
   code: 'bad-target',
   title: 'The request cannot be passed on',
-  detail: 'The request target has to be a path that begins with /.',
+  detail:
+    'The request target has to be a path that begins with /, in visible ASCII, without a fragment: encode other characters, # as %23.',
 };
 
 const loop: Refusal = {

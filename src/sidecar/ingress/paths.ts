@@ -1,3 +1,5 @@
+import { readingsOf, tidy } from './readings.ts';
+
 /** What a path leads to, before anybody is let in. */
 export type Place =
   /** Everybody may go on to the backend. */
@@ -12,41 +14,26 @@ const HEALTH = '/health';
 
 /**
  * Whether a path is guarded. Backends read paths in ways of their own: what any of them could take for a guarded path is not let
- * through as an open one (SEC1).
+ * through as an open one (SEC1). `target` is what `isTarget` takes.
  */
 export function placeOf(target: string, guarded: readonly string[]): Place {
   const path = pathOf(target);
-  const plain = plainest(path);
-  const isGuarded =
-    guarded.some((prefix) => isAtOrBelow(plain, prefix.toLowerCase())) || plain.startsWith(`${HEALTH}/`);
+  const readings = readingsOf(path);
+  if (readings === undefined) return { type: 'disguised' };
+  const prefixes = guarded.map((prefix) => prefix.toLowerCase());
+  let isGuarded = false;
+  for (const reading of readings) isGuarded ||= isBelowAny(tidy(reading), prefixes);
   if (!isGuarded) return { type: 'open' };
-  return path.toLowerCase().replace(/\/$/, '') === plain && path.startsWith(prefixOf(plain))
+  const isPlain = readings.size === 1 && readings.has(path.toLowerCase());
+  return isPlain && tidy(path) === path.replace(/\/$/, '') && isBelowAny(path, guarded)
     ? { type: 'guarded', path }
     : { type: 'disguised' };
 }
 
-export const pathOf = (target: string): string => target.split(/[?#]/, 1)[0] ?? '';
+/** A path and a query in visible ASCII, as RFC 9112 has it (3.2.1). A fragment is read by some as the end of the path, by others not. */
+export const isTarget = (target: string): boolean => /^\/[!"$-~]*$/.test(target);
 
-/** The part of it that decides who is let in is in small letters, as it is guarded. */
-const prefixOf = (plain: string): string => plain.slice(0, (plain.indexOf('/', 1) + 1 || plain.length + 1) - 1);
+export const pathOf = (target: string): string => target.split('?', 1)[0] ?? '';
 
-const isAtOrBelow = (path: string, prefix: string): boolean => path === prefix || path.startsWith(`${prefix}/`);
-
-const DECODINGS = 3;
-
-/** The path as the most forgiving backend would read it: decoded, without parameters, dots and doubled slashes, in small letters. */
-function plainest(path: string): string {
-  let text = path;
-  for (let n = 0; n < DECODINGS; n++) {
-    const next = text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-    if (next === text) break;
-    text = next;
-  }
-  const segments: string[] = [];
-  for (const raw of text.replaceAll('\\', '/').split('/')) {
-    const segment = raw.split(/[;\0]/, 1)[0]?.trim() ?? '';
-    if (segment === '..') segments.pop();
-    else if (segment !== '' && segment !== '.') segments.push(segment);
-  }
-  return `/${segments.join('/')}`.toLowerCase();
-}
+const isBelowAny = (path: string, prefixes: readonly string[]): boolean =>
+  path.startsWith(`${HEALTH}/`) || prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`));

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import {
   createSecureServer,
   createServer as createHttp2,
@@ -10,6 +10,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { askToLeave } from '../../sdk/registration/close-server.ts';
 import type { Request, Response } from '../proxy/forward.ts';
+import { isWebSocket, plainRequest } from './plain-request.ts';
 import { sniff } from './preface.ts';
 
 export interface ListenerOptions {
@@ -21,6 +22,8 @@ export interface ListenerOptions {
   /** Milliseconds until a request's header has to be there. */
   readonly headersTimeoutMs: number;
   readonly maxConnections: number;
+  /** Hears of what went wrong while a request was taken; that request is cut. */
+  readonly onError: (error: unknown) => void;
 }
 
 export interface Handlers {
@@ -40,6 +43,10 @@ export class Listener {
   readonly #plainHttp2: Http2Server | undefined;
   readonly #sockets = new Set<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
+  /** Of HTTP/1.1, the last answer of a connection. */
+  readonly #answering = new WeakMap<Socket, ServerResponse>();
+  /** The HTTP/1.1 server reads requests from a socket. */
+  #takeAgain: (socket: Socket) => void;
 
   constructor(options: ListenerOptions, handlers: Handlers) {
     this.#options = options;
@@ -52,17 +59,28 @@ export class Listener {
       settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: options.maxHeaderBytes },
       unknownProtocolTimeout: options.headersTimeoutMs,
     };
+    const checks = { connectionsCheckingInterval: checkEvery(options.headersTimeoutMs) };
+    this.#takeAgain = (socket) => void this.#server.emit('secureConnection', socket);
     if (options.tls === undefined) {
-      const server = createServer({ ...http1, connectionsCheckingInterval: checkEvery(options.headersTimeoutMs) });
+      const server = createServer({ ...http1, ...checks });
       this.#plainHttp2 = createHttp2(http2);
       this.#server = this.#sniffing(server, this.#plainHttp2);
       this.#take(this.#plainHttp2, handlers);
     } else {
-      this.#server = createSecureServer({ ...http1, ...http2, ...options.tls, allowHTTP1: true });
+      const { headersTimeoutMs: handshakeTimeout } = options;
+      const server = createSecureServer({ ...http2, ...options.tls, allowHTTP1: true, handshakeTimeout });
+      // It takes these of HTTP/1.1 from itself, not from its options.
+      this.#server = Object.assign(server, { ...http1, ...checks, keepAliveTimeout: KEEP_ALIVE_MS });
       this.#server.on('connection', this.#remember);
     }
     this.#take(this.#server, handlers);
     this.#server.maxConnections = options.maxConnections;
+  }
+
+  /** The address that it is bound to, whatever name it was given; undefined before `listen`. */
+  get host(): string | undefined {
+    const address = this.#server.address();
+    return typeof address === 'object' ? address?.address : undefined;
   }
 
   get connections(): number {
@@ -112,17 +130,48 @@ export class Listener {
       socket.setNoDelay(true);
       sniff(socket, this.#options.headersTimeoutMs, (spoken) => {
         if (spoken === 'http2') return void plainHttp2.emit('connection', socket);
-        for (const take of takers) take.call(server, socket);
+        this.#takeAgain(socket);
         socket.resume();
       });
     });
+    this.#takeAgain = (socket) => {
+      for (const take of takers) take.call(server, socket);
+    };
     return server;
   }
 
+  /** Answers to earlier requests of a connection go first. */
+  #afterAnswers(socket: Socket, then: () => void): void {
+    const before = this.#answering.get(socket);
+    if (before === undefined || before.closed) return then();
+    before.once('close', () => {
+      socket.setTimeout(0);
+      if (!socket.destroyed) then();
+    });
+  }
+
+  /** A mistake in what one request brings about ends that request, not the process. */
+  #guarded(end: { destroy(): unknown }, handle: () => void): void {
+    try {
+      handle();
+    } catch (error) {
+      this.#options.onError(error);
+      end.destroy();
+    }
+  }
+
   #take(server: Server | Http2Server | Http2SecureServer, handlers: Handlers): void {
-    server.on('request', (request: Request, response: Response) => handlers.request(request, response));
+    server.on('request', (request: Request, response: Response) => {
+      if (request.httpVersionMajor === 1) this.#answering.set(request.socket, response as ServerResponse);
+      this.#guarded(response, () => handlers.request(request, response));
+    });
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-      handlers.upgrade(request, socket, head),
+      this.#afterAnswers(socket as Socket, () => {
+        if (isWebSocket(request)) return this.#guarded(socket, () => handlers.upgrade(request, socket, head));
+        // Whoever asks for something else gets an answer as if nothing was asked for (RFC 9110, 7.8).
+        socket.unshift(Buffer.concat([plainRequest(request), head]));
+        this.#takeAgain(socket as Socket);
+      }),
     );
     server.on('session', (session: ServerHttp2Session) => {
       this.#sessions.add(session);

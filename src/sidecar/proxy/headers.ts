@@ -32,9 +32,15 @@ const REWRITTEN: readonly string[] = [
 /** Trailers are announced to the caller as they were to us. */
 const NOT_OF_ANSWERS: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'expect', 'host']);
 
+/** Who was called before, and from where, as a proxy tells; only of a trusted caller. */
+const isForwarded = (name: string): boolean =>
+  name.startsWith('x-forwarded-') || name === 'forwarded' || name === 'x-real-ip';
+
 export interface From {
   /** Of the caller. */
   readonly address: string | undefined;
+  /** Whether it is believed what it says of callers before it. */
+  readonly isTrusted: boolean;
   readonly encrypted: boolean;
   /** `1.0`, `1.1` or `2.0`. */
   readonly httpVersion: string;
@@ -43,6 +49,8 @@ export interface From {
 export interface Passing {
   /** Names this proxy in `via`; of no other one. */
   readonly pseudonym: string;
+  /** Whether a caller at an address is believed what it says of callers before it. */
+  readonly trusts: (address: string | undefined) => boolean;
   /** Names, in lower case, that are not passed on. */
   readonly stops: ReadonlySet<string>;
 }
@@ -56,29 +64,43 @@ export function requestHeaders(
   raw: readonly string[],
   parsed: IncomingHttpHeaders,
   from: From,
-  { pseudonym, stops }: Passing,
+  { pseudonym, stops }: Pick<Passing, 'pseudonym' | 'stops'>,
 ): string[] {
   const named = connectionNames(parsed.connection);
   const headers: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = (raw[i] ?? '').toLowerCase();
-    if (stops.has(name) || named?.has(name) === true) continue;
+    if (stops.has(name) || named?.has(name) === true || name === 'cookie') continue;
+    if (!from.isTrusted && isForwarded(name)) continue;
+    if (name.includes('_') && isTaken(name.replaceAll('_', '-'), stops)) continue;
     headers.push(name, raw[i + 1] ?? '');
   }
+  // Over HTTP/2 it may come in parts, which over HTTP/1.1 are one field (RFC 9113, 8.2.3).
+  if (parsed.cookie !== undefined && named?.has('cookie') !== true) headers.push('cookie', parsed.cookie);
   // gRPC asks for trailers; they are passed on.
   if (parsed.te === 'trailers') headers.push('te', 'trailers');
-  forwarded(headers, parsed, from);
+  forwarded(headers, from.isTrusted ? parsed : {}, parsed, from);
   const via = `${from.httpVersion} ${pseudonym}`;
   headers.push('via', parsed.via === undefined ? via : `${parsed.via}, ${via}`);
   return headers;
 }
 
-function forwarded(headers: string[], parsed: IncomingHttpHeaders, { address, encrypted }: From): void {
-  const before = text(parsed['x-forwarded-for']);
+/** Many backends take `X_Forwarded_For` for `X-Forwarded-For`. */
+const isTaken = (name: string, stops: ReadonlySet<string>): boolean =>
+  stops.has(name) || isForwarded(name) || name === 'content-length';
+
+/** `said` are the headers whose word is taken. */
+function forwarded(
+  headers: string[],
+  said: IncomingHttpHeaders,
+  parsed: IncomingHttpHeaders,
+  { address, encrypted }: From,
+): void {
+  const before = text(said['x-forwarded-for']);
   const chain = address === undefined ? before : before === undefined ? address : `${before}, ${address}`;
   if (chain !== undefined) headers.push('x-forwarded-for', chain);
-  headers.push('x-forwarded-proto', text(parsed['x-forwarded-proto']) ?? (encrypted ? 'https' : 'http'));
-  const host = text(parsed['x-forwarded-host']) ?? text(parsed[':authority']) ?? parsed.host;
+  headers.push('x-forwarded-proto', text(said['x-forwarded-proto']) ?? (encrypted ? 'https' : 'http'));
+  const host = text(said['x-forwarded-host']) ?? text(parsed[':authority']) ?? parsed.host;
   if (host !== undefined) headers.push('x-forwarded-host', host);
 }
 

@@ -39,7 +39,8 @@ export function pass(
   const protocol = upgrading === undefined ? undefined : String(request.headers.upgrade);
   const { socket, httpVersion } = request;
   const encrypted = (socket as Partial<TLSSocket>).encrypted ?? false;
-  const from = { address: socket.remoteAddress, encrypted, httpVersion };
+  const { remoteAddress: address } = socket;
+  const from = { address, isTrusted: target.trusts(address), encrypted, httpVersion };
   const onUpgrade = upgrading && joining(response, upgrading, String(protocol));
   const forward = new Forward(response, { target: target.name, tally: target.tally, startedAt, onUpgrade });
   try {

@@ -20,7 +20,7 @@ export function refusalOf(error: unknown, target: string): Refusal {
       status: 504,
       code: 'upstream-timeout',
       title: 'No answer in time',
-      detail: `${target} did not begin to answer in time (${code}). Where it needs longer, make egress.timeout longer.`,
+      detail: `${target} did not begin to answer in time (${code}). Where it needs longer, make egress.timeout, or for the backend ingress.timeout, longer.`,
     };
   }
   return {
@@ -76,7 +76,7 @@ function ofSignalbox({ code, message, cause, retryAfterMs }: SignalboxError, tar
         status: 504,
         code: 'upstream-timeout',
         title: 'No answer in time',
-        detail: `${target} did not begin to answer in time. Where it needs longer, make egress.timeout longer.`,
+        detail: `${target} did not begin to answer in time. Where it needs longer, make egress.timeout, or for the backend ingress.timeout, longer.`,
       };
     default:
       return {

@@ -90,6 +90,8 @@ class Sending implements EngineRequest, Control {
       this.#reject = reject;
       this.#abort = undefined;
       this.#incoming.begun(this);
+      // The caller may have gone before its turn came.
+      if (this.#aborted) return;
       const { path, method, headers, body, upgrade = null } = this.#outgoing;
       const stream = body === null ? null : body.attempt();
       attempt.dispatch({ path, method, headers, body: stream, upgrade }, this);
