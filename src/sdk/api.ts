@@ -1,5 +1,5 @@
 import type { Instance } from '../domain/instances/instance.ts';
-import type { PublishedDocument, PublishOptions } from './catalog/publish.ts';
+import type { PublishedDocument, PublishOptions } from './catalog/published-document.ts';
 import type { FetchInit, FetchResponse } from './calling/options.ts';
 import type { Endpoint } from './discovery/endpoint.ts';
 import type { ServiceOptions } from './discovery/options.ts';

@@ -2,7 +2,8 @@ import { type Client, type ClientEvents, type ConnectionPhase, type RegisteredIn
 import { tokenSource, type TokenSource } from './auth.ts';
 import { callerOf, startingCaller } from './caller.ts';
 import type { Keep } from './cache/keep.ts';
-import { publishDocument, type PublishedDocument, type PublishOptions } from './catalog/publish.ts';
+import { publishDocument } from './catalog/publish.ts';
+import type { PublishedDocument, PublishOptions } from './catalog/published-document.ts';
 import { Connection, type Linked } from './connection/connection.ts';
 import type { LinkFrame } from './connection/link.ts';
 import { Requests } from './connection/requests.ts';

@@ -8,7 +8,7 @@ export type * from './calling/options.ts';
 export type { BreakerOptions } from './calling/breaker.ts';
 export type { BudgetOptions } from './calling/budget.ts';
 export type { TlsOptions } from './calling/connector.ts';
-export type { PublishedDocument, PublishOptions } from './catalog/publish.ts';
+export type { PublishedDocument, PublishOptions } from './catalog/published-document.ts';
 export type * from './registration/options.ts';
 export type { Named, Resource, Snapshot, Watch, WatchChange, WatchChanges, WatchState } from './watch/watch.ts';
 export type { Select } from './select.ts';

@@ -16,7 +16,7 @@ const OWN = {
 /** Rooms that an import loads; the kit knows the client by its type alone. */
 const ROOMS = {
   client: ['domain', 'protocol', 'sdk'],
-  kit: ['domain', 'kit'],
+  kit: ['domain', 'kit', 'sdk'],
   fastify: ['domain', 'kit', 'protocol', 'sdk'],
 };
 /** Types that programs in TypeScript have anyway. */

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { Publication } from '../../src/kit/index.ts';
-import type { PublishedDocument, PublishOptions } from '../../src/sdk/catalog/publish.ts';
+import type { PublishedDocument, PublishOptions } from '../../src/sdk/catalog/published-document.ts';
 import { SignalboxError } from '../../src/sdk/errors.ts';
 import { memoryLog, SERVICE, startFastify, type FastifyRunning } from './apps.ts';
 import { FakeTimers } from './fake-timers.ts';
