@@ -87,9 +87,7 @@ test.each([
 test('a token that is not taken is asked for anew, once', async () => {
   let given = 0;
   answer = (_what, token) =>
-    token !== 'Bearer t1' && token !== 'Bearer bad'
-      ? { status: 200, body: {} }
-      : { status: 401, body: problem('old') };
+    token !== 'Bearer t1' && token !== 'Bearer bad' ? { status: 200, body: {} } : { status: 401, body: problem('old') };
   await publish(DOCUMENT, { auth: { token: () => `t${++given}` } });
   expect(asked.map(({ token }) => token).slice(0, 2)).toEqual(['Bearer t1', 'Bearer t2']);
   asked.length = 0;

@@ -32,6 +32,7 @@ describe('migrate', () => {
     expect(await migrate(pool, dir)).toEqual([]);
     expect(await tables()).toEqual([
       '_prisma_migrations',
+      'api_document',
       'audit_entry',
       'change_log',
       'head',
