@@ -53,3 +53,15 @@ test('INS3 a step of more than a second and what the answers leave open is seen,
   }
   for (const step of [990, -990]) expect(stepIn([quick, quick], 1, step)).toBe(false);
 });
+
+test('INS3 a slow answer that lies beside what is known, by a rounding, does not hide the step after it', () => {
+  const known = offsetSeen(0, 100, 1);
+  // The answer was read when our clock had been set already.
+  for (const seen of [offsetSeen(10, 109, 3_600_010), offsetSeen(-3_600_000, 111.5, 11)]) {
+    const after = offsetAfter(known, seen);
+    expect(after).toBeDefined();
+    for (const step of [3_600_000, -3_600_000]) {
+      expect(offsetAfter(after as ClockOffset, offsetSeen(20, 120 + step, 21))).toBeUndefined();
+    }
+  }
+});
