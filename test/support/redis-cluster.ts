@@ -25,7 +25,7 @@ export async function startCluster(): Promise<TestCluster> {
     await Promise.all(started.map((server) => server.destroy()));
   };
   const start = async (): Promise<PrivateRedis> => {
-    const lines = [
+    const lines = async (): Promise<readonly string[]> => [
       'cluster-enabled yes',
       'cluster-config-file nodes.conf',
       `cluster-port ${await freePort()}`,

@@ -47,12 +47,25 @@ export async function openRedis(): Promise<TestRedis> {
 
 export interface StartOptions {
   /** More lines of its configuration, which may contradict those that it has anyway. */
-  readonly lines?: readonly string[];
+  readonly lines?: readonly string[] | (() => Promise<readonly string[]>);
   readonly password?: string;
   readonly sentinel?: true;
 }
 
+const ATTEMPTS = 5;
+
+/** A port that was free may be somebody else's by the time that the server listens: then it is another one's turn. */
 export async function startRedis(options: StartOptions = {}): Promise<PrivateRedis> {
+  for (let left = ATTEMPTS; ; left--) {
+    try {
+      return await startOnFreePorts(options);
+    } catch (error) {
+      if (left === 1 || !/Address already in use/u.test(String(error))) throw error;
+    }
+  }
+}
+
+async function startOnFreePorts(options: StartOptions): Promise<PrivateRedis> {
   const program = findRedis();
   const dir = mkdtempSync(join(tmpdir(), 'signalbox-redis-'));
   const guard = startGuard(dir);
@@ -63,7 +76,8 @@ export async function startRedis(options: StartOptions = {}): Promise<PrivateRed
   const lines = [`port ${port}`, 'bind 127.0.0.1', `dir ${dir}`, `pidfile ${pidFile(dir)}`];
   if (password !== '') lines.push(`requirepass ${password}`);
   if (!options.sentinel) lines.push('save ""', 'appendonly no');
-  writeFileSync(config, [...lines, ...(options.lines ?? []), ''].join('\n'), { mode: 0o600 });
+  const more = typeof options.lines === 'function' ? await options.lines() : (options.lines ?? []);
+  writeFileSync(config, [...lines, ...more, ''].join('\n'), { mode: 0o600 });
   const args = options.sentinel ? [config, '--sentinel'] : [config];
 
   let server: ChildProcess | undefined;
