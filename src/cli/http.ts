@@ -1,5 +1,6 @@
 import { CliError, failure, refused, unreachable, usageError, type ProblemBody } from './errors.ts';
 import { printable } from './style.ts';
+import { causes, codeOf } from '../sdk/links/why-unreachable.ts';
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -146,16 +147,6 @@ export function baseUrl(text: string): string {
 }
 
 const isRefused = (error: unknown): boolean => codeOf(error) === 'ECONNREFUSED' || codeOf(error) === 'ENOTFOUND';
-
-/** An error and what caused it; what is thrown by the network need not be of this realm's `Error`. */
-function* causes(error: unknown): Generator<{ readonly code?: unknown; readonly message?: unknown }> {
-  for (let e = error; typeof e === 'object' && e !== null; e = (e as { cause?: unknown }).cause) yield e;
-}
-
-function codeOf(error: unknown): string | undefined {
-  for (const { code } of causes(error)) if (typeof code === 'string') return code;
-  return undefined;
-}
 
 /** One sentence on a failed connection that says what to do. */
 export function whyUnreachable(url: string, error: unknown): string {

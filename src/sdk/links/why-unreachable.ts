@@ -1,5 +1,5 @@
 /** An error and what caused it; what is thrown by the network need not be of this realm's `Error`. */
-function* causes(error: unknown): Generator<{ readonly code?: unknown; readonly message?: unknown }> {
+export function* causes(error: unknown): Generator<{ readonly code?: unknown; readonly message?: unknown }> {
   for (let e = error; typeof e === 'object' && e !== null; e = (e as { cause?: unknown }).cause) yield e;
 }
 

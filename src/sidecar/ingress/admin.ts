@@ -1,5 +1,6 @@
 import type { Send, SidecarLog } from '../ports.ts';
-import type { AdminAnswer, AdminRequest, OwnAdmin } from './admin-port.ts';
+import type { AdminAnswer, AdminRequest } from '../../kit/admin/request.ts';
+import type { OwnAdmin } from './admin-port.ts';
 import { ask } from './ask.ts';
 import { ActuatorLoggers, problem } from './loggers.ts';
 

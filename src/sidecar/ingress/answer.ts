@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Response } from '../proxy/forward.ts';
-import type { AdminAnswer } from './admin-port.ts';
+import type { AdminAnswer } from '../../kit/admin/request.ts';
 
 /** Sends what an admin endpoint answers. What of the request was not read is not waited for. */
 export function sendAnswer(response: Response, { status, body, headers, after }: AdminAnswer): void {

@@ -10,7 +10,8 @@ import { Admin, type AdminOptions, type Answering } from './admin.ts';
 import { sendAnswer } from './answer.ts';
 import { isTarget, pathOf, placeOf } from './paths.ts';
 import { readJson } from './read-json.ts';
-import type { AdminGuard, AdminRequest } from './admin-port.ts';
+import type { AdminRequest } from '../../kit/admin/request.ts';
+import type { AdminGuard } from './admin-port.ts';
 import type { Refusal } from '../problem.ts';
 
 export interface IngressOptions extends Omit<AdminOptions, 'headersFor'> {

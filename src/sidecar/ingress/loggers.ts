@@ -1,6 +1,6 @@
 import type { Send } from '../ports.ts';
 import { ask, type Asked } from './ask.ts';
-import type { AdminAnswer, AdminRequest } from './admin-port.ts';
+import type { AdminAnswer, AdminRequest } from '../../kit/admin/request.ts';
 
 const PATH = '/actuator/loggers';
 const TIMEOUT_MS = 5000;
