@@ -12,6 +12,6 @@ export default {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   // Suites start servers and processes of their own; more of them at once would only measure each other.
-  maxWorkers: 2,
+  maxWorkers: 3,
   testTimeout: 30_000,
 };

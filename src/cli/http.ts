@@ -1,6 +1,6 @@
 import { CliError, failure, refused, unreachable, usageError, type ProblemBody } from './errors.ts';
 import { printable } from './style.ts';
-import { causes, codeOf } from '../sdk/links/why-unreachable.ts';
+import { codeOf, whyUnreachable as why } from '../sdk/links/why-unreachable.ts';
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -149,33 +149,8 @@ export function baseUrl(text: string): string {
 const isRefused = (error: unknown): boolean => codeOf(error) === 'ECONNREFUSED' || codeOf(error) === 'ENOTFOUND';
 
 /** One sentence on a failed connection that says what to do. */
-export function whyUnreachable(url: string, error: unknown): string {
-  const elsewhere = 'or say where it is with --url or SIGNALBOX_URL.';
-  switch (codeOf(error)) {
-    case 'ECONNREFUSED':
-      return `Nothing listens at ${url}: start Signalbox (\`signalbox start\`), ${elsewhere}`;
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `The name in ${url} is not known to DNS: check it, ${elsewhere}`;
-    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-    case 'SELF_SIGNED_CERT_IN_CHAIN':
-    case 'UNABLE_TO_GET_ISSUER_CERT':
-    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
-    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
-      return `The certificate of ${url} is of an authority that is not known here: name the file with that authority in NODE_EXTRA_CA_CERTS, ${elsewhere}`;
-    case 'CERT_HAS_EXPIRED':
-      return `The certificate of ${url} has expired: have it renewed, ${elsewhere}`;
-    case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return `The certificate of ${url} is for another name: use the name that it is for, ${elsewhere}`;
-    case 'ECONNRESET':
-    case 'UND_ERR_SOCKET':
-      return `${url} closed the connection before it answered: check that Signalbox runs there, ${elsewhere}`;
-    default: {
-      const root = [...causes(error)].at(-1)?.message;
-      return `${url} cannot be reached (${printable(typeof root === 'string' ? root : String(error))}): check the address, ${elsewhere}`;
-    }
-  }
-}
+export const whyUnreachable = (url: string, error: unknown): string =>
+  printable(why(url, error, 'or say where it is with --url or SIGNALBOX_URL'));
 
 async function problemOf(response: Response, request: string): Promise<CliError> {
   const { headers, status } = response;

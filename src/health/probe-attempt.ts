@@ -31,7 +31,8 @@ export class Attempt {
     });
     this.#onEnd = onEnd;
     this.#late = () => noAnswer(check);
-    this.#timer = setTimeout(() => this.end(this.#late()), leftMs);
+    // A process that stood still until now has timers before it has what was answered meanwhile: that is read first.
+    this.#timer = setTimeout(() => void setImmediate(() => this.end(this.#late())), leftMs);
   }
 
   get ended(): boolean {

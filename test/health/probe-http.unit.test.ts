@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { IncomingHttpHeaders } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
 import type { HttpCheck } from '../../src/domain/instances/check.ts';
 import { at, Bench, httpCheck, silent, tcpCheck, timed } from './targets.ts';
 
@@ -288,6 +288,16 @@ describe('connections', () => {
     expect(finding.status).toBe('passing');
     expect(ms).toBeLessThan(1000);
     expect((await slow).reason).toBe('no answer within 200ms');
+  });
+
+  test('INS1: what was answered in time while this process stood still is read before the time is up', async () => {
+    const target = await bench.apart(100);
+    const finding = bench.prober().probe(at(target.port, httpCheck({ timeout: '400ms' })));
+    while (target.asked() === 0) await sleep(5);
+    // Timers are what comes next after an immediate.
+    await immediate();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 800);
+    expect(await finding).toEqual({ status: 'passing', reason: 'answered 200' });
   });
 
   test('closing ends what is under way and lets go of everything; nothing is checked after it', async () => {

@@ -134,6 +134,15 @@ export class Bench {
     return port;
   }
 
+  /** A server in a thread of its own, which answers so late, whatever this one does. `asked` is how often it was asked. */
+  async apart(afterMs: number): Promise<{ readonly port: number; asked(): number }> {
+    const asked = new Int32Array(new SharedArrayBuffer(4));
+    const worker = new Worker(APART, { eval: true, workerData: { asked, afterMs } });
+    this.onClose(async () => void (await worker.terminate()));
+    const [port] = (await once(worker, 'message')) as [number];
+    return { port, asked: () => Atomics.load(asked, 0) };
+  }
+
   /** A port that nobody listens on. */
   async unusedPort(): Promise<number> {
     const server = createServer();
@@ -166,6 +175,15 @@ const DEAF = `
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
     }, 10);
   });
+`;
+
+const APART = `
+  const { parentPort, workerData: { asked, afterMs } } = require('node:worker_threads');
+  const server = require('node:http').createServer((request, response) => {
+    Atomics.add(asked, 0, 1);
+    setTimeout(() => response.end(), afterMs);
+  });
+  server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
 `;
 
 /** Says nothing. */

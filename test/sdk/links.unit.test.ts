@@ -168,31 +168,12 @@ describe.each(CARRIERS)('%s', (name, carrier) => {
     expect(peer.frames.some((frame) => frame.type === 'change')).toBe(false);
   });
 
-  test('INS1 registers, renews and deregisters by requests, and keeps what it has registered', async () => {
+  test('a registration is answered with an error: it is a request of its own here', async () => {
     const node = await open();
     const peer = link(carrier, node.url);
-    const instance = {
-      service: 'orders.example.com',
-      address: '10.0.0.1',
-      port: 80,
-      protocol: 'http',
-      check: { type: 'ttl', ttl: '1s' },
-    };
-    peer.send({ type: 'register', id: 'a', instance: { ...instance, port: -1 } });
-    peer.send({ type: 'register', id: 'b', instance });
-    const registered = await peer.next('registered');
-    expect(peer.types.slice(0, 3)).toEqual(['welcome', 'error', 'registered']);
-    expect(peer.frames[1]).toMatchObject({ id: 'a', code: 'refused', errors: [{ pointer: '/port' }] });
-    expect(registered).toMatchObject({ id: 'b', instance: { generation: 1, lease: '1s' }, revision: 1 });
-    const { id } = registered.instance;
-    expect(registered.instance.name).toBe(`instances/${id}`);
-    await until('renewals of its own', () => node.leases.renewed.filter((each) => each === id).length > 1);
-    peer.send({ type: 'renew', id: 'c', instances: [id, '0'.repeat(24)] });
-    expect(await peer.next('renewed')).toEqual({ type: 'renewed', id: 'c', renewed: 1, unknown: ['0'.repeat(24)] });
-    peer.send({ type: 'deregister', id: 'd', instance: id });
-    expect(await peer.next('deregistered')).toEqual({ type: 'deregistered', id: 'd', instance: id, revision: 2 });
-    peer.send({ type: 'deregister', id: 'e', instance: id });
-    expect(await peer.next('deregistered', (frame) => frame.id === 'e')).toMatchObject({ instance: id });
+    peer.send({ type: 'deregister', id: 'a', instance: '0'.repeat(24) });
+    expect(await peer.next('error')).toMatchObject({ id: 'a', code: 'unavailable' });
+    expect(peer.end).toBeUndefined();
   });
 
   test('what cannot be asked for is an error of that subscription alone', async () => {

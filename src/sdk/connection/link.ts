@@ -53,7 +53,7 @@ export interface LinkAddress {
   readonly openTimeoutMs: number;
 }
 
-/** A way to carry frames. A carrier without registrations of its own sends them as HTTP requests. */
+/** A way to carry frames. Only a WebSocket carries registrations; the others answer them with an error. */
 export interface Carrier {
   readonly name: CarrierName;
   open(address: LinkAddress, events: LinkEvents): Link;

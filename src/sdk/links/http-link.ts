@@ -2,7 +2,6 @@ import { topicOf } from '../../domain/selector.ts';
 import type { Position } from '../../domain/position.ts';
 import type { ClientFrame, ResetFrame, SubscribeFrame } from '../../protocol/frames.ts';
 import type { Link, LinkAddress, LinkEvents, LinkFrame } from '../connection/link.ts';
-import { Registrations } from './registrations.ts';
 import { BROKEN, Closed, endOf, errorFrame, Refusal, subscriptionError } from './refusal.ts';
 import { queryOf } from './select-query.ts';
 import { pause, request, SILENT_AFTER, type HttpDeps, type Subscription, type Way, type Wire } from './wire.ts';
@@ -22,7 +21,6 @@ export class HttpLink implements Link {
   readonly #deps: HttpDeps;
   readonly #way: Way;
   readonly #wire: Wire;
-  readonly #registrations: Registrations;
   readonly #followed = new Map<string, Followed>();
   #token: string | undefined;
   #idle: AbortController | undefined;
@@ -39,12 +37,6 @@ export class HttpLink implements Link {
     this.#way = way;
     this.#token = address.token;
     this.#wire = this.#makeWire();
-    this.#registrations = new Registrations({
-      request: (path, init) => this.#wire.request(path, init),
-      timeoutMs: address.openTimeoutMs,
-      tell: (frame) => this.#tell(frame),
-      fail: (error) => this.#fail(error),
-    });
     this.#beIdle();
   }
 
@@ -63,7 +55,8 @@ export class HttpLink implements Link {
       case 'reauth':
         return this.#reauth(frame.token);
       default:
-        return this.#registrations.send(frame);
+        // Whoever registers makes an HTTP request of its own where there is no socket.
+        return this.#answer(errorFrame(frame.id, 'unavailable', 'registrations are requests of their own here'));
     }
   }
 
@@ -72,7 +65,6 @@ export class HttpLink implements Link {
     this.#idle?.abort();
     for (const { controller } of this.#followed.values()) controller.abort();
     this.#followed.clear();
-    this.#registrations.stop();
   }
 
   #makeWire(): Wire {

@@ -87,20 +87,6 @@ export function subscriptionError(id: string, refusal: Refusal): ErrorFrame | un
   return undefined;
 }
 
-/** What a refused registration is told; undefined where the token is not taken any more. */
-export function registrationError(id: string | undefined, error: unknown): ErrorFrame | undefined {
-  if (!(error instanceof Refusal)) return errorFrame(id, 'unavailable', reasonOf(error), { retryAfter: 1 });
-  const { status, problem, message, retryAfterMs } = error;
-  if (status === 401) return undefined;
-  if (status === 403) return errorFrame(id, 'forbidden', message);
-  if (status === 429) return errorFrame(id, 'rate-limited', message, { retryAfterMs: retryAfterMs ?? 1000 });
-  if (status >= 500) {
-    return errorFrame(id, 'unavailable', message, { retryAfter: Math.max(1, Math.ceil((retryAfterMs ?? 0) / 1000)) });
-  }
-  if (problem?.type?.endsWith('/quota-exceeded') === true) return errorFrame(id, 'quota-exceeded', message);
-  return errorFrame(id, 'refused', message, problem?.errors && { errors: [...problem.errors] });
-}
-
 export const errorFrame = (
   id: string | undefined,
   code: ErrorFrame['code'],
