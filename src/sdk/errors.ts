@@ -40,6 +40,15 @@ export interface ProblemDetails {
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
 }
 
+/** With these no instance was called. */
+const NOBODY_CALLED: ReadonlySet<ErrorCode> = new Set([
+  'not-ready',
+  'stale',
+  'no-instances',
+  'circuit-open',
+  'overloaded',
+]);
+
 /** Every error of this library. `code` says what happened, `message` what to do about it. */
 export class SignalboxError extends Error {
   override readonly name = 'SignalboxError';
@@ -47,15 +56,23 @@ export class SignalboxError extends Error {
   readonly problem: ProblemDetails | undefined;
   /** Milliseconds before it makes sense to try again, where that is known. */
   readonly retryAfterMs: number | undefined;
+  /** Of a call: true where repeating it does no harm, be it because no instance has received it or because it is idempotent. */
+  readonly unsent: boolean;
 
   constructor(
     code: ErrorCode,
     message: string,
-    about: { readonly problem?: ProblemDetails; readonly cause?: unknown; readonly retryAfterMs?: number } = {},
+    about: {
+      readonly problem?: ProblemDetails;
+      readonly cause?: unknown;
+      readonly retryAfterMs?: number;
+      readonly unsent?: boolean;
+    } = {},
   ) {
     super(message, about.cause === undefined ? undefined : { cause: about.cause });
     this.code = code;
     this.problem = about.problem;
     this.retryAfterMs = about.retryAfterMs;
+    this.unsent = about.unsent ?? NOBODY_CALLED.has(code);
   }
 }

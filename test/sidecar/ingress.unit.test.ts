@@ -12,6 +12,7 @@ import type { AdminGuard } from '../../src/sidecar/ingress/admin-port.ts';
 import { Ingress, type IngressOptions } from '../../src/sidecar/ingress/ingress.ts';
 import { problem } from '../../src/sidecar/ingress/loggers.ts';
 import { Listener } from '../../src/sidecar/listen/listener.ts';
+import { FakeEndpoint, rigOf } from '../sdk/calling/peers.ts';
 import { EngineNetwork } from './engine-network.ts';
 import { Ends, nobody, unexpected, upstream } from './egress-rig.ts';
 
@@ -306,6 +307,38 @@ test('a backend that does not answer, or is not to be asked, is said to be so', 
     expect.objectContaining({ detail: expect.stringContaining('admin.passThrough') }),
   ]);
   expect(off.seen).toEqual([]);
+});
+
+test('a POST whose backend takes no connection is done by the next instance, and only then', async () => {
+  const dead = await ingress({ backend: await nobody() });
+  const cutting = await ingress();
+  cutting.server.prependListener('request', (request) => request.socket.destroy());
+  const live = await ingress();
+  const post = async (urls: readonly string[]): Promise<number> => {
+    const { calls, fetch } = rigOf(urls.map((url) => new FakeEndpoint(url)));
+    ends.add(() => calls.close({ timeoutMs: 0 }));
+    const { status } = await fetch('/orders', { method: 'POST', body: 'one order' });
+    return status;
+  };
+  expect(await post([dead.url, live.url])).toBe(200);
+  expect(await post([cutting.url, live.url])).toBe(502);
+  expect(live.seen).toEqual([expect.objectContaining({ method: 'POST', body: 'one order' })]);
+  expect(await post([dead.url])).toBe(502);
+  const [status, problem] = await dead.get('/orders', {}, 'POST', 'one order');
+  expect([status, problem]).toEqual([
+    502,
+    expect.objectContaining({ detail: expect.stringContaining('Nothing of the request has reached it') }),
+  ]);
+});
+
+test('that nothing was sent is said of the sidecar alone, never passed on for a backend', async () => {
+  const up = await upstream(
+    ends,
+    (_request, response) => void response.writeHead(503, { 'Signalbox-Unsent': 'true' }).end(),
+  );
+  const { url } = await ingress({ backend: up.url });
+  const response = await fetch(`${url}/x`);
+  expect([response.status, response.headers.get('signalbox-unsent')]).toEqual([503, null]);
 });
 
 test('a request that was here before goes no further', async () => {

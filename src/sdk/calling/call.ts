@@ -6,7 +6,7 @@ import type { Admission, Breaker } from './breaker.ts';
 import type { RetryBudget } from './budget.ts';
 import { Timed, type Deadlines } from './deadlines.ts';
 import { isBlamed, isFailure, isReset } from './outcome.ts';
-import { isPassing, mayRepeat, pauseBefore, retryAfterMs, type Failure } from './retry.ts';
+import { isPassing, mayRepeat, pauseBefore, retryAfterMs, UNSENT_HEADER, type Failure } from './retry.ts';
 
 /** What is called, as far as it decides about attempts. */
 export interface CallRequest {
@@ -150,6 +150,7 @@ export class Call extends Timed {
   /** An attempt was answered: whether another one is made instead. */
   turnsDown(attempt: Attempt, status: number, headers: readonly Buffer[]): boolean {
     if (!isPassing(status)) return false;
+    if (headerOf(headers, UNSENT_HEADER) !== undefined) return this.#plan(attempt, { type: 'unsent' });
     const after = retryAfterMs(headerOf(headers, 'retry-after'), Date.now());
     return this.#plan(attempt, { type: 'answered', status, retryAfterMs: after });
   }
@@ -244,7 +245,7 @@ export class Call extends Timed {
     if (!isBlamed(failure) || failure instanceof TurnedDown) return error;
     const tries = this.#attempts === 1 ? '' : `${this.#attempts} attempts failed, the last one `;
     const detail = `${this.#request.method} to ${this.#deps.targets.service}: ${tries}at ${attempt.endpoint.url}: ${failure.message}`;
-    return new SignalboxError('call-failed', detail, { cause: failure });
+    return new SignalboxError('call-failed', detail, { cause: failure, unsent: !attempt.sent });
   }
 }
 

@@ -10,7 +10,7 @@ export interface Repeatable {
 
 /** Why an attempt gave no answer that the caller should have. */
 export type Failure =
-  /** Nothing of it left: no connection, or no room to wait for one. */
+  /** The instance has nothing of it: no connection, no room to wait for one, or a sidecar that says so. */
   | { readonly type: 'unsent' }
   /** Some of it may have left, and nothing came back. */
   | { readonly type: 'reset' }
@@ -25,6 +25,12 @@ export function isIdempotent({ method, idempotent, hasIdempotencyKey }: Omit<Rep
 
 /** Statuses that another instance may not give. */
 export const isPassing = (status: number): boolean => status === 502 || status === 503 || status === 504;
+
+/**
+ * With a 502, 503 or 504: who answers stands in front of the instance, and the instance has received nothing. A sidecar says so of
+ * itself, and passes it on from nobody.
+ */
+export const UNSENT_HEADER = 'signalbox-unsent';
 
 /** Whether doing it again does no harm. */
 export function mayRepeat(request: Repeatable, failure: Failure): boolean {

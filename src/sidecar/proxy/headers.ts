@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { UNSENT_HEADER } from '../../sdk/calling/retry.ts';
 import type { RawHeaders } from '../ports.ts';
 
 /** About one connection. */
@@ -29,8 +30,8 @@ const REWRITTEN: readonly string[] = [
   ':protocol',
 ];
 
-/** Trailers are announced to the caller as they were to us. */
-const NOT_OF_ANSWERS: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'expect', 'host']);
+/** Trailers are announced to the caller as they were to us. What was sent on here did arrive somewhere. */
+const NOT_OF_ANSWERS: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'expect', 'host', UNSENT_HEADER]);
 
 /** Who was called before, and from where, as a proxy tells; only of a trusted caller. */
 const isForwarded = (name: string): boolean =>

@@ -12,7 +12,10 @@ export class StalledCaller extends Error {
 
 /** What a caller is told of a call that failed before anything of an answer was passed on. */
 export function refusalOf(error: unknown, target: string): Refusal {
-  if (error instanceof SignalboxError) return ofSignalbox(error, target);
+  if (error instanceof SignalboxError) {
+    const refusal = ofSignalbox(error, target);
+    return error.unsent ? { ...refusal, unsent: true } : refusal;
+  }
   if (error instanceof StalledCaller) return stalled;
   const code = codeOf(error);
   if (TIMEOUTS.has(code)) {
@@ -31,7 +34,8 @@ export function refusalOf(error: unknown, target: string): Refusal {
   };
 }
 
-function ofSignalbox({ code, message, cause, retryAfterMs }: SignalboxError, target: string): Refusal {
+function ofSignalbox(error: SignalboxError, target: string): Refusal {
+  const { code, message, cause, retryAfterMs } = error;
   switch (code) {
     case 'no-instances':
       return unavailable(
@@ -68,7 +72,7 @@ function ofSignalbox({ code, message, cause, retryAfterMs }: SignalboxError, tar
         1,
       );
     case 'call-failed':
-      return refusalOf(cause, target);
+      return error.unsent && !TIMEOUTS.has(codeOf(cause)) ? unreached(cause, target) : refusalOf(cause, target);
     case 'stopped':
       return unavailable('stopping', 'Stopping', 'The sidecar is being stopped.');
     case 'timeout':
@@ -87,6 +91,13 @@ function ofSignalbox({ code, message, cause, retryAfterMs }: SignalboxError, tar
       };
   }
 }
+
+const unreached = (cause: unknown, target: string): Refusal => ({
+  status: 502,
+  code: 'upstream-failed',
+  title: 'The call failed',
+  detail: `${target} takes no connection (${codeOf(cause)}). Nothing of the request has reached it.`,
+});
 
 const stalled: Refusal = {
   status: 408,

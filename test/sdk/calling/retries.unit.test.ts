@@ -59,6 +59,25 @@ test('a POST goes to another instance where it was not sent, and never once its 
   expect([bad.requests, fine.requests]).toEqual([1, 1]);
 });
 
+test('a POST that only a sidecar has received goes to another instance; an error says whether anybody has', async () => {
+  const unsent = { 'Signalbox-Unsent': 'true' };
+  const init = { method: 'POST', body: 'one order' };
+  const fine = await good();
+  for (const status of [502, 503, 504]) {
+    expect(await rig([(await answering(status, unsent)).endpoint, fine.endpoint]).text('/', init)).toBe('good');
+    const response = await rig([(await answering(status)).endpoint, fine.endpoint]).fetch('/', init);
+    expect(response.status).toBe(status);
+  }
+  // What an instance says of itself has reached it.
+  const other = await rig([(await answering(500, unsent)).endpoint, fine.endpoint]).fetch('/', init);
+  expect(other.status).toBe(500);
+  expect(fine.requests).toBe(3);
+  await expect(rig([await refusing()]).fetch('/', init)).rejects.toMatchObject({ code: 'call-failed', unsent: true });
+  const { endpoint } = await resetting();
+  await expect(rig([endpoint]).fetch('/', init)).rejects.toMatchObject({ code: 'call-failed', unsent: false });
+  await expect(rig([]).fetch('/', init)).rejects.toMatchObject({ code: 'no-instances', unsent: true });
+});
+
 test('a POST that may be done twice is: by its key, or because the caller says so', async () => {
   const [bad, fine] = [await resetting(), await good()];
   const key = { method: 'POST', body: 'one order', headers: { 'Idempotency-Key': 'abc' } };
