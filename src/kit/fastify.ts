@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { encoded } from './admin/answers.ts';
 import { isSpared } from './admin/routes.ts';
@@ -10,6 +11,7 @@ import { onEndSignal } from './node/signals.ts';
 import type { KitOptions } from './options.ts';
 import { Publication, type Publisher, type PublishedApi } from './publication.ts';
 import type { RegisteredInstance } from '../sdk/api.ts';
+import { UNSENT_HEADER } from '../sdk/calling/retry.ts';
 import { SignalboxError } from '../sdk/errors.ts';
 import { connect } from '../sdk/index.ts';
 import { askToLeave } from '../sdk/registration/close-server.ts';
@@ -195,8 +197,16 @@ function join(
     void publication?.stop();
     // Who cannot be told, because Signalbox is away, is not to send into a connection that is about to be closed.
     askToLeave(app);
+    app.server.prependListener('request', (_request: unknown, response: Pick<ServerResponse, 'setHeader'>) => {
+      response.setHeader(UNSENT_HEADER, 'true');
+    });
     await membership?.leave();
   };
+  // What comes this far is not turned away by Fastify, which answers 503 once it closes; whatever answers it now has received it.
+  app.addHook('onRequest', (_request, reply, done) => {
+    if (leaving) reply.raw.removeHeader(UNSENT_HEADER);
+    done();
+  });
   app.addHook('onListen', async () => {
     if (kit.warning !== undefined) app.log.warn(kit.warning);
     beforeClosing(app, leave);

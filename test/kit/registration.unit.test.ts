@@ -87,6 +87,34 @@ test('it deregisters first, and answers calls until it has and its callers have 
   ]);
 });
 
+test('what Fastify turns away while it closes is said to have reached nobody, and nothing else is', async () => {
+  const client = new MemoryRegistrar();
+  const said: string[] = [];
+  running = await startFastify({ client }, '127.0.0.1', {}, (app) => {
+    app.get('/busy', (_request, reply) => reply.code(503).send('busy'));
+    // Fastify is closing by then, and listens still.
+    app.addHook('preClose', () => call('closing', '/busy'));
+  });
+  const { app, ask } = running;
+  await app.signalbox.joined();
+  const call = async (when: string, path: string): Promise<void> => {
+    const { status, headers } = await ask(path);
+    said.push(`${when}, ${path}: ${status} ${headers.get('signalbox-unsent')}`);
+  };
+  client.onDeregister = async () => {
+    await call('leaving', '/orders');
+    await call('leaving', '/busy');
+  };
+  await call('before', '/busy');
+  await app.close();
+  expect(said).toEqual([
+    'before, /busy: 503 null',
+    'leaving, /orders: 200 null',
+    'leaving, /busy: 503 null',
+    'closing, /busy: 503 true',
+  ]);
+});
+
 test('a call that is under way is drained', async () => {
   const client = new MemoryRegistrar();
   let entered = false;
