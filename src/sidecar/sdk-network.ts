@@ -8,7 +8,7 @@ import { hostAddresses } from '../sdk/discovery/host-addresses.ts';
 import { WatchedInstances } from '../sdk/discovery/instance-source.ts';
 import type { ServiceOptions } from '../sdk/discovery/options.ts';
 import { overrideSource } from '../sdk/discovery/override-source.ts';
-import { overrideOf } from '../sdk/discovery/overrides.ts';
+import { overrideOf, overrideVariables } from '../sdk/discovery/overrides.ts';
 import { selectOf } from '../sdk/discovery/select.ts';
 import { settingsOf } from '../sdk/discovery/settings.ts';
 import { nodeParts } from '../sdk/node-parts.ts';
@@ -25,6 +25,9 @@ const DRAIN_MS = 1000;
 export class SdkNetwork implements Network {
   readonly #config: SidecarConfig;
   readonly #env: Env;
+  /** Variables that have the name of a service, and no addresses. */
+  readonly #unused: Set<string>;
+  readonly #log: Pick<ClientLog, 'warn'>;
   readonly #client: SignalboxClient;
   readonly #discovery: DiscoveryDeps;
   readonly #open = new Set<CalledService>();
@@ -33,6 +36,8 @@ export class SdkNetwork implements Network {
     const { urls, tokenFile, allowHttp, directory, environment, maxAge } = config;
     this.#config = config;
     this.#env = originsIn(env);
+    this.#unused = new Set(Object.keys(env).filter((name) => env[name] !== '' && this.#env[name] === undefined));
+    this.#log = log;
     this.#discovery = {
       now: () => performance.now(),
       random: Math.random,
@@ -57,6 +62,7 @@ export class SdkNetwork implements Network {
     const { balance, environment, timeout, retries, recycleRequests, recycleAge } = this.#config;
     const options: ServiceOptions = { ...which, balance };
     const override = overrideOf(service, {}, this.#env);
+    if (override === undefined) this.#sayWhatIsNotUsed(service);
     const source =
       override === undefined
         ? new WatchedInstances(this.#client.watch(selectOf(service, options, environment)))
@@ -92,6 +98,15 @@ export class SdkNetwork implements Network {
   async close(): Promise<void> {
     await this.#client.close();
     await Promise.all([...this.#open].map((called) => called.end(DRAIN_MS)));
+  }
+
+  /** Once, and without the value: it may be a secret that is meant for something else. */
+  #sayWhatIsNotUsed(service: string): void {
+    for (const variable of overrideVariables(service)) {
+      if (!this.#unused.delete(variable)) continue;
+      const what = `${variable} does not stand for ${service}: it is no list of addresses such as http://localhost:3000`;
+      this.#log.warn({ variable, service }, what);
+    }
   }
 
   #call(service: string, source: InstanceSource, options: ServiceOptions, how: CallOptions): CalledService {

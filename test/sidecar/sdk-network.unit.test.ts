@@ -9,13 +9,18 @@ import { Ends, nobody, upstream } from './egress-rig.ts';
 const ends = new Ends();
 afterEach(() => ends.all());
 
-const LOG = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const LOG = {
+  debug: () => {},
+  info: () => {},
+  warn: (_about: object, _message: string): void => {},
+  error: () => {},
+};
 
 /** The network of a sidecar whose Signalbox is away. */
-async function networkOf(env: Readonly<Record<string, string>> = {}): Promise<SdkNetwork> {
+async function networkOf(env: Readonly<Record<string, string>> = {}, log: typeof LOG = LOG): Promise<SdkNetwork> {
   const loaded = loadSidecarConfig(`signalbox: {urls: ["${await nobody()}"]}`, {});
   if (!loaded.ok) throw new Error(loaded.errors.join('\n'));
-  const network = new SdkNetwork(loaded.config, { log: LOG, env });
+  const network = new SdkNetwork(loaded.config, { log, env });
   ends.add(() => network.close());
   return network;
 }
@@ -43,17 +48,30 @@ const ask = (send: Send, method = 'GET'): Promise<unknown> =>
     });
   });
 
-test('variables that are no addresses of services are not looked at, whatever service a caller names', async () => {
+test('variables that are no addresses of services are not looked at, whatever service a caller names; that is said once', async () => {
+  const said: string[] = [];
   const up = await upstream(ends, (_request, response) => response.end('good'));
-  const network = await networkOf({
-    DATABASE_URL: 'postgres://user:secret@db/x',
-    LIST_URL: `${up.url},nonsense`,
-    PATH_URL: 'http://x/path',
-    ORDERS_URL: `${up.url}, ${up.url}`,
-  });
+  const network = await networkOf(
+    {
+      DATABASE_URL: 'postgres://user:secret@db/x',
+      LIST_URL: `${up.url},nonsense`,
+      PATH_URL: 'http://x/path',
+      ORDERS_URL: `${up.url}, ${up.url}`,
+      EMPTY_URL: '',
+    },
+    { ...LOG, warn: (about: object, message: string) => void ('variable' in about && said.push(message)) },
+  );
   for (const service of ['database.example.com', 'list.example.com', 'path.example.com'])
     expect([service, network.downstream({ service }).state]).toEqual([service, 'loading']);
   expect(await ask(network.downstream({ service: 'orders.example.com' }).send)).toBe(200);
+  for (const service of ['database.example.com', 'empty.example.com', 'other.example.com'])
+    network.downstream({ service });
+  expect(said.map((message) => message.split(':')[0])).toEqual([
+    'DATABASE_URL does not stand for database.example.com',
+    'LIST_URL does not stand for list.example.com',
+    'PATH_URL does not stand for path.example.com',
+  ]);
+  expect(said.join()).not.toContain('secret');
 });
 
 /** Answers the first request of each connection, and ends the connection at the second. */
