@@ -1,8 +1,8 @@
-/** Writes .env.example and docs/settings.md from src/config.ts; `--check` fails when they are not what it says. */
+/** Writes .env.example and docs/settings.md from src/settings.ts; `--check` fails when they are not what it says. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { format } from 'prettier';
-import { SETTINGS } from '../src/config.ts';
+import { SETTINGS } from '../src/settings.ts';
 import type { Unit } from '../src/config-units.ts';
 
 interface Entry {
@@ -36,7 +36,7 @@ async function write(path: string, content: string): Promise<void> {
 async function check(path: string, content: string): Promise<void> {
   const written = await readFile(join(root, path), 'utf8').catch(() => undefined);
   if (written === content) return console.log(`${path} is current`);
-  console.error(`${path} is not what src/config.ts says. Run: npm run settings`);
+  console.error(`${path} is not what src/settings.ts says. Run: npm run settings`);
   process.exitCode = 1;
 }
 
@@ -59,7 +59,7 @@ function settingsPage(): string {
   });
   return `# Settings
 
-Generated from \`src/config.ts\` by \`npm run settings\`. Signalbox reads settings from environment variables. One that is
+Generated from \`src/settings.ts\` by \`npm run settings\`. Signalbox reads settings from environment variables. One that is
 empty counts as not set. A value that cannot be read stops the start with exit code 2 and a list of all that is wrong.
 
 | name | default | form | what it does |

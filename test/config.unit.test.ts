@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { loadConfig, SETTINGS, type Config } from '../src/config.ts';
+import { loadConfig, type Config } from '../src/config.ts';
+import { SETTINGS } from '../src/settings.ts';
 
 function configOf(env: Record<string, string>, options = {}): Config {
   const loaded = loadConfig(env, options);

@@ -4,7 +4,8 @@ import { describe, expect, test } from '@jest/globals';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { parse, parseAllDocuments } from 'yaml';
 import { MODES } from '../../src/cluster/conditions.ts';
-import { loadConfig, SETTINGS } from '../../src/config.ts';
+import { loadConfig } from '../../src/config.ts';
+import { SETTINGS } from '../../src/settings.ts';
 import { RequestMetrics } from '../../src/edge/request-metrics.ts';
 import { createMetrics } from '../../src/metrics.ts';
 
