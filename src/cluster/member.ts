@@ -86,6 +86,10 @@ export class Member implements Claims {
     return this.#membership.withoutLeases.length === 0;
   }
 
+  get leasesRunSince(): number | undefined {
+    return this.#membership.leasesRunSince;
+  }
+
   get isMember(): boolean {
     return this.#membership.members.includes(this.id);
   }

@@ -16,6 +16,11 @@ export interface Membership {
   readonly awakeSince: number;
   /** Nodes that cannot reach the leases, sorted. They keep in memory what they hear, so nobody's lease runs out meanwhile (INS3). */
   readonly withoutLeases: readonly string[];
+  /**
+   * From then on no member was without leases; nobody who hears of a later term only need wonder. Undefined: a node wrote it that does
+   * not know of this, so that they may not have run under any term that was missed.
+   */
+  readonly leasesRunSince?: number;
 }
 
 export const NO_MEMBERSHIP: Membership = {
@@ -26,6 +31,7 @@ export const NO_MEMBERSHIP: Membership = {
   gapFrom: 0,
   awakeSince: 0,
   withoutLeases: [],
+  leasesRunSince: 0,
 };
 
 /**
@@ -90,7 +96,14 @@ export function nextMembership(
     gapFrom: Math.min(...gaps),
     awakeSince: before.length > 0 ? Math.min(is.awakeSince, now) : now,
     withoutLeases,
+    leasesRunSince: leasesRunSince(is, withoutLeases, now),
   };
+}
+
+/** While they do not run, it is when they last began to. */
+function leasesRunSince(is: Membership, withoutLeases: readonly string[], now: number): number {
+  const areBack = is.withoutLeases.length > 0 && withoutLeases.length === 0;
+  return areBack ? now : Math.min(is.leasesRunSince ?? now, now);
 }
 
 /** Until then it has certainly done what was its own. */

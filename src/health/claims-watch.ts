@@ -45,10 +45,10 @@ export class ClaimsWatch {
   /** Takes in what they are now. `resumes`: leases did not run, and run again. */
   look(now: number): { readonly gap: Gap; readonly resumes: boolean } {
     const { claims } = this.#deps;
-    const { stands, leasesRun, fence, sharedNow } = claims;
+    const { stands, leasesRun, leasesRunSince, fence, sharedNow } = claims;
     // Of a membership in between, in which they may not have run, nobody here has heard.
     const skipped = fence !== undefined && this.#fence !== undefined && fence > this.#fence + 1;
-    const resumes = leasesRun && (!this.#leasesRan || skipped);
+    const resumes = leasesRun && (!this.#leasesRan || (skipped && leasesRunSince === undefined));
     const gap = this.#gap(now, sharedNow);
     if (this.#stood && !stands) this.#actedUntil = sharedNow - this.#lookedAt < SOON_MS ? sharedNow : -Infinity;
     if (this.#stood && !stands) this.#stoppedAt = Math.min(this.#lookedAt, sharedNow);

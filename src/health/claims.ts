@@ -19,6 +19,11 @@ export interface Claims {
   readonly awakeSince: number;
   /** Whether leases may run out: not while a member keeps in memory what it hears. */
   readonly leasesRun: boolean;
+  /**
+   * Leases that ran out before this time of the shared clock may have had a member that kept to itself what it heard (INS3). Undefined:
+   * nobody knows, since a node of an earlier version shares the work.
+   */
+  readonly leasesRunSince: number | undefined;
 }
 
 export const groupKey = (service: string, region: string): string => `${service} ${region}`;
@@ -35,4 +40,5 @@ export const aloneClaims = (now: () => number): Claims => ({
   gapFrom: Number.POSITIVE_INFINITY,
   awakeSince: Number.NEGATIVE_INFINITY,
   leasesRun: true,
+  leasesRunSince: Number.NEGATIVE_INFINITY,
 });

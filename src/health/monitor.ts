@@ -241,7 +241,10 @@ export class Monitor implements Monitoring, TailListener {
     const now = this.#deps.now();
     const { gap, resumes } = this.#watch.look(now);
     this.#retry.claimsChanged();
-    if (resumes) this.#grant(now);
+    if (resumes) {
+      this.#deps.log.info('leases run out again, after they did not everywhere; every one has its full length');
+      this.#grant(now);
+    }
     this.#claim('all', gap, now);
   }
 
@@ -281,8 +284,8 @@ export class Monitor implements Monitoring, TailListener {
   }
 
   #moment(now: number, readUntil: number): Moment {
-    const { sharedNow, awakeSince, leasesRun } = this.#deps.claims;
-    const grantedAt = Math.max(this.#grantedAt, now - (sharedNow - awakeSince));
+    const { sharedNow, awakeSince, leasesRun, leasesRunSince = awakeSince } = this.#deps.claims;
+    const grantedAt = Math.max(this.#grantedAt, now - (sharedNow - Math.max(awakeSince, leasesRunSince)));
     const stopped = this.#areLeasesAway || !leasesRun;
     return { now, readUntil, grantedAt, leases: this.#heritage === undefined ? 'own' : stopped ? 'stopped' : 'shared' };
   }

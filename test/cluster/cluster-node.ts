@@ -1,5 +1,5 @@
-import { writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, spawnSignalbox, type Signalbox } from '../support/signalbox.ts';
 import type { Random } from '../support/random.ts';
@@ -19,6 +19,8 @@ export interface NodeOptions {
   /** Where its clock is told how far it is off. */
   readonly skewFile: string;
   readonly random: Random;
+  /** A directory for what it says, in a file for each node. */
+  readonly logs?: string | undefined;
 }
 
 const PRELOAD = resolve('test/cluster/skewed-clock.mjs');
@@ -95,6 +97,7 @@ export class ClusterNode {
     void started.exited.then(() => {
       if (this.#process !== started) return;
       this.#falls.push(started.output().slice(-3000));
+      this.#keep(started.output());
       setTimeout(() => {
         if (this.#process === started) void this.#spawn();
       }, AGAIN_MS);
@@ -160,6 +163,11 @@ export class ClusterNode {
     return this.#process.pid;
   }
 
+  #keep(output: string): void {
+    const { logs, name } = this.#options;
+    if (logs !== undefined) appendFileSync(join(logs, `${name}.log`), output);
+  }
+
   async #end(signal: NodeJS.Signals): Promise<number | null> {
     const running = this.#process;
     if (running === undefined) throw new Error(`${this.name} does not run`);
@@ -167,6 +175,7 @@ export class ClusterNode {
     this.#process = undefined;
     const code = await running.stop(signal);
     this.#paused = false;
+    this.#keep(running.output());
     // Enough to see what it last said.
     this.#output = (this.#output + running.output()).slice(-20_000);
     return code;

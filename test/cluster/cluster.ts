@@ -12,6 +12,8 @@ export interface ClusterOptions {
   readonly nodes: number;
   readonly seed: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** A directory for what the nodes say. */
+  readonly logs?: string | undefined;
 }
 
 /** Quick enough that a run of a minute sees everything several times. */
@@ -45,7 +47,7 @@ export class Cluster {
   }
 
   /** Servers and all nodes, ready. */
-  static async start({ nodes: count, seed, env = {} }: ClusterOptions): Promise<Cluster> {
+  static async start({ nodes: count, seed, env = {}, logs }: ClusterOptions): Promise<Cluster> {
     const directory = temporaryDirectory();
     const [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
     const random = new Random(seed);
@@ -58,6 +60,7 @@ export class Cluster {
           env: { ...QUICK, ...env },
           skewFile: join(directory.path, `skew-${i}`),
           random,
+          logs,
         }),
       ),
     );

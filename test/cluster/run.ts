@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly quietMs: number;
   /** Only these kinds, where given. */
   readonly kinds?: readonly Fault['kind'][];
+  /** A directory for what the nodes say; nothing is kept without. */
+  readonly logs?: string | undefined;
   readonly onProgress: (line: string) => void;
 }
 
@@ -58,8 +60,8 @@ const CATALOG_PAUSE_MS = 100;
 
 /** One run: a cluster, everybody who works on it, and what goes wrong; then what the validators say. Nothing stays behind. */
 export async function run(options: RunOptions): Promise<Report> {
-  const { seed, nodes } = options;
-  const cluster = await Cluster.start({ nodes, seed, env: { ...GUARD_ENV, ...HISTORY_ENV } });
+  const { seed, nodes, logs } = options;
+  const cluster = await Cluster.start({ nodes, seed, logs, env: { ...GUARD_ENV, ...HISTORY_ENV } });
   const one = new Run(cluster, options);
   try {
     return await one.go();

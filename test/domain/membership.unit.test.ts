@@ -99,6 +99,22 @@ describe('the membership', () => {
     expect(next(away, [node('a', T), node('b', T)], T).withoutLeases).toEqual([]);
   });
 
+  test('INS3 it says since when leases run, so that nobody has to have heard of each term to know', () => {
+    const both = [node('a', T), node('b', T)];
+    const is = next(NO_MEMBERSHIP, both, T);
+    expect(is.leasesRunSince).toBeLessThan(T);
+    const away = next(is, [node('a', T, { hasLeases: false }), node('b', T)], T);
+    const back = next(away, [node('a', T + 500), node('b', T + 500)], T + 500);
+    expect(back.leasesRunSince).toBe(T + 500);
+    const at = T + 9000;
+    expect(next(back, [node('a', at), node('b', at), node('c', at)], at).leasesRunSince).toBe(T + 500);
+    // A node of before wrote it.
+    const { leasesRunSince: _, ...unsaid } = back;
+    expect(next(unsaid, [node('a', at)], at).leasesRunSince).toBe(at);
+    // The clock was set back.
+    expect(next(back, [node('a', T - 9000)], T - 9000).leasesRunSince).toBe(T - 9000);
+  });
+
   test('the clock of the database was set back: nothing waits for the time that it was', () => {
     const two = next(NO_MEMBERSHIP, [node('a', T), node('b', T)], T);
     const at = T - 3_600_000;

@@ -15,6 +15,7 @@ function open() {
     gapFrom: 0,
     awakeSince: 0,
     leasesRun: true,
+    leasesRunSince: 0,
   };
   const watch = new ClaimsWatch({ claims, timeoutMs: TIMEOUT_MS });
   return {
@@ -39,6 +40,7 @@ test('INS3 leases that did not run run again', () => {
 
 test('INS3 in a term of which this node has not heard they may not have run; in the next one it would have heard', () => {
   const { claims, look } = open();
+  claims.leasesRunSince = undefined;
   expect(look().resumes).toBe(false);
   claims.fence = 8;
   expect(look().resumes).toBe(false);
@@ -48,6 +50,13 @@ test('INS3 in a term of which this node has not heard they may not have run; in 
   // Where they do not run now, they do not run again.
   claims.fence = 12;
   claims.leasesRun = false;
+  expect(look().resumes).toBe(false);
+});
+
+test('INS1 where the membership says since when they run, terms of which this node has not heard extend nothing', () => {
+  const { claims, look } = open();
+  look();
+  claims.fence = 10;
   expect(look().resumes).toBe(false);
 });
 

@@ -49,6 +49,7 @@ class Bench {
     gapFrom: 0,
     awakeSince: Number.NEGATIVE_INFINITY,
     leasesRun: true,
+    leasesRunSince: Number.NEGATIVE_INFINITY,
   };
   owned = true;
   now = 100_000;

@@ -217,6 +217,10 @@ export class SimNode implements Claims {
     return this.membership.withoutLeases.length === 0;
   }
 
+  get leasesRunSince(): number | undefined {
+    return this.membership.leasesRunSince;
+  }
+
   get mayKeep(): boolean {
     const { withoutLeases, term } = this.membership;
     return withoutLeases.includes(this.id) && this.now - this.#heardAt < CLAIM_MS && term > this.#hadLeasesIn;

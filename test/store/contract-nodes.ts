@@ -112,6 +112,7 @@ export function nodesContract(db: NodesSubject): void {
       gapFrom: 1_795_000_000_100,
       awakeSince: 1_794_000_000_000,
       withoutLeases: ['b'],
+      leasesRunSince: 1_795_000_000_050,
     };
     expect(await one().change(next)).toBe(true);
     expect(await two().membership()).toEqual(next);
