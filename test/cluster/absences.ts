@@ -60,7 +60,7 @@ const isHardlyNoticed = ({ kind, from, healed }: FaultRecord): boolean =>
   HARDLY_NOTICED.has(kind) || (SILENT.has(kind) && healed - from < NO_ANSWER_MS);
 
 function isWhole({ kind, target }: FaultRecord): boolean {
-  return target === 'postgres' ? kind !== 'postgres-terminate' : isOfRedis({ kind, target });
+  return target === 'postgres' || isOfRedis({ kind, target });
 }
 
 const isOfRedis = ({ kind, target }: Pick<FaultRecord, 'kind' | 'target'>): boolean =>

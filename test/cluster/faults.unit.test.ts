@@ -69,6 +69,9 @@ describe('when Signalbox was away', () => {
 
   test('a node that does not reach Redis is one for leases, once it is noticed, and one that was cut off when it is back', () => {
     const silent: FaultRecord = { ...fault('half-open-redis', 'node-1', 1000), healed: 6000, recovered: 7000 };
+    const terminated = fault('postgres-terminate', 'postgres', 1000);
+    expect(absencesOf([terminated], shared)).toMatchObject([{ from: 1000, until: 3000, ofLeasesOnly: false }]);
+    expect(absencesOf([terminated], { ...shared, end: 'healed' })).toEqual([]);
     expect(absencesOf([silent], shared)).toMatchObject([{ from: 1000, until: 7000, ofLeasesOnly: true }]);
     expect(absencesOf([silent], { ...shared, end: 'healed' })).toMatchObject([{ from: 4000, until: 6000 }]);
     expect(absencesOf([fault('half-open-redis', 'node-1', 1000)], { ...shared, end: 'healed' })).toEqual([]);

@@ -1,4 +1,5 @@
 import { DISTURBING } from '../disturbing.ts';
+import { TAKEOVER_MS } from '../losses.ts';
 import type { Absence, FaultRecord, InstanceEvent, Life, Stretch, Violation } from '../record.ts';
 
 export interface Checks {
@@ -17,12 +18,10 @@ const CLOSE = 0.5;
 /** Slots are kept to within a tick, and corrections of the shared clock. */
 const LONG = 1.05;
 const TICKS_MS = 1000;
-/** After all is well again, a node does its share: two thirds of NODE_TIMEOUT, and what was missed is made up for. */
-const TAKEOVER_MS = 5000;
 
 /**
  * Nobody is checked twice within an interval, and everybody is once. After nodes were lost or came, checks of the last moments are
- * made again, and nobody is left out for longer than a takeover takes (decisions/0018).
+ * made again, and nobody is left out for longer than the takeovers take (decisions/0018).
  */
 export function checks(run: Checks): Violation[] {
   const turmoil = run.faults
@@ -34,11 +33,12 @@ export function checks(run: Checks): Violation[] {
       pairsOf(life, run).flatMap(([earlier, later]) => {
         const gap = later - earlier;
         if (run.stalls.some(overlaps(earlier - life.everyMs, later))) return [];
-        const isTurmoil = turmoil.some(overlaps(earlier - life.everyMs, later));
+        const turmoils = turmoil.filter(overlaps(earlier - life.everyMs, later)).length;
+        const isTurmoil = turmoils > 0;
         const evidence = { earlier, later, gapMs: gap, asked: life.asked?.filter((at) => Math.abs(at - later) < 8000) };
         if (gap < CLOSE * life.everyMs && !isTurmoil)
           return [{ promise: 'checks', what: `${life.name} was checked twice within ${Math.round(gap)} ms`, evidence }];
-        const limit = LONG * life.everyMs + TICKS_MS + (isTurmoil ? TAKEOVER_MS : 0);
+        const limit = LONG * life.everyMs + TICKS_MS + turmoils * TAKEOVER_MS;
         const isAway = run.absences.filter(({ ofLeasesOnly }) => ofLeasesOnly !== true).some(overlaps(earlier, later));
         if (gap <= limit || isAway || life.deaths.some(overlaps(earlier, later))) return [];
         return [{ promise: 'checks', what: `${life.name} was not checked for ${Math.round(gap)} ms`, evidence }];

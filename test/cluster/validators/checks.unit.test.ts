@@ -51,6 +51,15 @@ test('takes checks that come at their turn, a little early or late', () => {
   expect(run(life([10_000, 11_120, 11_990, 13_000, 14_900]))).toEqual([]);
 });
 
+test('each loss of a node may leave somebody out for as long as a takeover takes', () => {
+  const kill = fault('kill', 12_000, 13_000);
+  const after = (ms: number): Life => life([...each(10_000, 3), ...each(12_000 + ms, 3)]);
+  expect(run(after(7050), { faults: [kill] })).toEqual([]);
+  expect(run(after(7051), { faults: [kill] })).toEqual(['checks']);
+  expect(run(after(12_050), { faults: [kill, fault('pause', 14_000, 18_000)] })).toEqual([]);
+  expect(run(after(12_051), { faults: [kill, fault('pause', 14_000, 18_000)] })).toEqual(['checks']);
+});
+
 test('complains of two within an interval, unless nodes were lost or came just then, or this process stood still', () => {
   const twice = life([...each(10_000, 5), 14_100, ...each(15_000, 3)]);
   expect(run(twice)).toEqual(['checks']);

@@ -10,6 +10,7 @@ import {
   type Told,
   type Violation,
 } from '../record.ts';
+import { deadlineAfterLosses } from '../losses.ts';
 
 export interface Deaths {
   readonly lives: readonly Life[];
@@ -35,7 +36,7 @@ export interface Ins1Result {
 /**
  * INS1 for each death: its watchers were told within the published bound. The bound runs while Signalbox was there; after an
  * absence that began within it, it runs anew from the end: every lease has its full length again (INS3), and the bound is
- * longer than a lease. Deaths that ended before it did, or in which a renewal may still have been on its way, prove nothing.
+ * longer than a lease. It has the loss of one node in it, and is longer by that for each further one. Deaths that ended before it did, or in which a renewal may still have been on its way, prove nothing.
  */
 export function ins1(run: Deaths): Ins1Result {
   const events = groupBy(run.events, ({ name }) => name);
@@ -81,7 +82,8 @@ export function ins1(run: Deaths): Ins1Result {
 }
 
 /** Who looks late hears late. */
-function deadlineOf(death: Death, { boundMs, check, group }: Life, { absences, stalls, holds }: Deaths): number {
+function deadlineOf(death: Death, { boundMs, check, group }: Life, run: Deaths): number {
+  const { absences, stalls, holds, faults } = run;
   let deadline = death.from + boundMs;
   for (const { from, until, ofLeasesOnly } of absences)
     if (!(ofLeasesOnly === true && check === 'http') && from < deadline && until > death.from)
@@ -89,6 +91,7 @@ function deadlineOf(death: Death, { boundMs, check, group }: Life, { absences, s
   for (const hold of holds)
     if (hold.group === group && hold.from < deadline && hold.until > death.from)
       deadline = Math.max(deadline, hold.until + boundMs);
+  deadline = deadlineAfterLosses(faults, Math.max(death.from, deadline - boundMs), deadline);
   const lost = stalls.filter(({ from, until }) => from < deadline && until > death.from);
   return lost.reduce((sum, { from, until }) => sum + until - from, deadline);
 }

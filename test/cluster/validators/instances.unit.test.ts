@@ -130,6 +130,27 @@ describe('INS1 the validator', () => {
     expect(ins1(run({ ...at(14_001), absences: early })).violations).toHaveLength(1);
   });
 
+  test('the bound has the loss of one node in it; each further one adds as much again', () => {
+    const kill = (target: string, from: number): FaultRecord => ({
+      kind: 'kill',
+      target,
+      from,
+      healed: from + 100,
+      recovered: from + 200,
+    });
+    const at = (ms: number, faults: readonly FaultRecord[]): number =>
+      ins1(run({ faults, events: [passing(0), critical(ms - 50, ms - 20)], told: [told(ms)] })).violations.length;
+    expect(at(14_001, [kill('node-0', 11_000)])).toBe(1);
+    const two = [kill('node-0', 11_000), kill('node-2', 13_000)];
+    expect(at(19_000, two)).toBe(0);
+    expect(at(19_001, two)).toBe(1);
+    // Before it died, or later than the bound, even of two, they have no part in it.
+    expect(at(14_001, [kill('node-0', 9000), kill('node-2', 13_000)])).toBe(1);
+    expect(at(19_001, [...two, kill('node-0', 19_000)])).toBe(1);
+    expect(at(14_001, [kill('node-0', 11_000), kill('clients', 13_000)])).toBe(1);
+    expect(at(14_001, [kill('node-0', 11_000), { ...kill('node-2', 13_000), kind: 'slow-redis' }])).toBe(1);
+  });
+
   test('INS4 while the guard holds its group, and says so, nobody has to be told; the bound runs anew after it', () => {
     const holds = [{ group: 's/eu', from: 12_000, until: 20_000 }];
     const at = (ms: number): Partial<Deaths> => ({
