@@ -201,7 +201,16 @@ class Status implements ClusterStatus {
 }
 
 function rollOf(node: NodeRow, clock: number): Roll {
-  const only = { term: 0, members: [node.id], before: [], since: 0, gapFrom: 0, awakeSince: 0, withoutLeases: [], leasesRunSince: 0 };
+  const only = {
+    term: 0,
+    members: [node.id],
+    before: [],
+    since: 0,
+    gapFrom: 0,
+    awakeSince: 0,
+    withoutLeases: [],
+    leasesRunSince: 0,
+  };
   return { clock, membership: only, nodes: [node] };
 }
 

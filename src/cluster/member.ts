@@ -46,6 +46,7 @@ export class Member implements Claims {
   /** The term that it knew when it last said that it has leases. */
   #hadLeasesIn = -1;
   #beating: Promise<void> | undefined;
+  #timesLost = 0;
 
   constructor(deps: MemberDeps) {
     this.#deps = deps;
@@ -88,6 +89,10 @@ export class Member implements Claims {
 
   get leasesRunSince(): number | undefined {
     return this.#membership.leasesRunSince;
+  }
+
+  get timesLost(): number {
+    return this.#timesLost;
   }
 
   get isMember(): boolean {
@@ -210,6 +215,7 @@ export class Member implements Claims {
     // What comes to this node is taken over as it is now, not as it was here. A run that was under way may have begun before.
     await catchUp();
     await catchUp();
+    if (this.isMember && !roll.membership.members.includes(this.id)) this.#timesLost += 1;
     this.#membership = membership;
     onMembershipChange();
   }

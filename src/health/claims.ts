@@ -24,6 +24,8 @@ export interface Claims {
    * nobody knows, since a node of an earlier version shares the work.
    */
   readonly leasesRunSince: number | undefined;
+  /** How often others had taken what was this node's without a word from it, because they had not heard it for too long. */
+  readonly timesLost: number;
 }
 
 export const groupKey = (service: string, region: string): string => `${service} ${region}`;
@@ -41,4 +43,5 @@ export const aloneClaims = (now: () => number): Claims => ({
   awakeSince: Number.NEGATIVE_INFINITY,
   leasesRun: true,
   leasesRunSince: Number.NEGATIVE_INFINITY,
+  timesLost: 0,
 });

@@ -49,6 +49,8 @@ export class Monitor implements Monitoring, TailListener {
   #isRunning = false;
   #areLeasesAway = false;
   #grantedAt = 0;
+  /** When this process itself stood still last, and how often its share had been lost until then. */
+  #stoodStill = { until: Number.NEGATIVE_INFINITY, timesLost: 0 };
   #lastTick = 0;
 
   constructor(deps: MonitorDeps) {
@@ -174,7 +176,8 @@ export class Monitor implements Monitoring, TailListener {
     this.#lookAtClaims(now);
     if (now - readUntil > ABSENT_MS) {
       const stood = `this process stood still for ${Math.round(now - readUntil)} ms`;
-      this.#deps.log.warn(`${stood}; every lease is extended by its full length`);
+      this.#deps.log.warn(`${stood}; every lease is extended by its full length, unless others had them meanwhile`);
+      this.#stoodStill = { until: now, timesLost: this.#deps.claims.timesLost };
       this.#startOver(now);
     }
     const moment = this.#moment(now, readUntil);
@@ -276,6 +279,7 @@ export class Monitor implements Monitoring, TailListener {
     const now = this.#deps.now();
     this.#roster.reconcile(instancesIn(this.#deps.view()), now);
     this.#startOver(now);
+    this.#grant(now);
     this.#takeOverGuards(now);
   }
 
@@ -284,8 +288,11 @@ export class Monitor implements Monitoring, TailListener {
   }
 
   #moment(now: number, readUntil: number): Moment {
-    const { sharedNow, awakeSince, leasesRun, leasesRunSince = awakeSince } = this.#deps.claims;
-    const grantedAt = Math.max(this.#grantedAt, now - (sharedNow - Math.max(awakeSince, leasesRunSince)));
+    const { sharedNow, awakeSince, leasesRun, leasesRunSince = awakeSince, timesLost } = this.#deps.claims;
+    // Whoever had its share meanwhile was there: Signalbox was not away.
+    const stoodStill = timesLost === this.#stoodStill.timesLost ? this.#stoodStill.until : Number.NEGATIVE_INFINITY;
+    const ofAll = now - (sharedNow - Math.max(awakeSince, leasesRunSince));
+    const grantedAt = Math.max(this.#grantedAt, stoodStill, ofAll);
     const stopped = this.#areLeasesAway || !leasesRun;
     return { now, readUntil, grantedAt, leases: this.#heritage === undefined ? 'own' : stopped ? 'stopped' : 'shared' };
   }
@@ -347,7 +354,7 @@ export class Monitor implements Monitoring, TailListener {
       if (isDue && tracked.taken) this.#spreadCheck(tracked, now);
       this.#wake(tracked, now);
     }
-    this.#grant(now);
+    for (const tracked of this.#groups.allFailing()) this.#wake(tracked, now);
   }
 
   #grant(now: number): void {

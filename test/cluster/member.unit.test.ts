@@ -98,6 +98,25 @@ describe('a node among others', () => {
     expect(world.owned('b')).toBe(share);
   });
 
+  test('INS3 it knows how often others had its share without a word from it, and has it no less often for being heard late', async () => {
+    const world = new World();
+    const [a, b] = [world.add('a'), world.add('b')];
+    await world.run(5000, 'a', 'b');
+    // Nobody takes it within the timeout.
+    await world.run(2400, 'a');
+    await world.run(3000, 'a', 'b');
+    expect([a.timesLost, b.timesLost]).toEqual([0, 0]);
+    await world.run(4000, 'a');
+    await world.run(3000, 'a', 'b');
+    expect([a.timesLost, b.timesLost]).toEqual([0, 1]);
+    // The database was away: nobody took anything.
+    world.away = true;
+    await world.run(9000, 'a', 'b');
+    world.away = false;
+    await world.run(3000, 'a', 'b');
+    expect([a.timesLost, b.timesLost]).toEqual([0, 1]);
+  });
+
   test('INS3 the database was away for all: nobody is taken for dead when it is back', async () => {
     const world = new World();
     world.add('a');

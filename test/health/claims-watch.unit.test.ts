@@ -16,6 +16,7 @@ function open() {
     awakeSince: 0,
     leasesRun: true,
     leasesRunSince: 0,
+    timesLost: 0,
   };
   const watch = new ClaimsWatch({ claims, timeoutMs: TIMEOUT_MS });
   return {

@@ -50,6 +50,7 @@ class Bench {
     awakeSince: Number.NEGATIVE_INFINITY,
     leasesRun: true,
     leasesRunSince: Number.NEGATIVE_INFINITY,
+    timesLost: 0,
   };
   owned = true;
   now = 100_000;
@@ -269,6 +270,26 @@ test('INS3 nothing runs out while the leases are away, or a member keeps to itse
   expect([b.get(id)?.status, b.commands]).toEqual(['passing', []]);
   await b.run(1100);
   expect(b.get(id)?.status).toBe('critical');
+});
+
+test('INS1 INS3 who stood still extends its leases, but not where others had its share meanwhile', async () => {
+  const criticalAfter = async (wasLost: boolean): Promise<number> => {
+    const b = new Bench();
+    const id = b.register(1, TTL);
+    const from = b.now;
+    await b.run(4000);
+    b.now += 4000;
+    b.claims.stands = false;
+    await b.run(TICK_MS);
+    expect(b.warnings[0]).toMatch(/stood still for 4100 ms/);
+    b.claims.stands = true;
+    if (wasLost) b.claims.timesLost = 1;
+    b.change(true, from + 4000);
+    while (b.get(id)?.status !== 'critical') await b.run(TICK_MS);
+    return b.now - from;
+  };
+  expect(await criticalAfter(true)).toBeLessThanOrEqual(detectionBoundMs(TTL));
+  expect(await criticalAfter(false)).toBeGreaterThanOrEqual(8000 + 10_000);
 });
 
 test("nothing is decided, checked or reported by a node that does not stand, or about what is another node's", async () => {

@@ -221,6 +221,8 @@ export class SimNode implements Claims {
     return this.membership.leasesRunSince;
   }
 
+  timesLost = 0;
+
   get mayKeep(): boolean {
     const { withoutLeases, term } = this.membership;
     return withoutLeases.includes(this.id) && this.now - this.#heardAt < CLAIM_MS && term > this.#hadLeasesIn;
@@ -327,12 +329,14 @@ export class SimNode implements Claims {
       // What was due after it had stopped is for the others.
       const heardAt = Math.min(world.now, this.#stoppedAt);
       world.rows.set(this.id, { heardAt, takesPart: this.takesPart, hasLeases });
+      const found = world.membership;
       this.#change(hasLeases);
       const heard = world.membership;
       await this.travel();
       this.#heardAt = asked;
       if (heard.term > this.membership.term) {
         this.catchUp();
+        if (this.membership.members.includes(this.id) && !found.members.includes(this.id)) this.timesLost++;
         this.membership = heard;
       }
       this.#sharedError = Math.max(-4, Math.min(4, this.#sharedError + world.random.below(3) - 1));
