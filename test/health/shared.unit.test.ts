@@ -267,6 +267,9 @@ test('INS3 nothing runs out while the leases are away, or a member keeps to itse
   await b.run(9900);
   b.claims.awakeSince = b.now;
   await b.run(9900);
+  // They did not run under a term of which nobody here has heard.
+  b.claims.leasesRunSince = b.now;
+  await b.run(9900);
   expect([b.get(id)?.status, b.commands]).toEqual(['passing', []]);
   await b.run(1100);
   expect(b.get(id)?.status).toBe('critical');
