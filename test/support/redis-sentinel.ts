@@ -81,7 +81,8 @@ export async function startSentinel({ withPassword = false }: SentinelOptions = 
       master,
       async failover() {
         const old = await master();
-        await run(sentinels[0] ?? old, 'SENTINEL', 'FAILOVER', MASTER_NAME);
+        // Where the servers stood still a moment ago, no replica is good enough for it yet (NOGOODSLAVE), which nobody else can tell.
+        await until(() => run(sentinels[0] ?? old, 'SENTINEL', 'FAILOVER', MASTER_NAME).then(() => true));
         await untilReplaced(old);
         // Until it is told, it goes on as the master that it was.
         await until(async () => (await infoOf(old, 'replication')).includes('role:slave'));
