@@ -79,6 +79,10 @@ export class Member implements Claims {
     return this.#membership.gapFrom;
   }
 
+  get undecidedFrom(): number | undefined {
+    return this.#membership.undecidedFrom;
+  }
+
   get awakeSince(): number {
     return this.#membership.awakeSince;
   }

@@ -12,6 +12,11 @@ export interface Membership {
   readonly since: number;
   /** A member was lost that was last heard of then: what was due from then on until `since` may not have been done. */
   readonly gapFrom: number;
+  /**
+   * What ran out from then on may have had nobody who could decide about it for long enough: `gapFrom`, or an earlier one that was not
+   * made up for when this membership came. Undefined: a node wrote it that does not know of this.
+   */
+  readonly undecidedFrom?: number;
   /** From then on somebody who had the work before was always there to hand it over. What ran out earlier may have had nobody to tell (INS3). */
   readonly awakeSince: number;
   /** Nodes that cannot reach the leases, sorted. They keep in memory what they hear, so nobody's lease runs out meanwhile (INS3). */
@@ -29,6 +34,7 @@ export const NO_MEMBERSHIP: Membership = {
   before: [],
   since: 0,
   gapFrom: 0,
+  undecidedFrom: 0,
   awakeSince: 0,
   withoutLeases: [],
   leasesRunSince: 0,
@@ -88,12 +94,16 @@ export function nextMembership(
     ...(isHandingOver ? [is.gapFrom] : []),
     ...lost.map((id) => didUntil(candidates.find((candidate) => candidate.id === id)) ?? now - timeoutMs),
   ];
+  const gapFrom = Math.min(...gaps);
+  // In that time whoever took something over has decided about it.
+  const isMadeUpFor = now >= is.since + claimMs;
   return {
     term: is.term + 1,
     members,
     before,
     since,
-    gapFrom: Math.min(...gaps),
+    gapFrom,
+    undecidedFrom: isMadeUpFor ? gapFrom : Math.min(gapFrom, is.undecidedFrom ?? is.gapFrom),
     awakeSince: before.length > 0 ? Math.min(is.awakeSince, now) : now,
     withoutLeases,
     leasesRunSince: leasesRunSince(is, withoutLeases, now),

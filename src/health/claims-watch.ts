@@ -73,7 +73,7 @@ export class ClaimsWatch {
 
   #gap(now: number, sharedNow: number): Gap {
     const { claims, timeoutMs } = this.#deps;
-    const { fence, gapFrom, awakeSince } = claims;
+    const { fence, gapFrom, undecidedFrom = gapFrom, awakeSince } = claims;
     // This node alone was held up, and nobody else had its share meanwhile.
     const isSame = fence === this.#fence && this.#stoppedAt !== Number.POSITIVE_INFINITY;
     // Of a membership in between nobody here has heard, nor of whom it lost: they were heard shortly before this node last was.
@@ -83,6 +83,7 @@ export class ClaimsWatch {
     const from = Math.max(awakeSince, Math.min(lostAt, this.#stoppedAt));
     const isDeath = !isSame && lostAt > awakeSince && sharedNow - lostAt >= timeoutMs;
     // Who hears of somebody that joins decides no more about what is to go, until it goes.
-    return { from, isDeath, decidedUntil: now - (sharedNow - lostAt) - timeoutMs * CLAIM_SHARE };
+    const undecided = Math.min(lostAt, undecidedFrom);
+    return { from, isDeath, decidedUntil: now - (sharedNow - undecided) - timeoutMs * CLAIM_SHARE };
   }
 }

@@ -15,6 +15,8 @@ export interface Claims {
   readonly sharedNow: number;
   /** What was due at or after this time of the shared clock, and is this node's since then, may not have been done by who had it. */
   readonly gapFrom: number;
+  /** What ran out at or after this time may have had nobody to decide about it; undefined where that is the same. */
+  readonly undecidedFrom: number | undefined;
   /** Leases that ran out before this time of the shared clock had nobody to renew them with (INS3). */
   readonly awakeSince: number;
   /** Whether leases may run out: not while a member keeps in memory what it hears. */
@@ -40,6 +42,7 @@ export const aloneClaims = (now: () => number): Claims => ({
     return now();
   },
   gapFrom: Number.POSITIVE_INFINITY,
+  undecidedFrom: undefined,
   awakeSince: Number.NEGATIVE_INFINITY,
   leasesRun: true,
   leasesRunSince: Number.NEGATIVE_INFINITY,

@@ -49,8 +49,8 @@ export class Monitor implements Monitoring, TailListener {
   #isRunning = false;
   #areLeasesAway = false;
   #grantedAt = 0;
-  /** When this process itself stood still last, and how often its share had been lost until then. */
-  #stoodStill = { until: Number.NEGATIVE_INFINITY, timesLost: 0 };
+  /** When this process itself was last away, or without the database, and how often its share had been lost until then. */
+  #wasAway = { until: Number.NEGATIVE_INFINITY, timesLost: 0 };
   #lastTick = 0;
 
   constructor(deps: MonitorDeps) {
@@ -177,8 +177,8 @@ export class Monitor implements Monitoring, TailListener {
     if (now - readUntil > ABSENT_MS) {
       const stood = `this process stood still for ${Math.round(now - readUntil)} ms`;
       this.#deps.log.warn(`${stood}; every lease is extended by its full length, unless others had them meanwhile`);
-      this.#stoodStill = { until: now, timesLost: this.#deps.claims.timesLost };
       this.#startOver(now);
+      this.#comesBack(now);
     }
     const moment = this.#moment(now, readUntil);
     for (let left = MAX_PER_TICK; left > 0; left--) {
@@ -229,12 +229,15 @@ export class Monitor implements Monitoring, TailListener {
     this.#decider.storeAway();
   }
 
-  /** The database is back: every lease has its full length from now on (INS3), and what was found meanwhile is decided. */
+  /**
+   * The database is back: every lease has its full length from now on (INS3), unless others had this node's share meanwhile, and so
+   * the database; what was found meanwhile is decided.
+   */
   storeBack(): void {
     if (!this.#decider.isStoreAway) return;
     const now = this.#deps.now();
     this.#retry.worked();
-    this.#grant(now);
+    this.#comesBack(now);
     this.#decider.storeBack(now);
   }
 
@@ -290,9 +293,9 @@ export class Monitor implements Monitoring, TailListener {
   #moment(now: number, readUntil: number): Moment {
     const { sharedNow, awakeSince, leasesRun, leasesRunSince = awakeSince, timesLost } = this.#deps.claims;
     // Whoever had its share meanwhile was there: Signalbox was not away.
-    const stoodStill = timesLost === this.#stoodStill.timesLost ? this.#stoodStill.until : Number.NEGATIVE_INFINITY;
+    const away = timesLost === this.#wasAway.timesLost ? this.#wasAway.until : Number.NEGATIVE_INFINITY;
     const ofAll = now - (sharedNow - Math.max(awakeSince, leasesRunSince));
-    const grantedAt = Math.max(this.#grantedAt, stoodStill, ofAll);
+    const grantedAt = Math.max(this.#grantedAt, away, ofAll);
     const stopped = this.#areLeasesAway || !leasesRun;
     return { now, readUntil, grantedAt, leases: this.#heritage === undefined ? 'own' : stopped ? 'stopped' : 'shared' };
   }
@@ -354,11 +357,20 @@ export class Monitor implements Monitoring, TailListener {
       if (isDue && tracked.taken) this.#spreadCheck(tracked, now);
       this.#wake(tracked, now);
     }
-    for (const tracked of this.#groups.allFailing()) this.#wake(tracked, now);
+  }
+
+  #comesBack(now: number): void {
+    this.#wasAway = { until: now, timesLost: this.#deps.claims.timesLost };
+    this.#wakeFailing(now);
   }
 
   #grant(now: number): void {
     this.#grantedAt = now;
+    this.#wakeFailing(now);
+  }
+
+  /** Their leases may have been extended. */
+  #wakeFailing(now: number): void {
     for (const tracked of this.#groups.allFailing()) this.#wake(tracked, now);
   }
 

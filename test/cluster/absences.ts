@@ -20,6 +20,8 @@ const OF_REDIS: ReadonlySet<string> = new Set(['refuse-redis', 'half-open-redis'
  */
 const SILENT: ReadonlySet<string> = new Set(['half-open-redis', 'redis-pause']);
 const NO_ANSWER_MS = 3000;
+/** Nodes say with a heartbeat that they have the leases again, and hear with the next that all have them: until then none runs out. */
+const HEARD_MS = 1000;
 
 /**
  * When leases and checks were not looked after as they should be, through faults of the run itself; the bound (INS1) does not run
@@ -36,9 +38,9 @@ export function absencesOf(
   );
   const stretch = (fault: FaultRecord): Absence => ({
     from: end === 'healed' && SILENT.has(fault.kind) ? fault.from + NO_ANSWER_MS : fault.from,
-    until: fault[end],
+    until: fault[end] + (end === 'recovered' && isOfLeases(fault) ? HEARD_MS : 0),
     why: `${fault.kind} ${fault.target}`,
-    ofLeasesOnly: isOfRedis(fault) || isAwayOnReturn(fault),
+    ofLeasesOnly: isOfLeases(fault),
   });
   const whole = harmful
     .filter((fault) => isWhole(fault) || (end === 'recovered' && isAwayOnReturn(fault)))
@@ -62,6 +64,8 @@ const isHardlyNoticed = ({ kind, from, healed }: FaultRecord): boolean =>
 function isWhole({ kind, target }: FaultRecord): boolean {
   return target === 'postgres' || isOfRedis({ kind, target });
 }
+
+const isOfLeases = (fault: FaultRecord): boolean => isOfRedis(fault) || isAwayOnReturn(fault);
 
 const isOfRedis = ({ kind, target }: Pick<FaultRecord, 'kind' | 'target'>): boolean =>
   target === 'redis' || OF_REDIS.has(kind);

@@ -87,6 +87,21 @@ describe('the membership', () => {
     expect(next(two, [node('a', T), node('b', T), node('c', at)], at)).toMatchObject({ awakeSince: at, since: at });
   });
 
+  test('INS1 what was lost when the next membership came at once goes on to be undecided, until somebody had time for it', () => {
+    const is = next(NO_MEMBERSHIP, [node('a', T), node('b', T)], T);
+    const at = T + 60_000;
+    const lost = next(is, [node('a', at), node('b', at - 3000)], at);
+    expect(lost).toMatchObject({ gapFrom: at - 3000, undecidedFrom: at - 3000 });
+    // Another one, or the same that starts again.
+    const joined = (later: number): Membership => next(lost, [node('a', later), node('c', later)], later);
+    expect(joined(at + 30)).toMatchObject({ gapFrom: at + 30 + LIMITS.claimMs, undecidedFrom: at - 3000 });
+    const settled = at + LIMITS.claimMs;
+    expect(joined(settled)).toMatchObject({ undecidedFrom: settled + LIMITS.claimMs });
+    // A node of before wrote it.
+    const { undecidedFrom: _, ...unsaid } = lost;
+    expect(next(unsaid, [node('a', at), node('c', at)], at).undecidedFrom).toBe(at - 3000);
+  });
+
   test('INS3 a node without leases is named, whether or not it shares the work, until it has them or is lost', () => {
     const is = next(NO_MEMBERSHIP, [node('a', T), node('b', T)], T);
     const away = next(

@@ -13,6 +13,7 @@ function open() {
     ownsSlot: () => true,
     sharedNow: 50_000,
     gapFrom: 0,
+    undecidedFrom: undefined,
     awakeSince: 0,
     leasesRun: true,
     leasesRunSince: 0,
@@ -52,6 +53,14 @@ test('INS3 in a term of which this node has not heard they may not have run; in 
   claims.fence = 12;
   claims.leasesRun = false;
   expect(look().resumes).toBe(false);
+});
+
+test('INS1 who takes over takes nothing for decided that whoever had it last had no time for', () => {
+  const { claims, look } = open();
+  Object.assign(claims, { fence: 8, gapFrom: 50_000 });
+  const { decidedUntil } = look().gap;
+  Object.assign(claims, { fence: 9, undecidedFrom: 47_000 });
+  expect(look().gap).toMatchObject({ from: 50_000, decidedUntil: decidedUntil - 3000 });
 });
 
 test('INS1 where the membership says since when they run, terms of which this node has not heard extend nothing', () => {

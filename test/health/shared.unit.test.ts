@@ -47,6 +47,7 @@ class Bench {
     ownsSlot: () => this.owned,
     sharedNow: 0,
     gapFrom: 0,
+    undecidedFrom: undefined,
     awakeSince: Number.NEGATIVE_INFINITY,
     leasesRun: true,
     leasesRunSince: Number.NEGATIVE_INFINITY,

@@ -209,6 +209,10 @@ export class SimNode implements Claims {
     return this.broken.has('gap') ? Number.POSITIVE_INFINITY : this.membership.gapFrom;
   }
 
+  get undecidedFrom(): number | undefined {
+    return this.membership.undecidedFrom;
+  }
+
   get awakeSince(): number {
     return this.membership.awakeSince;
   }

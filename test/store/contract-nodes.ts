@@ -110,6 +110,7 @@ export function nodesContract(db: NodesSubject): void {
       before: ['a'],
       since: 1_795_000_000_123,
       gapFrom: 1_795_000_000_100,
+      undecidedFrom: 1_795_000_000_090,
       awakeSince: 1_794_000_000_000,
       withoutLeases: ['b'],
       leasesRunSince: 1_795_000_000_050,
