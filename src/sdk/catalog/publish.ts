@@ -3,7 +3,7 @@ import type { TokenSource } from '../auth.ts';
 import { SignalboxError } from '../errors.ts';
 import { reasonOf, Refusal } from '../links/refusal.ts';
 import { whyUnreachable } from '../links/why-unreachable.ts';
-import { request, within } from '../links/wire.ts';
+import { request, TimeUp, within } from '../links/wire.ts';
 import type { PublishedDocument, PublishOptions } from './published-document.ts';
 
 interface Deps {
@@ -28,7 +28,6 @@ export async function publishDocument(
   const name = versionName(service, version);
   const url = deps.url();
   const path = `${url}/v1/services/${encodeURIComponent(service)}/versions/${encodeURIComponent(version)}`;
-  const started = performance.now();
   try {
     return await within(timeoutMs, signal, async (ends) => {
       const answer = await ask(deps, path, { signal: ends });
@@ -47,7 +46,7 @@ export async function publishDocument(
     if (error instanceof Refusal) throw refused(error, name, url);
     if (signal?.aborted === true)
       throw new SignalboxError('stopped', 'Publishing the document was given up.', { cause: error });
-    if (performance.now() - started >= timeoutMs) {
+    if (error instanceof TimeUp) {
       throw new SignalboxError('timeout', `${url} took longer than ${timeoutMs} ms.`, { cause: error });
     }
     throw new SignalboxError('unreachable', whyUnreachable(url, error), { cause: error });

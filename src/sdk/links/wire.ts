@@ -69,7 +69,12 @@ async function problemOf(response: Response): Promise<Problem | undefined> {
   return ownProblem((await response.json().catch(() => undefined)) as Problem | null | undefined);
 }
 
-/** Runs something that is aborted after a time, or with the signal; and leaves nothing behind at a signal that lives on. */
+/** The time was up before there was an answer. */
+export class TimeUp extends Error {
+  override readonly name = 'TimeUp';
+}
+
+/** Runs something that is aborted after a time, which is a `TimeUp` then, or with the signal; and leaves nothing behind at a signal that lives on. */
 export async function within<T>(
   ms: number,
   signal: AbortSignal | undefined,
@@ -77,11 +82,17 @@ export async function within<T>(
 ): Promise<T> {
   const controller = new AbortController();
   const abort = (): void => controller.abort(signal?.reason);
-  const timer = setTimeout(() => controller.abort(new Error(`there was no answer within ${ms} ms`)), ms);
+  let timeUp: TimeUp | undefined;
+  const timer = setTimeout(() => {
+    timeUp = new TimeUp(`there was no answer within ${ms} ms`);
+    controller.abort(timeUp);
+  }, ms);
   if (signal?.aborted === true) abort();
   signal?.addEventListener('abort', abort);
   try {
     return await run(controller.signal);
+  } catch (error) {
+    throw timeUp ?? error;
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', abort);
