@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { NO_MEMBERSHIP } from '../domain/membership.ts';
 import type { Head } from '../domain/position.ts';
 import { aloneClaims, type Claims } from '../health/claims.ts';
 import type { NodeRow, Roll, Store } from '../store/port.ts';
@@ -201,17 +202,7 @@ class Status implements ClusterStatus {
 }
 
 function rollOf(node: NodeRow, clock: number): Roll {
-  const only = {
-    term: 0,
-    members: [node.id],
-    before: [],
-    since: 0,
-    gapFrom: 0,
-    awakeSince: 0,
-    withoutLeases: [],
-    leasesRunSince: 0,
-  };
-  return { clock, membership: only, nodes: [node] };
+  return { clock, membership: { ...NO_MEMBERSHIP, members: [node.id] }, nodes: [node] };
 }
 
 function sizeOf(roll: Roll | undefined, timeoutMs: number): Cluster['size'] {

@@ -35,14 +35,6 @@ export function memory({ pid }: Signalbox): number {
   return Number(/VmRSS:\s+([0-9]+) kB/.exec(status)?.[1]) / 1024;
 }
 
-export async function metric(url: string, name: string): Promise<number> {
-  const { body } = await call(url, 'GET', '/metrics');
-  const line = String(body)
-    .split('\n')
-    .find((one) => one.startsWith(`${name} `));
-  return Number(line?.slice(name.length) ?? 0);
-}
-
 /** Regions with about 8 KB each, written by several callers at once. Resolves with the latency of each write, sorted. */
 export async function writeFat(url: string, seed: number, writers: number, each: number): Promise<number[]> {
   const latencies: number[] = [];

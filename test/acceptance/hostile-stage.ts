@@ -2,7 +2,8 @@ import { expect } from '@jest/globals';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
 import type { Signalbox } from '../support/signalbox.ts';
 import { Canary } from './canary.ts';
-import { linesOf, memory, metric, writeFat } from './hostile-clients.ts';
+import { linesOf, memory, writeFat } from './hostile-clients.ts';
+import { metric } from './metric.ts';
 import { startNode } from './nodes.ts';
 import { until } from './until.ts';
 

@@ -48,11 +48,3 @@ export const revisionOf = async (url: string): Promise<number> =>
   (await call(url, 'GET', '/v1/state')).body.revision as number;
 export const putRegion = (url: string, id: string, rest: object = {}) =>
   call(url, 'PUT', `/v1/regions/${id}`, { title: id, ...rest });
-
-export async function metric(url: string, line: string): Promise<number> {
-  const { body } = await call(url, 'GET', '/metrics');
-  const found = String(body)
-    .split('\n')
-    .find((one) => one.startsWith(`${line} `));
-  return Number(found?.slice(line.length) ?? 0);
-}

@@ -7,7 +7,8 @@ import { call, startSignalbox, type Signalbox } from '../support/signalbox.ts';
 import { check, readLog } from './log-model.ts';
 import { applyWorld, RandomWriter } from './random-writer.ts';
 import { until } from './until.ts';
-import { ENV, leftovers, metric, open, putRegion, revisionOf } from './watch-nodes.ts';
+import { ENV, leftovers, open, putRegion, revisionOf } from './watch-nodes.ts';
+import { metric } from './metric.ts';
 
 describe('positions from which the log cannot go on', () => {
   let db: TestDatabase;

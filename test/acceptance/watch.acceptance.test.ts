@@ -12,7 +12,8 @@ import { applyWorld, RandomWriter, SERVICES } from './random-writer.ts';
 import { RawSocket, RawWatch, upgradeRequest } from './raw-socket.ts';
 import { until } from './until.ts';
 import { Follower } from './watch-client.ts';
-import { ENV, HEARTBEAT, leftovers, metric, open, putRegion, revisionOf, SELECTORS } from './watch-nodes.ts';
+import { ENV, HEARTBEAT, leftovers, open, putRegion, revisionOf, SELECTORS } from './watch-nodes.ts';
+import { metric } from './metric.ts';
 
 describe('the feed of one server', () => {
   let db: TestDatabase;

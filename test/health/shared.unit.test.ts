@@ -276,16 +276,32 @@ test('INS3 nothing runs out while the leases are away, or a member keeps to itse
   expect(b.get(id)?.status).toBe('critical');
 });
 
-test('INS1 INS3 who stood still extends its leases, but not where others had its share meanwhile', async () => {
+test.each<[string, (b: Bench) => Promise<void>]>([
+  [
+    'stood still',
+    async (b) => {
+      b.now += 4000;
+      await b.run(TICK_MS);
+      expect(b.warnings[0]).toMatch(/stood still for 4100 ms/);
+    },
+  ],
+  [
+    'was without the database',
+    async (b) => {
+      b.monitor.storeAway();
+      await b.run(4000);
+      b.monitor.storeBack();
+      await b.run(TICK_MS);
+    },
+  ],
+])('INS1 INS3 who %s extends its leases, but not where others had its share meanwhile', async (_what, isAway) => {
   const criticalAfter = async (wasLost: boolean): Promise<number> => {
     const b = new Bench();
     const id = b.register(1, TTL);
     const from = b.now;
     await b.run(4000);
-    b.now += 4000;
     b.claims.stands = false;
-    await b.run(TICK_MS);
-    expect(b.warnings[0]).toMatch(/stood still for 4100 ms/);
+    await isAway(b);
     b.claims.stands = true;
     if (wasLost) b.claims.timesLost = 1;
     b.change(true, from + 4000);
