@@ -13,6 +13,8 @@ test('SEC1 what is guarded is guarded with all below it', () => {
     '/actuator/loggers/a',
     '/health/liveness/x',
     '/health/x',
+    '/health/x/',
+    '/health/',
   ])
     expect([target, placed(target)]).toEqual([target, 'guarded']);
   expect(placeOf('/adm/logger?x=/adm', ['/adm'])).toEqual({ type: 'guarded', path: '/adm/logger' });
@@ -57,6 +59,10 @@ test('SEC1 what a forgiving backend could take for a guarded path is not let thr
     '/adm%2flogger',
     '/adm%00/logger',
     '/health//x',
+    '/health//',
+    '//health/',
+    '/health/%20',
+    '/health%2f',
     '/Health/x',
     '/actuator/loggers/..%2f..%2f..%2fx',
     '/actuator/loggers/..;%2f..%2f..',

@@ -25,7 +25,7 @@ export function placeOf(target: string, guarded: readonly string[]): Place {
   for (const reading of readings) isGuarded ||= isBelowAny(tidy(reading), prefixes);
   if (!isGuarded) return { type: 'open' };
   const isPlain = readings.size === 1 && readings.has(path.toLowerCase());
-  return isPlain && tidy(path) === path.replace(/\/$/, '') && isBelowAny(path, guarded)
+  return isPlain && tidy(path) === path && isBelowAny(path, guarded)
     ? { type: 'guarded', path }
     : { type: 'disguised' };
 }

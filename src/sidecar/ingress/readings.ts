@@ -16,9 +16,8 @@ export function readingsOf(path: string): ReadonlySet<string> | undefined {
   return readings;
 }
 
-/** Spaces at the ends of segments, and empty segments, count nothing with some backends. */
-export const tidy = (reading: string): string =>
-  `/${reading.trim()}/`.replaceAll(/\s*\/[\s/]*/g, '/').slice(0, -1) || '/';
+/** Spaces at the ends of segments, and empty segments, count nothing with some backends; but `/health/` is below `/health`. */
+export const tidy = (reading: string): string => `/${reading.trim()}`.replaceAll(/\s*\/[\s/]*/g, '/');
 
 const DECODINGS = 3;
 /** More than a path comes to that was not made for it, so that nobody keeps the sidecar busy with a few paths. */
