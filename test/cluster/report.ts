@@ -51,7 +51,8 @@ export function linesOf(report: Report): string[] {
   ];
 }
 
-const holdText = ({ group, from, until }: Hold): string => `${group} for ${seconds(until - from)}`;
+const holdText = ({ group, from, until }: Hold): string =>
+  `${group} ${Number.isFinite(until) ? `for ${seconds(until - from)}` : 'to the end'}`;
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 
