@@ -135,8 +135,16 @@ describe('alerts', () => {
 
   test('tell of every mode in which a node can be degraded', () => {
     const watched = alerts.flatMap(({ expr }) => /signalbox_degraded\{mode="([^"]+)"\}/.exec(expr)?.[1] ?? []);
-    expect(watched.toSorted()).toEqual(LABELS['mode']?.toSorted());
+    expect([...new Set(watched)].toSorted()).toEqual(LABELS['mode']?.toSorted());
     for (const mode of watched) expect(page).toMatch(new RegExp(`^\\| \`${mode}\` `, 'm'));
+  });
+
+  test('INS1 ask no node about members that is fenced: it says what it last heard, and where all are nobody says more', () => {
+    const about = alerts.filter(({ expr }) => expr.includes('signalbox_nodes{state="member"}'));
+    expect(about.map(({ alert }) => alert)).toEqual(['SignalboxOneMemberLeft', 'SignalboxNobodyChecks']);
+    const told = 'max by (job) (signalbox_nodes{state="member"} unless on (job, instance) ';
+    for (const { expr } of about) expect(expr).toContain(`${told}signalbox_degraded{mode="fenced"} == 1)`);
+    expect(about.at(-1)?.expr).toContain('or min by (job) (signalbox_degraded{mode="fenced"}) == 1');
   });
 });
 
