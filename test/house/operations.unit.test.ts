@@ -185,9 +185,21 @@ describe('the dashboard', () => {
       const strange = targets.flatMap(({ expr }) => namesIn(expr)).filter((name) => !known.has(name));
       expect({ title, queries: targets.length > 0, strange }).toEqual({ title, queries: true, strange: [] });
     }
+    // Of one query under two titles, one title is wrong.
+    const queries = graphs.filter(({ type }) => type !== 'stat').flatMap(({ targets = [] }) => targets);
+    expect(new Set(queries.map(({ expr }) => expr)).size).toBe(queries.length);
     const places = dashboard.panels.map(({ gridPos: { x, y } }) => `${x} ${y}`);
     expect(new Set(places).size).toBe(places.length);
     for (const { gridPos } of dashboard.panels) expect(gridPos.x + gridPos.w).toBeLessThanOrEqual(24);
+  });
+
+  test('shows that there are no 5xx before there was one: a series begins with its first event', () => {
+    const shares = graphs
+      .flatMap(({ targets = [] }) => targets)
+      .filter(({ expr }) => /status=~"5\.\."[^/]*\//.test(expr));
+    expect(shares).toHaveLength(1);
+    for (const { expr } of shares)
+      expect(expr).toMatch(/status=~"5\.\."\}\[\$__rate_interval\]\)\) or vector\(0\)\) \/ /);
   });
 
   test('has every metric of several nodes on it', async () => {
