@@ -336,6 +336,8 @@ describe('the files that start several nodes', () => {
     expect(byHost).toMatchObject({
       topologyKey: 'kubernetes.io/hostname',
       whenUnsatisfiable: 'DoNotSchedule',
+      // A cordoned machine would otherwise count as one without a pod, and the third of an upgrade have no place.
+      nodeTaintsPolicy: 'Honor',
       labelSelector: { matchLabels: labels },
     });
   });
@@ -351,6 +353,12 @@ describe('the files that start several nodes', () => {
     const { spec } = documents.get('networkpolicy.yaml');
     expect(spec.podSelector.matchLabels).toEqual(deployment.spec.template.metadata.labels);
     expect(spec.policyTypes).toEqual(['Ingress', 'Egress']);
+    // PostgreSQL, Redis and its sentinels, the collector of traces, the issuers.
+    const called = spec.egress.flatMap(({ ports = [] }: { ports?: { port: number }[] }) =>
+      ports.map(({ port }) => port),
+    );
+    expect(called).toEqual(expect.arrayContaining([5432, 6379, 26379, 4318, 443]));
+    expect(SETTINGS.tracesEndpoint.description).toContain(':4318');
     // An empty selector is everybody.
     for (const { from } of spec.ingress) expect(from.every((peer: object) => Object.keys(peer).length > 0)).toBe(true);
     for (const { to } of spec.egress)
