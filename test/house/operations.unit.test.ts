@@ -139,7 +139,7 @@ describe('alerts', () => {
     for (const mode of watched) expect(page).toMatch(new RegExp(`^\\| \`${mode}\` `, 'm'));
   });
 
-  test('INS1 ask no node about members that is fenced: it says what it last heard, and where all are nobody says more', () => {
+  test('ask no node about members that is fenced: it says what it last heard, and where all are nobody says more', () => {
     const about = alerts.filter(({ expr }) => expr.includes('signalbox_nodes{state="member"}'));
     expect(about.map(({ alert }) => alert)).toEqual(['SignalboxOneMemberLeft', 'SignalboxNobodyChecks']);
     const told = 'max by (job) (signalbox_nodes{state="member"} unless on (job, instance) ';
@@ -229,6 +229,26 @@ describe('docs/operations.md', () => {
     expect(named.length).toBeGreaterThan(5);
     const figures = readdirSync('bench/figures').map((file) => file.replace(/\.ts$/, ''));
     expect(named.filter((name) => !figures.includes(name))).toEqual([]);
+  });
+
+  test('tells what each exit code of a node means, and by which names it prepares statements', () => {
+    const [, runbook = ''] = /^### A node is gone$([^]*?)^### /m.exec(page) ?? [];
+    const told = [...runbook.matchAll(/^\| (\d+) /gm)].map(([, code]) => code);
+    const codes = [...text('src/main.ts').matchAll(/process\.exit(?:Code = |\()(?:clean \? code : )?(\d+)/g)];
+    expect(new Set(codes.map(([, code]) => code)).size).toBeGreaterThan(2);
+    for (const [, code] of codes) expect(told).toContain(code);
+    const plain = [...text('src/store/commit.ts').matchAll(/'(commit(?: audited)?)'(?= :|;)/g)].map(([, name]) => name);
+    const names = plain.flatMap((name) => [name, `${name} fenced`]);
+    const leases = [...text('src/store/leases.ts').matchAll(/\bname: '([^']+)'/g)].map(([, name]) => name);
+    expect([names.length, leases.length]).toEqual([4, 2]);
+    for (const name of [...names, ...leases]) expect(page).toContain(`\`${name}\``);
+  });
+
+  test('says whom the nodes and the metrics are told', () => {
+    for (const route of ['/v1/nodes', '/metrics']) {
+      const row = page.split('\n').find((line) => line.startsWith(`| \`GET ${route}\``));
+      expect(row).toMatch(/\badministrators and the role \[monitor\]\(access\.md#roles\)/i);
+    }
   });
 
   test('leads to sections and files that there are', () => {
