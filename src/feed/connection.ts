@@ -252,8 +252,11 @@ export class Connection implements SignsOfLife {
     if (this.#closed) return;
     this.hub.noteClose(this, code);
     this.#closed = true;
-    this.#socket.close(code, reason);
-    this.#end();
+    try {
+      this.#socket.close(code, reason);
+    } finally {
+      this.#end();
+    }
   }
 
   /** The socket is closed. `seen`: the peer's end of it was seen to go, so it was there until now. */
