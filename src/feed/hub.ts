@@ -6,7 +6,7 @@ import type { View } from '../domain/view.ts';
 import type { Sight } from '../domain/visibility.ts';
 import { CLOSE } from '../protocol/close-codes.ts';
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
-import { Connection } from './connection.ts';
+import { Connection, NOT_ANY_MORE } from './connection.ts';
 import { mayEndAccess } from './ends-access.ts';
 import type { FrameGate } from './frame-gate.ts';
 import type { Frame } from './frame.ts';
@@ -268,7 +268,10 @@ export class Hub implements TailListener {
     for (const subscription of group.live) subscription.deliver(frames, before);
   }
 
-  /** Takes in a socket, or closes it when there are too many. With a registrar, instances can be registered over it. */
+  /**
+   * Takes in a socket, or closes it when there are too many, or its peer may not watch any more. With a registrar, instances can be
+   * registered over it.
+   */
   connect(socket: WatchSocket, peer: Peer, registrar?: Registrar): Connection | undefined {
     if (this.#draining || this.#fenced) {
       socket.close(CLOSE.draining, this.retryHint(TURNED_AWAY_MS));
@@ -278,7 +281,14 @@ export class Hub implements TailListener {
       socket.close(CLOSE.full, this.retryHint(FULL_MS));
       return undefined;
     }
-    const connection = new Connection(this, socket, { id: this.#roster.nextId(), peer, registrar });
+    // It may have waited since it was let in, and only those who are in the roster are looked at again.
+    const standing = peer.gate.look(peer.standing);
+    if (standing === undefined) {
+      socket.close(CLOSE.accessEnded, NOT_ANY_MORE);
+      return undefined;
+    }
+    const facts = { id: this.#roster.nextId(), peer: { ...peer, standing }, registrar };
+    const connection = new Connection(this, socket, facts);
     this.#roster.add(connection);
     return connection;
   }

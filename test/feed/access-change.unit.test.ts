@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { WebSocket } from 'ws';
 import { Tokens } from '../../src/auth/tokens.ts';
 import { CLOSE } from '../../src/protocol/close-codes.ts';
@@ -102,6 +103,48 @@ test('SEC3: a service account that is deleted is told no more, over every transp
   const again = await watch(token);
   expect(namesIn(await again.last('snapshot'))).toContain(BOT);
 });
+
+test('SEC3: a stream that waits behind a poll on its connection does not begin once its account is deleted', async () => {
+  const token = await asBot();
+  const socket = connect(Number(new URL(node.url).port), '127.0.0.1');
+  open.push({ end: () => socket.destroy() });
+  let answer = '';
+  socket.on('data', (data: Buffer) => (answer += data.toString()));
+  const one = (path: string, more = ''): string =>
+    `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n${more}\r\n`;
+  socket.write(one(`/v1/changes?since=${node.head}&wait=5m`) + one('/v1/watch', 'Accept: text/event-stream\r\n'));
+  await until('the poll waits', () => node.hub.connections === 1);
+  await node.delete(BOT);
+  await until('both are answered', () => answer.includes('event: close'));
+  expect([...answer.matchAll(/HTTP\/1.1 ([0-9]+)/g)].map(([, status]) => status)).toEqual(['403', '200']);
+  expect([...answer.matchAll(/event: ([a-z]+)/g)].map(([, type]) => type)).toEqual(['close']);
+  expect(answer).toContain(`"code":${CLOSE.accessEnded}`);
+  expect([node.hub.connections, node.hub.topics]).toEqual([0, 0]);
+});
+
+test.each(['/v1/watch', '/v1/changes?since=0&wait=1m', '/v1/regions'])(
+  'SEC3: who waits for the very revision at which the account is deleted is told nothing (%s)',
+  async (path) => {
+    const min = { 'x-signalbox-min-revision': `${node.head + 1}`, accept: 'text/event-stream, application/json' };
+    const { waiting } = countWaits();
+    const answer = fetch(`${node.url}${path}`, { headers: { ...bearer(await asBot()), ...min } });
+    await until('it waits', () => waiting() === 1);
+    await node.delete(BOT);
+    const { status } = await answer;
+    expect([status, node.hub.connections, node.hub.topics]).toEqual([403, 0, 0]);
+  },
+);
+
+/** How many wait for a revision. */
+function countWaits(): { waiting(): number } {
+  let count = 0;
+  const waitFor = node.tail.waitFor.bind(node.tail);
+  node.tail.waitFor = (...args) => {
+    count += 1;
+    return waitFor(...args);
+  };
+  return { waiting: () => count };
+}
 
 test('SEC3: what an account had beside its project is left when it is deleted, and it starts over with that', async () => {
   const client = await watch(await asBot({ groups: ['staff'] }));
