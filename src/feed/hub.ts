@@ -24,6 +24,7 @@ import type { Subscription } from './subscription.ts';
 import type { FoldedEntry, ReloadReason, Tail, TailListener } from './tail.ts';
 import { Offer, PublicSnapshots, SharedFrames, type Stretch, type TopicGroup } from './topic-group.ts';
 import { Topics } from './topics.ts';
+import { Turns } from './turns.ts';
 import type { FeedPosition } from './watcher.ts';
 import { resumeWithinMs, Welcome } from './welcome.ts';
 import type { Store } from '../store/port.ts';
@@ -78,6 +79,9 @@ export interface HubDeps {
 /** What a subscriber that is behind gets in one go, before its queue is looked at again. */
 const STRETCH_BYTES = 512 * 1024;
 
+/** Few of the database's connections, so that commits and the tail have theirs however many come from far back. */
+const LOG_READS = { atOnce: 2, patienceMs: 5000 };
+
 /** Who is sent away may go to another node at once: they leave one after the other already. */
 const LEAVE_MS = 250;
 /** Who is not let in may come to the same node again. */
@@ -127,7 +131,13 @@ export class Hub implements TailListener {
     this.#flushed = deps.tail.head.revision;
     this.#ring = new Ring(deps.limits.ringBytes, this.#flushed);
     this.#lookout = new Lookout(deps.tail, deps.metrics.logReads);
-    this.#history = new History(deps.store, this, this.#lookout, deps.metrics.logReads);
+    this.#history = new History({
+      store: deps.store,
+      state: this,
+      lookout: this.#lookout,
+      turns: new Turns({ ...LOG_READS, now: deps.now }),
+      counter: deps.metrics.logReads,
+    });
   }
 
   /** What the view has and the ring does not yet would be missing from an answer that names the view's head. */
