@@ -163,6 +163,8 @@ export class Connection implements SignsOfLife {
     if (this.peer.transport === 'poll') return;
     const { heartbeatMs, stallTimeoutMs } = this.hub.limits;
     const now = this.hub.now();
+    // Where nothing is delivered nobody else looks, and bookmarks and pings pile up all the same.
+    this.overfull();
     if (this.#blockedSince !== undefined) {
       // It cannot answer a ping that is behind all that waits for it: what counts is whether it takes that.
       if (now - this.#blockedSince > stallTimeoutMs) this.#cutOff();
