@@ -26,7 +26,8 @@ beforeEach(async () => {
     now: () => performance.now(),
     clock: Date.now,
   });
-  node = await LiveNode.open({ access: { development: false, tokens } });
+  // Nothing of the past is in memory.
+  node = await LiveNode.open({ access: { development: false, tokens }, limits: { ringBytes: 1 } });
   await node.put('regions/us');
   await node.put('projects/red', { title: 'Red' });
   await node.put('projects/red/service-accounts/creator');
@@ -134,6 +135,28 @@ test.each(['/v1/watch', '/v1/changes?since=0&wait=1m', '/v1/regions'])(
     expect([status, node.hub.connections, node.hub.topics]).toEqual([403, 0, 0]);
   },
 );
+
+test('SEC3: what is read from the log while the account is deleted is not told, nor as whom it was read when it sees less', async () => {
+  const [some, all] = await Promise.all([asBot(), asBot({ groups: ['staff'] })]);
+  let read = (): void => undefined;
+  const { changesSince } = node.store;
+  const held = new Promise<void>((resolve) => (read = resolve));
+  let asked = 0;
+  node.store.changesSince = async (...args) => {
+    asked += 1;
+    await held;
+    return changesSince.apply(node.store, args);
+  };
+  const answers = [some, all].map((token, i) => fetch(`${node.url}/v1/changes?since=${i}`, { headers: bearer(token) }));
+  await until('both read', () => asked === 2);
+  await node.delete(BOT);
+  read();
+  const [none, less] = await Promise.all(answers);
+  expect([none?.status, less?.status]).toEqual([403, 410]);
+  expect(await less?.json()).toMatchObject({ reason: 'access', head: { revision: node.head } });
+  const told = await fetch(`${node.url}/v1/changes?since=0`, { headers: bearer(all) });
+  expect([told.status, (await told.text()).includes(`"key":"${BOT}"`)]).toEqual([200, false]);
+});
 
 /** How many wait for a revision. */
 function countWaits(): { waiting(): number } {
