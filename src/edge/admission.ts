@@ -78,7 +78,9 @@ export function admission({ state, config, access, limits, tls }: Admission, rou
     if (request.headers['x-request-id'] !== undefined) reply.header('x-request-id', request.id);
     const seen = reads ? request.headers['x-signalbox-min-revision'] : undefined;
     if (seen === undefined) return done();
-    void awaitRevision(state, config.readWaitMax, String(seen), reply, done);
+    void awaitRevision(state, { timeoutMs: config.readWaitMax, header: String(seen), reply, done }, () =>
+      whyNot(request),
+    );
   };
   return (request, reply, done) => {
     request.arrivedAt = performance.now();
@@ -97,21 +99,32 @@ type Done = (error?: Error) => void;
 const notReady = (): Problem =>
   new Problem('not-ready', { detail: 'The catalog is still being loaded.', retryAfter: NOT_READY_RETRY_S });
 
+interface Awaiting {
+  readonly timeoutMs: number;
+  /** What the request asks for. */
+  readonly header: string;
+  readonly reply: FastifyReply;
+  readonly done: Done;
+}
+
 /** Calls `done` once the view has reached the revision, or with a problem when it does not in time. */
 async function awaitRevision(
   state: EdgeDeps['state'],
-  timeoutMs: number,
-  header: string,
-  reply: FastifyReply,
-  done: (error?: Error) => void,
+  { timeoutMs, header, reply, done }: Awaiting,
+  whyNot: () => Problem | undefined,
 ): Promise<void> {
   const revision = /^[0-9]{1,15}$/.test(header) ? Number(header) : undefined;
   if (revision === undefined) {
     return done(badHeader('X-Signalbox-Min-Revision', 'must be a revision: a whole number'));
   }
-  let reached: boolean;
+  let reached = state.head.revision >= revision;
   try {
-    reached = state.head.revision >= revision || (await state.waitFor(revision, timeoutMs));
+    if (!reached) {
+      reached = await state.waitFor(revision, timeoutMs);
+      // What it waited for may have made the caller somebody else (SEC3).
+      const problem = whyNot();
+      if (problem !== undefined) return done(problem);
+    }
   } catch (error) {
     return done(error as Error);
   }

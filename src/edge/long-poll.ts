@@ -43,7 +43,9 @@ export interface Poll {
 export async function poll(hub: PollHub, { select, since, waitMs, peer, reply }: Poll): Promise<Polled> {
   const socket = new LongPollSocket(since.revision);
   const connection = hub.connect(socket, peer);
-  connection?.follow(select, since);
+  // What it was told until now is what somebody else sees, and there is no digest that would say so.
+  if (connection !== undefined && connection.sight.id !== peer.standing.sight.id) socket.startOver('access');
+  else connection?.follow(select, since);
   const timer = setTimeout(() => {
     hub.flush();
     socket.giveUp(connection?.subscriptions[0]?.sentRevision);
@@ -79,7 +81,7 @@ class LongPollSocket implements WatchSocket {
       const to = frame.upTo ?? this.#since;
       this.#settle({ kind: 'changes', to, changes: changesIn(frame) });
     } else if (type === 'reset') {
-      this.#settle({ kind: 'startOver', reason: (JSON.parse(frame.text) as ResetFrame).reason });
+      this.startOver((JSON.parse(frame.text) as ResetFrame).reason);
     }
   }
 
@@ -93,6 +95,10 @@ class LongPollSocket implements WatchSocket {
     else if (code === CLOSE.tokenEnded) this.#settle({ kind: 'tokenEnded' });
     else if (code === CLOSE.accessEnded) this.#settle({ kind: 'accessEnded' });
     else this.giveUp();
+  }
+
+  startOver(reason: ResetFrame['reason']): void {
+    this.#settle({ kind: 'startOver', reason });
   }
 
   giveUp(to = this.#since): void {

@@ -21,11 +21,14 @@ import { Registrations, type RegistrationFrame } from './registrations.ts';
 import type { WatchSocket } from './socket.ts';
 import { Subscription } from './subscription.ts';
 import { bookmarkFrame } from './topic-group.ts';
+import { whyNoSubscription } from './why-no-subscription.ts';
 
 /** After so many frames that the protocol does not know, the client is not one of ours. */
 const MAX_BAD_FRAMES = 16;
 /** A client is asked for another token so long before the one that it has expires. */
 const REAUTH_MS = 60_000;
+/** Why a connection is closed with `accessEnded`. */
+export const NOT_ANY_MORE = 'this caller may not watch any more';
 const PONG = new Frame('{"type":"pong"}');
 
 /** What a connection is, beside the socket that it goes over. */
@@ -160,6 +163,8 @@ export class Connection implements SignsOfLife {
     if (this.peer.transport === 'poll') return;
     const { heartbeatMs, stallTimeoutMs } = this.hub.limits;
     const now = this.hub.now();
+    // Where nothing is delivered nobody else looks, and bookmarks and pings pile up all the same.
+    this.overfull();
     if (this.#blockedSince !== undefined) {
       // It cannot answer a ping that is behind all that waits for it: what counts is whether it takes that.
       if (now - this.#blockedSince > stallTimeoutMs) this.#cutOff();
@@ -180,7 +185,7 @@ export class Connection implements SignsOfLife {
   lookAgain(): boolean {
     const standing = this.peer.gate.look(this.#standing);
     if (standing === undefined) {
-      this.close(CLOSE.accessEnded, 'this caller may not watch any more');
+      this.close(CLOSE.accessEnded, NOT_ANY_MORE);
       return false;
     }
     const isOther = standing.sight.id !== this.#standing.sight.id;
@@ -218,11 +223,10 @@ export class Connection implements SignsOfLife {
       } else if (standing.caller.subject !== caller.subject) {
         this.#error({ code: 'invalid-token', message: 'the token is of somebody else; open another socket with it' });
       } else {
-        this.hub.flush();
-        // The catalog may have changed since the token was looked at, and this socket may have been closed for that.
-        if (this.#closed) return;
+        // The catalog may have changed since the token was looked at.
+        if (!this.#isUpToDate()) return;
         const now = this.peer.gate.look(standing);
-        if (now === undefined) return this.close(CLOSE.accessEnded, 'this caller may not watch any more');
+        if (now === undefined) return this.close(CLOSE.accessEnded, NOT_ANY_MORE);
         const { id } = this.#standing.sight;
         this.#asked = false;
         this.#standing = now;
@@ -252,8 +256,11 @@ export class Connection implements SignsOfLife {
     if (this.#closed) return;
     this.hub.noteClose(this, code);
     this.#closed = true;
-    this.#socket.close(code, reason);
-    this.#end();
+    try {
+      this.#socket.close(code, reason);
+    } finally {
+      this.#end();
+    }
   }
 
   /** The socket is closed. `seen`: the peer's end of it was seen to go, so it was there until now. */
@@ -264,8 +271,9 @@ export class Connection implements SignsOfLife {
   }
 
   subscribe({ id, select, since }: Omit<SubscribeFrame, 'type'>): void {
+    if (!this.#isUpToDate()) return;
     const topic = topicOf(select);
-    const refusal = this.#whyNot(id, topic);
+    const refusal = whyNoSubscription(this, id, topic);
     if (refusal !== undefined) return this.#error({ id, ...refusal });
     const subscription = this.#join(id, select);
     subscription.group.keepDigest(this.hub.view);
@@ -275,7 +283,7 @@ export class Connection implements SignsOfLife {
 
   /** Changes alone, or a reset: no snapshot, no digest, and no word that there is nothing. For who waits for one answer. */
   follow(select: Selector, since: Position): void {
-    this.#join('', select).begin(since, true);
+    if (this.#isUpToDate()) this.#join('', select).begin(since, true);
   }
 
   #handle(frame: ClientFrame): void {
@@ -320,25 +328,16 @@ export class Connection implements SignsOfLife {
     this.#registrations.handle(frame);
   }
 
-  #whyNot(id: string, topic: string): Pick<ErrorFrame, 'code' | 'message'> | undefined {
-    if (this.#subscriptions.some((other) => other.id === id)) {
-      return { code: 'duplicate-id', message: `subscription ${id} stands already; unsubscribe it first` };
-    }
-    const sameTopic = this.#subscriptions.find((other) => other.group.topic === topic);
-    if (sameTopic !== undefined) {
-      return { code: 'duplicate-topic', message: `subscription ${sameTopic.id} already selects the same` };
-    }
-    const max = this.hub.limits.maxSubscriptions;
-    if (this.#subscriptions.length >= max) {
-      return { code: 'too-many-subscriptions', message: `a socket holds at most ${max} subscriptions` };
-    }
-    const full = this.hub.projects.whyFull(this.peer.standing.caller);
-    return full === undefined ? undefined : { code: 'quota-exceeded', message: full };
+  /**
+   * Nothing may be pending when a place in the history is decided on: what is sent from then on continues it. False when what
+   * was pending has closed this connection.
+   */
+  #isUpToDate(): boolean {
+    this.hub.flush();
+    return !this.#closed;
   }
 
   #join(id: string, select: Selector): Subscription {
-    // Nothing may be pending when a place in the history is decided on: what is sent from here on continues it.
-    this.hub.flush();
     const subscription = new Subscription(this, id, this.hub.join(select, this.#standing.sight));
     this.#subscriptions.push(subscription);
     this.hub.projects.add(this.peer.standing.caller);

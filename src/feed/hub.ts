@@ -6,7 +6,7 @@ import type { View } from '../domain/view.ts';
 import type { Sight } from '../domain/visibility.ts';
 import { CLOSE } from '../protocol/close-codes.ts';
 import { PROTOCOL_VERSION } from '../protocol/version.ts';
-import { Connection } from './connection.ts';
+import { Connection, NOT_ANY_MORE } from './connection.ts';
 import { mayEndAccess } from './ends-access.ts';
 import type { FrameGate } from './frame-gate.ts';
 import type { Frame } from './frame.ts';
@@ -24,6 +24,7 @@ import type { Subscription } from './subscription.ts';
 import type { FoldedEntry, ReloadReason, Tail, TailListener } from './tail.ts';
 import { Offer, PublicSnapshots, SharedFrames, type Stretch, type TopicGroup } from './topic-group.ts';
 import { Topics } from './topics.ts';
+import { Turns } from './turns.ts';
 import type { FeedPosition } from './watcher.ts';
 import { resumeWithinMs, Welcome } from './welcome.ts';
 import type { Store } from '../store/port.ts';
@@ -78,6 +79,9 @@ export interface HubDeps {
 /** What a subscriber that is behind gets in one go, before its queue is looked at again. */
 const STRETCH_BYTES = 512 * 1024;
 
+/** Few of the database's connections, so that commits and the tail have theirs however many come from far back. */
+const LOG_READS = { atOnce: 2, patienceMs: 5000 };
+
 /** Who is sent away may go to another node at once: they leave one after the other already. */
 const LEAVE_MS = 250;
 /** Who is not let in may come to the same node again. */
@@ -127,7 +131,13 @@ export class Hub implements TailListener {
     this.#flushed = deps.tail.head.revision;
     this.#ring = new Ring(deps.limits.ringBytes, this.#flushed);
     this.#lookout = new Lookout(deps.tail, deps.metrics.logReads);
-    this.#history = new History(deps.store, this, this.#lookout, deps.metrics.logReads);
+    this.#history = new History({
+      store: deps.store,
+      state: this,
+      lookout: this.#lookout,
+      turns: new Turns({ ...LOG_READS, now: deps.now }),
+      counter: deps.metrics.logReads,
+    });
   }
 
   /** What the view has and the ring does not yet would be missing from an answer that names the view's head. */
@@ -268,7 +278,10 @@ export class Hub implements TailListener {
     for (const subscription of group.live) subscription.deliver(frames, before);
   }
 
-  /** Takes in a socket, or closes it when there are too many. With a registrar, instances can be registered over it. */
+  /**
+   * Takes in a socket, or closes it when there are too many, or its peer may not watch any more. With a registrar, instances can be
+   * registered over it.
+   */
   connect(socket: WatchSocket, peer: Peer, registrar?: Registrar): Connection | undefined {
     if (this.#draining || this.#fenced) {
       socket.close(CLOSE.draining, this.retryHint(TURNED_AWAY_MS));
@@ -278,7 +291,14 @@ export class Hub implements TailListener {
       socket.close(CLOSE.full, this.retryHint(FULL_MS));
       return undefined;
     }
-    const connection = new Connection(this, socket, { id: this.#roster.nextId(), peer, registrar });
+    // It may have waited since it was let in, and only those who are in the roster are looked at again.
+    const standing = peer.gate.look(peer.standing);
+    if (standing === undefined) {
+      socket.close(CLOSE.accessEnded, NOT_ANY_MORE);
+      return undefined;
+    }
+    const facts = { id: this.#roster.nextId(), peer: { ...peer, standing }, registrar };
+    const connection = new Connection(this, socket, facts);
     this.#roster.add(connection);
     return connection;
   }

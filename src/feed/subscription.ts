@@ -22,6 +22,7 @@ export class Subscription {
   #snapshot: Snapshot | undefined;
   /** Why it cannot go on from its position although that may be found. */
   #resetInstead: ResetFrame['reason'] | undefined;
+  #ended = false;
 
   constructor(connection: Connection, id: string, group: TopicGroup<Subscription>) {
     this.connection = connection;
@@ -79,9 +80,12 @@ export class Subscription {
   }
 
   serveSnapshot(): void {
+    const { group } = this;
     const { hub } = this.connection;
     hub.flush();
-    this.group.live.delete(this);
+    // Who it is for may be nobody by what was pending, or somebody else, who has been served already.
+    if (this.#ended || this.group !== group) return;
+    group.live.delete(this);
     this.#snapshot = hub.snapshotOf(this.group);
     const { revision, chunks } = this.#snapshot;
     this.state = { phase: 'snapshot', revision, chunks, next: 0 };
@@ -118,8 +122,9 @@ export class Subscription {
           group.live.add(this);
           break;
         case 'read':
-          this.#readLog(step.from);
-          break;
+          // Before it asks: what that brings to light may have it start over.
+          this.state = afterStep(this.state, step, upTo);
+          return this.#readLog(step.from);
         case 'wait':
           return;
       }
@@ -128,6 +133,7 @@ export class Subscription {
   }
 
   end(): void {
+    this.#ended = true;
     this.state = { phase: 'closed' };
     this.#snapshot = undefined;
     this.group.live.delete(this);
@@ -184,15 +190,16 @@ export class Subscription {
     const still = (): boolean => this.state.phase === 'reading' && this.state.sent === from;
     hub.readLog(from, READ).then(
       (read) => {
-        if (!still()) return;
         // The log may have told of what is still pending here: afterwards the feed stands at least where the log did.
         hub.flush();
+        if (!still()) return;
         if (read.kind === 'startOver') return this.startOver(read.reason);
         for (const frame of this.group.framesOf(read.entries)) this.connection.write(frame);
         this.state = afterRead(this.state, read.entries.at(-1)?.revision ?? from);
         this.pump();
       },
       (error: unknown) => {
+        hub.flush();
         if (!still()) return;
         // The state is in memory: a client that cannot have the changes while the database is away can have that.
         hub.log.warn({ err: error }, 'the log could not be read for a resuming subscriber; it starts over');

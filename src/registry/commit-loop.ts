@@ -172,6 +172,8 @@ export class CommitLoop {
         continue;
       }
       if (entries.length > 0) {
+        // The view was loaded anew meanwhile, from a database that may not know of what the one before it has acknowledged.
+        if (ledger.head.epoch !== epoch) throw new RegistryUnavailable('outcome-unknown', 2);
         const traced = traces === undefined ? [] : tracedOf(waiting, verdicts);
         // Before the view moves, which is what the delivery here begins with.
         if (traced.length > 0) traces?.committed(traced);

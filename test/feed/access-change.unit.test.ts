@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { WebSocket } from 'ws';
 import { Tokens } from '../../src/auth/tokens.ts';
 import { CLOSE } from '../../src/protocol/close-codes.ts';
@@ -25,7 +26,8 @@ beforeEach(async () => {
     now: () => performance.now(),
     clock: Date.now,
   });
-  node = await LiveNode.open({ access: { development: false, tokens } });
+  // Nothing of the past is in memory.
+  node = await LiveNode.open({ access: { development: false, tokens }, limits: { ringBytes: 1 } });
   await node.put('regions/us');
   await node.put('projects/red', { title: 'Red' });
   await node.put('projects/red/service-accounts/creator');
@@ -102,6 +104,70 @@ test('SEC3: a service account that is deleted is told no more, over every transp
   const again = await watch(token);
   expect(namesIn(await again.last('snapshot'))).toContain(BOT);
 });
+
+test('SEC3: a stream that waits behind a poll on its connection does not begin once its account is deleted', async () => {
+  const token = await asBot();
+  const socket = connect(Number(new URL(node.url).port), '127.0.0.1');
+  open.push({ end: () => socket.destroy() });
+  let answer = '';
+  socket.on('data', (data: Buffer) => (answer += data.toString()));
+  const one = (path: string, more = ''): string =>
+    `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n${more}\r\n`;
+  socket.write(one(`/v1/changes?since=${node.head}&wait=5m`) + one('/v1/watch', 'Accept: text/event-stream\r\n'));
+  await until('the poll waits', () => node.hub.connections === 1);
+  await node.delete(BOT);
+  await until('both are answered', () => answer.includes('event: close'));
+  expect([...answer.matchAll(/HTTP\/1.1 ([0-9]+)/g)].map(([, status]) => status)).toEqual(['403', '200']);
+  expect([...answer.matchAll(/event: ([a-z]+)/g)].map(([, type]) => type)).toEqual(['close']);
+  expect(answer).toContain(`"code":${CLOSE.accessEnded}`);
+  expect([node.hub.connections, node.hub.topics]).toEqual([0, 0]);
+});
+
+test.each(['/v1/watch', '/v1/changes?since=0&wait=1m', '/v1/regions'])(
+  'SEC3: who waits for the very revision at which the account is deleted is told nothing (%s)',
+  async (path) => {
+    const min = { 'x-signalbox-min-revision': `${node.head + 1}`, accept: 'text/event-stream, application/json' };
+    const { waiting } = countWaits();
+    const answer = fetch(`${node.url}${path}`, { headers: { ...bearer(await asBot()), ...min } });
+    await until('it waits', () => waiting() === 1);
+    await node.delete(BOT);
+    const { status } = await answer;
+    expect([status, node.hub.connections, node.hub.topics]).toEqual([403, 0, 0]);
+  },
+);
+
+test('SEC3: what is read from the log while the account is deleted is not told, nor as whom it was read when it sees less', async () => {
+  const [some, all] = await Promise.all([asBot(), asBot({ groups: ['staff'] })]);
+  let read = (): void => undefined;
+  const { changesSince } = node.store;
+  const held = new Promise<void>((resolve) => (read = resolve));
+  let asked = 0;
+  node.store.changesSince = async (...args) => {
+    asked += 1;
+    await held;
+    return changesSince.apply(node.store, args);
+  };
+  const answers = [some, all].map((token, i) => fetch(`${node.url}/v1/changes?since=${i}`, { headers: bearer(token) }));
+  await until('both read', () => asked === 2);
+  await node.delete(BOT);
+  read();
+  const [none, less] = await Promise.all(answers);
+  expect([none?.status, less?.status]).toEqual([403, 410]);
+  expect(await less?.json()).toMatchObject({ reason: 'access', head: { revision: node.head } });
+  const told = await fetch(`${node.url}/v1/changes?since=0`, { headers: bearer(all) });
+  expect([told.status, (await told.text()).includes(`"key":"${BOT}"`)]).toEqual([200, false]);
+});
+
+/** How many wait for a revision. */
+function countWaits(): { waiting(): number } {
+  let count = 0;
+  const waitFor = node.tail.waitFor.bind(node.tail);
+  node.tail.waitFor = (...args) => {
+    count += 1;
+    return waitFor(...args);
+  };
+  return { waiting: () => count };
+}
 
 test('SEC3: what an account had beside its project is left when it is deleted, and it starts over with that', async () => {
   const client = await watch(await asBot({ groups: ['staff'] }));

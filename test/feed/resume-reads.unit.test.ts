@@ -74,6 +74,21 @@ test('PUSH5 those who were away for longer share a read, and those whom the log 
   expect(metrics).toMatchObject({ logReads: 1, resumes: { memory: 0, log: 50, snapshot: 50 } });
 });
 
+test('PUSH9 of those who come from many old positions only two are read for at once, and all are caught up', async () => {
+  for (let i = 1; i <= 30; i++) await writer.put(`regions/r${i}`);
+  const node = await bare();
+  let open = (): void => undefined;
+  store.gate = new Promise((resolve) => (open = resolve));
+  store.countAnew();
+  const sockets = Array.from({ length: 60 }, (_, i) => watch(node, i % 30));
+  await turns();
+  expect([store.reads.changes, metrics.logReads]).toEqual([2, 2]);
+  open();
+  await turns();
+  expect([store.reads.changes, metrics.logReads, metrics.resets]).toEqual([30, 30, []]);
+  sockets.forEach((one, i) => expect(heard(one)).toHaveLength(30 - (i % 30)));
+});
+
 type Listener = Parameters<Bus['subscribe']>[0];
 
 /** Delivers what it is told to, and nothing else. */

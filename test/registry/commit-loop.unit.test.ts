@@ -171,6 +171,32 @@ describe('the commit loop', () => {
     },
   );
 
+  test('REV2, REV4: an acknowledgement that comes when the view is of another epoch already is no outcome', async () => {
+    const { store, a, b } = await twoNodes();
+    ok(await a.loop.execute(ground));
+    await Promise.all([a.tail.catchUp(), b.tail.catchUp()]);
+    const { commit } = store;
+    const announced: string[] = [];
+    // The old primary has written it, and answers when another one that has not stands in its place.
+    store.commit = async () => {
+      await store.newEpoch();
+      await a.tail.catchUp();
+      return true;
+    };
+    const lost = a.loop.execute(commandOf([put(region('r1'))])).catch((error: RegistryUnavailable) => error.code);
+    b.tail.listen({ onAdvance: () => announced.push('news'), onReload: (reason) => announced.push(reason) });
+    expect(await lost).toBe('outcome-unknown');
+    store.commit = commit;
+    expect([a.tail.head, a.tail.view.get('regions/r1')]).toEqual([await store.head(), undefined]);
+    // The same revision is somebody else's now.
+    expect(ok(await b.loop.execute(commandOf([put(region('r2'))]))).revision).toBe(2);
+    expect(announced).toEqual(['epoch', 'news']);
+    expect(ok(await a.loop.execute(commandOf([put(region('r3'))]))).revision).toBe(3);
+    const names = (tail: Tail): string[] => [...tail.view.all()].map(({ name }) => name).sort();
+    expect(names(a.tail)).toEqual(names(b.tail));
+    expect(names(a.tail)).toEqual(expect.arrayContaining(['regions/r2', 'regions/r3']));
+  });
+
   test('a queue that is full turns commands away at once, and closing answers those that wait', async () => {
     const store = new MemoryStore();
     const n = await node(store, new InProcessNetwork(), { maxPending: 3, timeoutMs: 10_000 });

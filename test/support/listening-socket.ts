@@ -4,7 +4,8 @@ import type { ServerFrame } from '../../src/protocol/frames.ts';
 
 /** A socket of the feed that keeps what it is given. */
 export class ListeningSocket implements WatchSocket {
-  readonly queued = 0;
+  /** Bytes that wait, as the test says. */
+  queued = 0;
   readonly bytesSent = 0;
   readonly frames: Frame[] = [];
   closed: number | undefined;

@@ -11,6 +11,7 @@ import type { ResetFrame, Select } from '../../protocol/frames.ts';
 import { badParameter, Problem } from '../../protocol/problem.ts';
 import { REVISION_HEADER, sendJson } from '../answers.ts';
 import type { EdgeDeps } from '../deps.ts';
+import { decide } from '../identify.ts';
 import { poll, type PollHub } from '../long-poll.ts';
 import { answers, json, READ_PROBLEMS, ReadHeaders } from '../openapi.ts';
 import { peerOf, requireRoom } from '../peer.ts';
@@ -88,6 +89,10 @@ function changes(deps: LogDeps) {
     const position = { epoch: query.epoch ?? state.head.epoch, revision: query.since };
     const sight = sightOf(request.caller);
     const found = await find(deps, position, { select, sight }, query.limit ?? 100);
+    // Reading takes a while, and what was read may tell that the caller is nobody by now, or somebody else (SEC3).
+    const refused = decide(request, 'log.read', undefined, state.view);
+    if (refused !== undefined) throw refused;
+    if (sightOf(request.caller).id !== sight.id) throw startOver(deps, query.since, 'access');
     const mayWait = waitMs > 0 && found.empty && found.atHead && feed !== undefined;
     const last = mayWait ? await wait(deps, feed, { request, reply, select, waitMs, from: position, found }) : found;
     const { head } = state;

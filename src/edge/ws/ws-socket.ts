@@ -5,6 +5,8 @@ import type { WatchSocket } from '../../feed/socket.ts';
 
 /** How long a closing socket may take over its close handshake, in milliseconds, before it is cut. */
 const CLOSE_TIMEOUT_MS = 2000;
+/** A close frame takes no more, and `ws` throws at more (RFC 6455, section 5.5). */
+const MAX_REASON_BYTES = 123;
 
 /**
  * The feed's socket over `ws`. A frame's bytes, header included, are made once and written as they are to every socket:
@@ -55,9 +57,15 @@ export class WsSocket implements WatchSocket {
 
   close(code: number, reason: string): void {
     if (this.#onDrain !== undefined) this.#raw.off('drain', this.#onDrain);
-    this.#ws.close(code, reason);
+    this.#ws.close(code, cut(reason));
     setTimeout(() => this.#ws.terminate(), CLOSE_TIMEOUT_MS).unref();
   }
+}
+
+/** As much of it as fits, in whole characters. */
+function cut(reason: string): Buffer {
+  const bytes = Buffer.alloc(MAX_REASON_BYTES);
+  return bytes.subarray(0, new TextEncoder().encodeInto(reason, bytes).written);
 }
 
 /** The `net.Socket` under a WebSocket of `ws`, which has no public name for it. */
