@@ -69,6 +69,12 @@ export function joinCluster(deps: ClusterDeps): Cluster {
   const conditions = new Conditions(clock);
   /** Heartbeats that were answered in a row although the log cannot be read. */
   let blind = 0;
+  /** A membership that it cannot go by, since it cannot read the log, is one more that it was blind for. */
+  const catchUp = (): Promise<void> =>
+    deps.selfCheck.catchUp().catch((error: unknown) => {
+      blind += 1;
+      throw error;
+    });
   const status = new Status(deps, conditions, () => member.roll && reportOf(member.roll, me.id, timeoutMs));
   const selfCheck = new SelfCheck({
     ...deps.selfCheck,
@@ -101,7 +107,7 @@ export function joinCluster(deps: ClusterDeps): Cluster {
       });
     },
     onMembershipChange,
-    catchUp: deps.selfCheck.catchUp,
+    catchUp,
     log,
     now,
   });
