@@ -89,6 +89,7 @@ export function joinCluster(deps: ClusterDeps): Cluster {
     nodes: store.nodes,
     me,
     timeoutMs,
+    epoch: () => state.head.epoch,
     describe: () => ({
       // What cannot decide has no share: nobody else would do what is its own.
       // The first heartbeat is a moment before it is ready.

@@ -122,6 +122,15 @@ const didUntil = (lost: Candidate | undefined): number | undefined =>
 
 const idsOf = (candidates: readonly Candidate[]): string[] => candidates.map(({ id }) => id).toSorted();
 
+/**
+ * Whether they are one and the same. The term alone does not say it: a standby that takes over without having heard of the last
+ * change gives its number to another one.
+ */
+export function isSameMembership(a: Membership, b: Membership): boolean {
+  const fields = new Set([...Object.keys(a), ...Object.keys(b)] as (keyof Membership)[]);
+  return [...fields].every((field) => JSON.stringify(a[field]) === JSON.stringify(b[field]));
+}
+
 /** Who owns a key at a time; `undefined` when there is nobody. */
 export function ownerOf({ members, before, since }: Membership, key: string, at: number): string | undefined {
   return rendezvous(at < since ? before : members, key);

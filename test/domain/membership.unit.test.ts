@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import {
+  isSameMembership,
   nextMembership,
   NO_MEMBERSHIP,
   ownerOf,
@@ -128,6 +129,18 @@ describe('the membership', () => {
     expect(next(unsaid, [node('a', at)], at).leasesRunSince).toBe(at);
     // The clock was set back.
     expect(next(back, [node('a', T - 9000)], T - 9000).leasesRunSince).toBe(T - 9000);
+  });
+
+  test('INS1 two of one number are told apart by all that they say, in whichever order and whatever one of them leaves out', () => {
+    const is = next(NO_MEMBERSHIP, [node('a', T), node('b', T)], T);
+    const read = JSON.parse(JSON.stringify(is)) as Membership;
+    const turned = Object.fromEntries(Object.entries(read).toReversed()) as unknown as Membership;
+    expect(isSameMembership(is, turned)).toBe(true);
+    expect(isSameMembership(is, { ...read, members: ['a', 'c'] })).toBe(false);
+    expect(isSameMembership(is, { ...read, since: is.since + 1 })).toBe(false);
+    const { leasesRunSince: _, ...unsaid } = read;
+    expect(isSameMembership(is, unsaid)).toBe(false);
+    expect(isSameMembership({ ...read, more: 1 } as Membership, is)).toBe(false);
   });
 
   test('the clock of the database was set back: nothing waits for the time that it was', () => {
