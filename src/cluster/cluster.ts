@@ -44,6 +44,8 @@ export interface Cluster {
   readonly status: ClusterStatus;
   /** Nodes that were heard of lately, and those of them that share the work. */
   readonly size: { readonly live: number; readonly members: number; readonly term: number };
+  /** Whether the others have heard of it lately, and it of them. */
+  readonly isHeard: boolean;
   /** Whether another node reaches the leases. */
   readonly othersHaveLeases: boolean;
   /** Whether a renewal that could not be stored may be acknowledged. */
@@ -119,6 +121,9 @@ export function joinCluster(deps: ClusterDeps): Cluster {
     get size() {
       return sizeOf(member.roll, timeoutMs);
     },
+    get isHeard() {
+      return member.isHeard;
+    },
     get othersHaveLeases() {
       const { roll } = member;
       const isLive = ({ heardAt }: NodeRow): boolean => Math.abs((roll?.clock ?? 0) - heardAt) < timeoutMs;
@@ -156,6 +161,7 @@ export function alone(deps: Base): Cluster {
     conditions,
     status,
     size: { live: 1, members: 1, term: 0 },
+    isHeard: true,
     othersHaveLeases: false,
     mayKeepRenewals: true,
     beat: () => Promise.resolve(),
