@@ -6,6 +6,7 @@ import { LeaseStanding } from './cluster/lease-standing.ts';
 import { ViewDigest } from './cluster/view-digest.ts';
 import type { Config } from './config.ts';
 import type { InstanceCommand } from './domain/command.ts';
+import { haveLeasesResumed } from './domain/membership.ts';
 import type { Hub } from './feed/hub.ts';
 import type { ReadLimit } from './feed/history.ts';
 import type { Tail } from './feed/tail.ts';
@@ -245,7 +246,11 @@ export function composeSharing(deps: SharingDeps): Sharing {
         metrics: metrics.selfCheck,
       },
       onClaims: own.onClaims,
-      onMembershipChange: () => metrics.membershipChanges.inc(),
+      onMembershipChange: (is, was) => {
+        metrics.membershipChanges.inc();
+        if (!haveLeasesResumed(is, was)) return;
+        metrics.leasesExtended.inc({ sake: was.withoutLeases.includes(me.id) ? 'this' : 'another' });
+      },
       log,
     });
     return joined;

@@ -4,7 +4,7 @@ import type { Head } from '../domain/position.ts';
 import { aloneClaims, type Claims } from '../health/claims.ts';
 import type { NodeRow, Roll, Store } from '../store/port.ts';
 import { Conditions } from './conditions.ts';
-import { Member } from './member.ts';
+import { Member, type MemberDeps } from './member.ts';
 import type { Said } from './roll.ts';
 import { SelfCheck, type SelfCheckDeps } from './self-check.ts';
 import { reportOf, type ClusterStatus, type NodeFacts, type NodesReport } from './status.ts';
@@ -33,7 +33,7 @@ export interface ClusterDeps extends Base {
   readonly selfCheck: Omit<SelfCheckDeps, 'self' | 'timeoutMs' | 'head' | 'load' | 'log' | 'now'>;
   /** What it may decide about is another than before. */
   readonly onClaims: () => void;
-  readonly onMembershipChange: () => void;
+  readonly onMembershipChange: MemberDeps['onMembershipChange'];
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
 }
 

@@ -24,7 +24,7 @@ export interface MemberDeps {
   readonly onClaims: () => void;
   /** All that were heard of, after each heartbeat. */
   readonly onRoll: (roll: Roll) => void;
-  readonly onMembershipChange: () => void;
+  readonly onMembershipChange: (is: Membership, was: Membership) => void;
   /** Brings the view to where the log is. Rejects as the store does. */
   readonly catchUp: () => Promise<void>;
   readonly log: Pick<Logger, 'info' | 'warn'>;
@@ -240,9 +240,10 @@ export class Member implements Claims {
     await catchUp();
     await catchUp();
     if (this.isMember && !roll.membership.members.includes(this.id)) this.#timesLost += 1;
+    const was = this.#membership;
     this.#membership = membership;
     this.#adopted += 1;
-    onMembershipChange();
+    onMembershipChange(membership, was);
   }
 
   #nextOf(roll: Roll, mayJudge: boolean, hasLeases: boolean): Membership | undefined {

@@ -110,6 +110,11 @@ export function nextMembership(
   };
 }
 
+/** Whether leases have begun to run again in between, with their full length for everybody. */
+export function haveLeasesResumed(is: Membership, was: Membership): boolean {
+  return was.term > 0 && (is.leasesRunSince ?? 0) > (was.leasesRunSince ?? Number.POSITIVE_INFINITY);
+}
+
 /** While they do not run, it is when they last began to. */
 function leasesRunSince(is: Membership, withoutLeases: readonly string[], now: number): number {
   const areBack = is.withoutLeases.length > 0 && withoutLeases.length === 0;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import {
+  haveLeasesResumed,
   isSameMembership,
   nextMembership,
   NO_MEMBERSHIP,
@@ -122,6 +123,8 @@ describe('the membership', () => {
     const away = next(is, [node('a', T, { hasLeases: false }), node('b', T)], T);
     const back = next(away, [node('a', T + 500), node('b', T + 500)], T + 500);
     expect(back.leasesRunSince).toBe(T + 500);
+    const told = [is, away, back].map((each, n, all) => haveLeasesResumed(each, all[n - 1] ?? NO_MEMBERSHIP));
+    expect([...told, haveLeasesResumed(back, is)]).toEqual([false, false, true, true]);
     const at = T + 9000;
     expect(next(back, [node('a', at), node('b', at), node('c', at)], at).leasesRunSince).toBe(T + 500);
     // A node of before wrote it.

@@ -96,6 +96,10 @@ class World {
     };
   }
 
+  get all(): readonly Cluster[] {
+    return [...this.#placed.keys()];
+  }
+
   of(cluster: Cluster): Placed {
     const placed = this.#placed.get(cluster);
     if (placed === undefined) throw new Error('no such node');
@@ -191,6 +195,35 @@ describe('a node that has never reached the leases', () => {
     await world.beat(2, a, b);
     expect(world.nodes.standing).toMatchObject({ members: ['a', 'b'], withoutLeases: [] });
   });
+});
+
+test('INS1 each node counts how often leases got their full length since one was without, and for whose sake', async () => {
+  const world = new World();
+  const [line, cut] = lines(world, 2) as [MemoryLeaseServer, MemoryLeaseServer];
+  const [a, b] = [world.add('a', line), world.add('b', cut)];
+  const extended = async (cluster: Cluster): Promise<unknown> => {
+    const { values } = await world
+      .of(cluster)
+      .metrics.registry.getSingleMetric('signalbox_leases_extended_total')!
+      .get();
+    return Object.fromEntries(values.map(({ labels, value }) => [labels['sake'], value]));
+  };
+  await world.beat(10, a, b);
+  for (const cluster of [a, b]) expect(await extended(cluster)).toEqual({ this: 0, another: 0 });
+  for (let i = 0; i < 3; i++) {
+    cut.failing = 'away';
+    await world.ask(b);
+    await world.beat(2, a, b);
+    cut.comeBack();
+    await turns();
+    await world.beat(2, a, b);
+  }
+  expect(await extended(a)).toEqual({ this: 0, another: 3 });
+  expect(await extended(b)).toEqual({ this: 3, another: 0 });
+  // A change of who shares the work is none of it.
+  world.add('c', line);
+  await world.beat(3, ...world.all);
+  expect(await extended(a)).toEqual({ this: 0, another: 3 });
 });
 
 describe('a node that was cut off from the others and from the leases', () => {
