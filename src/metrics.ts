@@ -20,6 +20,7 @@ export interface Metrics {
   readonly storeErrors: { inc(): void };
   readonly selfCheck: SelfCheckDeps['metrics'];
   readonly membershipChanges: { inc(): void };
+  readonly leasesExtended: { inc(labels: { sake: 'this' | 'another' }): void };
   /** What became of the announcements of other nodes. */
   readonly news: (kind: News) => void;
   /** A request was answered 429. */
@@ -191,6 +192,15 @@ export function createMetrics(): Metrics {
     membershipChanges: counter(
       'membership_changes_total',
       'Changes of who shares the leases and checks, as heard by this node',
+    ),
+    leasesExtended: from0(
+      counter(
+        'leases_extended_total',
+        'Times that every lease had its full length again, by whether this node or another one had been without the leases',
+        ['sake'],
+      ),
+      'sake',
+      ['this', 'another'],
     ),
     turnedAway: (rateClass, why) => turnedAway.inc({ class: rateClass, why }),
     watch({ tail, hub, loop, monitor, cluster }) {

@@ -2,9 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Bus } from './bus/port.ts';
 import { alone, joinCluster, type Cluster } from './cluster/cluster.ts';
+import { LeaseStanding } from './cluster/lease-standing.ts';
 import { ViewDigest } from './cluster/view-digest.ts';
 import type { Config } from './config.ts';
 import type { InstanceCommand } from './domain/command.ts';
+import { haveLeasesResumed } from './domain/membership.ts';
 import type { Hub } from './feed/hub.ts';
 import type { ReadLimit } from './feed/history.ts';
 import type { Tail } from './feed/tail.ts';
@@ -72,14 +74,17 @@ const GATHER_MS = 2;
 /** Puts together what nodes share. */
 export function composeSharing(deps: SharingDeps): Sharing {
   const { config, me, tail, hub, bus, leases, registry, prober, metrics, log, now } = deps;
-  let hasReached = false;
-  // With leases that it has never reached, though others do, it would only keep theirs from running out.
-  const isOfUse = (): boolean => hasReached || !cluster.othersHaveLeases;
+  const standing = new LeaseStanding(() => ({
+    isAway: keeper?.isAway === true,
+    hasKept: keeper?.hasKept === true,
+    isHeard: cluster.isHeard,
+    othersHave: cluster.othersHaveLeases,
+  }));
   const digest = new ViewDigest(() => ({ items: tail.view.all(), revision: tail.head.revision }));
   const cluster = composeCluster(deps, digest, {
     onClaims: () => monitor.claimsChanged(),
-    takesPart: () => config.healthChecks === 'on' && isOfUse(),
-    leases: () => (keeper === undefined || !isOfUse() ? 'none' : keeper.hasLeases ? 'here' : 'away'),
+    takesPart: () => config.healthChecks === 'on' && standing.isOfUse,
+    leases: () => (leases === undefined ? 'none' : standing.said),
     instances: () => monitor.tracked,
   });
   const monitor: Monitor = new Monitor({
@@ -133,7 +138,7 @@ export function composeSharing(deps: SharingDeps): Sharing {
     },
     onBack: () => {
       log.info('the leases can be reached again: every one has its full length');
-      hasReached = true;
+      standing.reached();
       cluster.conditions.set('leases-away', false);
       keeper?.leasesBack();
       monitor.leasesBack();
@@ -145,9 +150,7 @@ export function composeSharing(deps: SharingDeps): Sharing {
     },
   });
   leases?.read(['reached']).then(
-    () => {
-      hasReached = true;
-    },
+    () => standing.reached(),
     () => undefined,
   );
   const beats = outspoken(log);
@@ -169,7 +172,7 @@ export function composeSharing(deps: SharingDeps): Sharing {
       ...(leases === undefined || keeper === undefined
         ? []
         : [
-            { pauseMs: config.nodeHeartbeat, run: () => cluster.beat().then(beats.worked, beats.failed) },
+            { pauseMs: config.nodeHeartbeat, run: beat },
             { pauseMs: PULSE_MS, run: () => keeper.pulse() },
             { pauseMs: SWEEP_PAUSE_MS, run: () => leases.sweep(FORGOTTEN_MS).catch(() => undefined) },
           ]),
@@ -185,6 +188,13 @@ export function composeSharing(deps: SharingDeps): Sharing {
     leave: () =>
       cluster.leave().catch((error: unknown) => log.debug({ err: error }, 'the other nodes could not be told')),
   };
+
+  async function beat(): Promise<void> {
+    const wasHeard = cluster.isHeard;
+    await cluster.beat().then(beats.worked, beats.failed);
+    // The leases may be back with the database, and with the next heartbeat it would give up its share for want of them.
+    if (!wasHeard && cluster.isHeard) keeper?.ask();
+  }
 
   async function lastChecks(): Promise<void> {
     const until = now() + LAST_CHECKS_MS;
@@ -236,7 +246,11 @@ export function composeSharing(deps: SharingDeps): Sharing {
         metrics: metrics.selfCheck,
       },
       onClaims: own.onClaims,
-      onMembershipChange: () => metrics.membershipChanges.inc(),
+      onMembershipChange: (is, was) => {
+        metrics.membershipChanges.inc();
+        if (!haveLeasesResumed(is, was)) return;
+        metrics.leasesExtended.inc({ sake: was.withoutLeases.includes(me.id) ? 'this' : 'another' });
+      },
       log,
     });
     return joined;

@@ -103,6 +103,7 @@ async function memberAmong(count: number): Promise<{ ids: readonly string[]; mem
   const member = new Member({
     nodes,
     me: { id, name: 'bench', version: '0.1.0' },
+    epoch: () => 'bench',
     // So that one heartbeat is enough for the whole figure.
     timeoutMs: 3_600_000,
     describe: () => ({ takesPart: true, leases: 'here' }),

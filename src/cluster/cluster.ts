@@ -4,7 +4,7 @@ import type { Head } from '../domain/position.ts';
 import { aloneClaims, type Claims } from '../health/claims.ts';
 import type { NodeRow, Roll, Store } from '../store/port.ts';
 import { Conditions } from './conditions.ts';
-import { Member } from './member.ts';
+import { Member, type MemberDeps } from './member.ts';
 import type { Said } from './roll.ts';
 import { SelfCheck, type SelfCheckDeps } from './self-check.ts';
 import { reportOf, type ClusterStatus, type NodeFacts, type NodesReport } from './status.ts';
@@ -33,7 +33,7 @@ export interface ClusterDeps extends Base {
   readonly selfCheck: Omit<SelfCheckDeps, 'self' | 'timeoutMs' | 'head' | 'load' | 'log' | 'now'>;
   /** What it may decide about is another than before. */
   readonly onClaims: () => void;
-  readonly onMembershipChange: () => void;
+  readonly onMembershipChange: MemberDeps['onMembershipChange'];
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
 }
 
@@ -44,6 +44,8 @@ export interface Cluster {
   readonly status: ClusterStatus;
   /** Nodes that were heard of lately, and those of them that share the work. */
   readonly size: { readonly live: number; readonly members: number; readonly term: number };
+  /** Whether the others have heard of it lately, and it of them. */
+  readonly isHeard: boolean;
   /** Whether another node reaches the leases. */
   readonly othersHaveLeases: boolean;
   /** Whether a renewal that could not be stored may be acknowledged. */
@@ -69,6 +71,12 @@ export function joinCluster(deps: ClusterDeps): Cluster {
   const conditions = new Conditions(clock);
   /** Heartbeats that were answered in a row although the log cannot be read. */
   let blind = 0;
+  /** A membership that it cannot go by, since it cannot read the log, is one more that it was blind for. */
+  const catchUp = (): Promise<void> =>
+    deps.selfCheck.catchUp().catch((error: unknown) => {
+      blind += 1;
+      throw error;
+    });
   const status = new Status(deps, conditions, () => member.roll && reportOf(member.roll, me.id, timeoutMs));
   const selfCheck = new SelfCheck({
     ...deps.selfCheck,
@@ -83,6 +91,7 @@ export function joinCluster(deps: ClusterDeps): Cluster {
     nodes: store.nodes,
     me,
     timeoutMs,
+    epoch: () => state.head.epoch,
     describe: () => ({
       // What cannot decide has no share: nobody else would do what is its own.
       // The first heartbeat is a moment before it is ready.
@@ -101,7 +110,7 @@ export function joinCluster(deps: ClusterDeps): Cluster {
       });
     },
     onMembershipChange,
-    catchUp: deps.selfCheck.catchUp,
+    catchUp,
     log,
     now,
   });
@@ -111,6 +120,9 @@ export function joinCluster(deps: ClusterDeps): Cluster {
     status,
     get size() {
       return sizeOf(member.roll, timeoutMs);
+    },
+    get isHeard() {
+      return member.isHeard;
     },
     get othersHaveLeases() {
       const { roll } = member;
@@ -149,6 +161,7 @@ export function alone(deps: Base): Cluster {
     conditions,
     status,
     size: { live: 1, members: 1, term: 0 },
+    isHeard: true,
     othersHaveLeases: false,
     mayKeepRenewals: true,
     beat: () => Promise.resolve(),

@@ -1,5 +1,12 @@
 import type { Logger } from 'pino';
-import { CLAIM_SHARE, NO_MEMBERSHIP, nextMembership, ownerOf, type Membership } from '../domain/membership.ts';
+import {
+  CLAIM_SHARE,
+  isSameMembership,
+  NO_MEMBERSHIP,
+  nextMembership,
+  ownerOf,
+  type Membership,
+} from '../domain/membership.ts';
 import type { Claims } from '../health/claims.ts';
 import type { NodeRow, Nodes, Roll } from '../store/port.ts';
 import { candidatesOf, type Said } from './roll.ts';
@@ -9,19 +16,24 @@ export interface MemberDeps {
   readonly nodes: Nodes;
   readonly me: Pick<NodeRow, 'id' | 'name' | 'version'>;
   readonly timeoutMs: number;
+  /** The history that the view is of. Terms of another one say nothing. */
+  readonly epoch: () => string;
   /** What it says about itself with the next heartbeat. */
   readonly describe: () => Said;
   /** What it may decide about is another than before. */
   readonly onClaims: () => void;
   /** All that were heard of, after each heartbeat. */
   readonly onRoll: (roll: Roll) => void;
-  readonly onMembershipChange: () => void;
+  readonly onMembershipChange: (is: Membership, was: Membership) => void;
   /** Brings the view to where the log is. Rejects as the store does. */
   readonly catchUp: () => Promise<void>;
   readonly log: Pick<Logger, 'info' | 'warn'>;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
+
+/** No term: nothing is committed under it. */
+const UNKNOWN_TERM = -1;
 
 /** Answers that are kept; of more groups they are made out anew. */
 const MAX_OWNED = 50_000;
@@ -33,6 +45,10 @@ export class Member implements Claims {
   readonly #limits: { readonly timeoutMs: number; readonly claimMs: number };
   readonly #owned = new Map<string, boolean>();
   #membership: Membership = NO_MEMBERSHIP;
+  /** How many it has gone by so far. */
+  #adopted = 0;
+  /** The history that the view was of when the last heartbeat that was answered began. */
+  #epoch: string | undefined;
   #roll: Roll | undefined;
   /** When the last heartbeat that was answered began. */
   #heardAt = Number.NEGATIVE_INFINITY;
@@ -67,8 +83,10 @@ export class Member implements Claims {
     return this.#roll;
   }
 
+  /** In another history the number of a membership may be another one's. */
   get fence(): number {
-    return this.#membership.term;
+    const isOfThis = this.#epoch === undefined || this.#epoch === this.#deps.epoch();
+    return isOfThis ? this.#membership.term : UNKNOWN_TERM;
   }
 
   get sharedNow(): number {
@@ -125,9 +143,9 @@ export class Member implements Claims {
 
   owns(group: string): boolean {
     if (!this.stands) return false;
-    const { term, since } = this.#membership;
+    const { since } = this.#membership;
     const at = this.sharedNow;
-    const holds = `${term} ${at < since}`;
+    const holds = `${this.#adopted} ${at < since}`;
     if (holds !== this.#ownedFor) {
       this.#owned.clear();
       this.#ownedFor = holds;
@@ -158,8 +176,8 @@ export class Member implements Claims {
 
   /** Tells when time alone has changed what this node may decide about; to be called often. */
   tick(): void {
-    const { term, since } = this.#membership;
-    const holds = `${term} ${this.sharedNow < since} ${this.stands}`;
+    const { since } = this.#membership;
+    const holds = `${this.#adopted} ${this.fence} ${this.sharedNow < since} ${this.stands}`;
     if (holds === this.#told) return;
     const stood = this.#told.endsWith('true');
     this.#told = holds;
@@ -187,6 +205,7 @@ export class Member implements Claims {
   async #say(): Promise<void> {
     const { nodes, me, describe, now, onRoll, log } = this.#deps;
     const asked = now();
+    const epoch = this.#deps.epoch();
     const said = describe();
     const hasLeases = said.leases !== 'away';
     if (hasLeases) this.#hadLeasesIn = this.#membership.term;
@@ -201,6 +220,7 @@ export class Member implements Claims {
     const mayJudge = asked - this.#steadySince >= this.#limits.timeoutMs;
     await this.#adopt(roll, mayJudge, hasLeases);
     this.#heardAt = asked;
+    this.#epoch = epoch;
     // What was just written stands in no roll yet.
     this.#roll = { ...roll, membership: this.#membership };
     if (wasSet) this.#told = '';
@@ -214,14 +234,16 @@ export class Member implements Claims {
     const isChanged = next !== undefined && (await nodes.change(next));
     // Who was overtaken by another node hears of it with the next heartbeat.
     const membership = isChanged ? next : roll.membership;
-    if (membership.term === this.#membership.term) return;
+    if (isSameMembership(membership, this.#membership)) return;
     if (isChanged) log.info(`the work is shared by ${next.members.length} node(s) from term ${next.term} on`);
     // What comes to this node is taken over as it is now, not as it was here. A run that was under way may have begun before.
     await catchUp();
     await catchUp();
     if (this.isMember && !roll.membership.members.includes(this.id)) this.#timesLost += 1;
+    const was = this.#membership;
     this.#membership = membership;
-    onMembershipChange();
+    this.#adopted += 1;
+    onMembershipChange(membership, was);
   }
 
   #nextOf(roll: Roll, mayJudge: boolean, hasLeases: boolean): Membership | undefined {

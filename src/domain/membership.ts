@@ -110,6 +110,11 @@ export function nextMembership(
   };
 }
 
+/** Whether leases have begun to run again in between, with their full length for everybody. */
+export function haveLeasesResumed(is: Membership, was: Membership): boolean {
+  return was.term > 0 && (is.leasesRunSince ?? 0) > (was.leasesRunSince ?? Number.POSITIVE_INFINITY);
+}
+
 /** While they do not run, it is when they last began to. */
 function leasesRunSince(is: Membership, withoutLeases: readonly string[], now: number): number {
   const areBack = is.withoutLeases.length > 0 && withoutLeases.length === 0;
@@ -121,6 +126,15 @@ const didUntil = (lost: Candidate | undefined): number | undefined =>
   lost && Math.min(lost.heardAt, lost.stoppedAt ?? Number.POSITIVE_INFINITY);
 
 const idsOf = (candidates: readonly Candidate[]): string[] => candidates.map(({ id }) => id).toSorted();
+
+/**
+ * Whether they are one and the same. The term alone does not say it: a standby that takes over without having heard of the last
+ * change gives its number to another one.
+ */
+export function isSameMembership(a: Membership, b: Membership): boolean {
+  const fields = new Set([...Object.keys(a), ...Object.keys(b)] as (keyof Membership)[]);
+  return [...fields].every((field) => JSON.stringify(a[field]) === JSON.stringify(b[field]));
+}
 
 /** Who owns a key at a time; `undefined` when there is nobody. */
 export function ownerOf({ members, before, since }: Membership, key: string, at: number): string | undefined {

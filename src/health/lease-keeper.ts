@@ -50,9 +50,14 @@ export class LeaseKeeper implements Monitoring {
     return this.#deps.isAnybodysWork?.() ?? true;
   }
 
-  /** Whether the leases can be reached, and everything that was acknowledged is there. The others are to be told when not. */
-  get hasLeases(): boolean {
-    return !this.#renewals.isAway && this.#renewals.isSettled;
+  /** The leases cannot be reached. */
+  get isAway(): boolean {
+    return this.#renewals.isAway;
+  }
+
+  /** Something was acknowledged that is not there, or not yet. The others are to be told. */
+  get hasKept(): boolean {
+    return !this.#renewals.isSettled;
   }
 
   /** Rejects with `RegistryUnavailable` when it can neither be stored nor kept; then nobody may know of it. */
@@ -90,11 +95,15 @@ export class LeaseKeeper implements Monitoring {
   pulse(): void {
     for (const [id, attached] of this.#attached) this.#write(id, attached);
     this.#renewals.retry();
-    const { leases, now } = this.#deps;
-    if (!this.#renewals.isAway || now() - this.#triedAt < TRY_MS) return;
-    this.#triedAt = now();
+    if (this.#deps.now() - this.#triedAt >= TRY_MS) this.ask();
+  }
+
+  /** Asks the leases, if they are away, whether they are back. */
+  ask(): void {
+    if (!this.isAway) return;
+    this.#triedAt = this.#deps.now();
     // Whoever answers anything is back, and says so.
-    leases.read(['back']).catch(() => undefined);
+    this.#deps.leases.read(['back']).catch(() => undefined);
   }
 
   report(id: string): InstanceReport | undefined {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { joinCluster } from '../../src/cluster/cluster.ts';
+import { joinCluster, type Cluster } from '../../src/cluster/cluster.ts';
 import { MemoryNodes } from '../support/memory-nodes.ts';
 
 const BEATS_MS = 500;
@@ -10,6 +10,8 @@ function open() {
   const nodes = new MemoryNodes();
   nodes.clock = () => now + 1_700_000_000_000;
   const head = { epoch: 'e', revision: 1, trimmed: 0, at: 0 };
+  /** Nodes that cannot read the log. */
+  const blind = new Set<string>();
   const join = (id: string) =>
     joinCluster({
       me: { id, name: id, version: '1' },
@@ -24,7 +26,7 @@ function open() {
       leaseStore: 'database',
       selfCheck: {
         digest: { at: () => undefined, latest: undefined },
-        catchUp: () => Promise.resolve(),
+        catchUp: () => (blind.has(id) ? Promise.reject(new Error('no connection is left')) : Promise.resolve()),
         fence: () => undefined,
         mend: () => Promise.resolve(),
         metrics: { compared: { inc: () => undefined }, reloads: { inc: () => undefined } },
@@ -34,16 +36,16 @@ function open() {
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     });
   const [a, b] = [join('a'), join('b')];
-  const beat = async (times: number): Promise<void> => {
+  const beat = async (times: number, ...more: readonly Cluster[]): Promise<void> => {
     for (let i = 0; i < times; i++) {
       now += BEATS_MS;
-      await a.beat();
-      await b.beat();
-      a.tick();
-      b.tick();
+      for (const node of [a, b, ...more]) {
+        await node.beat().catch(() => undefined);
+        node.tick();
+      }
     }
   };
-  return { nodes, a, b, beat };
+  return { nodes, a, b, beat, join, blind };
 }
 
 describe('a node that is heard of and cannot read the log', () => {
@@ -62,6 +64,26 @@ describe('a node that is heard of and cannot read the log', () => {
     b.conditions.set('database-away', false);
     await beat(8);
     expect(nodes.standing.members).toEqual(['a', 'b']);
+    expect(b.claims.stands).toBe(true);
+  });
+
+  test('INS1 gives it up although a change of the membership, which it cannot go by, comes in between', async () => {
+    const { nodes, b, beat, join, blind } = open();
+    await beat(10);
+    b.conditions.set('database-away', true);
+    blind.add('b');
+    await beat(3);
+    const c = join('c');
+    await beat(2, c);
+    expect(nodes.standing.members).toEqual(['a', 'b', 'c']);
+    // Those who join wait; until then nobody who was there before may think that it is on.
+    await beat(4, c);
+    expect(nodes.standing.members).toEqual(['a', 'c']);
+    expect(b.claims.stands).toBe(false);
+    b.conditions.set('database-away', false);
+    blind.delete('b');
+    await beat(8, c);
+    expect(nodes.standing.members).toEqual(['a', 'b', 'c']);
     expect(b.claims.stands).toBe(true);
   });
 

@@ -12,6 +12,8 @@ const GROUPS = Array.from({ length: 40 }, (_, n) => groupKey(`s${n}.example`, 'e
 class World {
   time = 50_000;
   away = false;
+  /** Of the history that all nodes read. */
+  epoch = 'e1';
   readonly nodes = new MemoryNodes(() =>
     this.away ? Promise.reject(new StoreUnavailable('away')) : Promise.resolve(),
   );
@@ -28,6 +30,7 @@ class World {
       nodes: this.nodes,
       me: { id, name: id, version: '1' },
       timeoutMs: TIMEOUT,
+      epoch: () => this.epoch,
       describe: () => own.said,
       onClaims: () => (own.claims += 1),
       onRoll: () => undefined,
@@ -209,6 +212,44 @@ describe('a node among others', () => {
     world.say('b', { takesPart: false });
     await world.run(5000, 'a', 'b');
     expect(world.owned('a')).toBe(GROUPS.length);
+  });
+
+  test('INS1 after another database has taken over, a membership of the same number and of other nodes is gone by', async () => {
+    const world = new World();
+    const [a, b] = [world.add('a'), world.add('b')];
+    await world.run(5000, 'a', 'b');
+    const older = world.nodes.standing;
+    const c = world.add('c');
+    await world.run(5000, 'a', 'b', 'c');
+    expect(b.membership).toMatchObject({ term: older.term + 1, members: ['a', 'b', 'c'] });
+    await world.run(2100, 'a', 'b');
+    // A standby that has not heard of the last change is the database now, and another node comes before `b` looks.
+    world.nodes.standing = older;
+    await c.leave();
+    world.add('d');
+    await world.run(500, 'a', 'd');
+    expect(world.nodes.standing).toMatchObject({ term: older.term + 1, members: ['a', 'b', 'd'] });
+    const before = world.claims('b');
+    await world.run(3000, 'a', 'b', 'd');
+    expect(a.membership).toEqual(b.membership);
+    expect(b.membership.members).toEqual(['a', 'b', 'd']);
+    expect(world.claims('b')).toBeGreaterThan(before);
+    expect(world.owned('a') + world.owned('b') + world.owned('d')).toBe(GROUPS.length);
+  });
+
+  test('INS1 in another history nothing is decided under a number of the old one before the membership was read anew', async () => {
+    const world = new World();
+    const a = world.add('a');
+    await world.run(5000, 'a');
+    const { term } = world.nodes.standing;
+    expect(a.fence).toBe(term);
+    world.epoch = 'e2';
+    expect(a.fence).toBe(-1);
+    const before = world.claims('a');
+    await world.run(500, 'a');
+    expect(a.fence).toBe(term);
+    // What was refused meanwhile can be tried again.
+    expect(world.claims('a')).toBeGreaterThan(before);
   });
 
   test('a slot is one node’s, whatever their clocks say', async () => {

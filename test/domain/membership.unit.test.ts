@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import {
+  haveLeasesResumed,
+  isSameMembership,
   nextMembership,
   NO_MEMBERSHIP,
   ownerOf,
@@ -121,6 +123,8 @@ describe('the membership', () => {
     const away = next(is, [node('a', T, { hasLeases: false }), node('b', T)], T);
     const back = next(away, [node('a', T + 500), node('b', T + 500)], T + 500);
     expect(back.leasesRunSince).toBe(T + 500);
+    const told = [is, away, back].map((each, n, all) => haveLeasesResumed(each, all[n - 1] ?? NO_MEMBERSHIP));
+    expect([...told, haveLeasesResumed(back, is)]).toEqual([false, false, true, true]);
     const at = T + 9000;
     expect(next(back, [node('a', at), node('b', at), node('c', at)], at).leasesRunSince).toBe(T + 500);
     // A node of before wrote it.
@@ -128,6 +132,18 @@ describe('the membership', () => {
     expect(next(unsaid, [node('a', at)], at).leasesRunSince).toBe(at);
     // The clock was set back.
     expect(next(back, [node('a', T - 9000)], T - 9000).leasesRunSince).toBe(T - 9000);
+  });
+
+  test('INS1 two of one number are told apart by all that they say, in whichever order and whatever one of them leaves out', () => {
+    const is = next(NO_MEMBERSHIP, [node('a', T), node('b', T)], T);
+    const read = JSON.parse(JSON.stringify(is)) as Membership;
+    const turned = Object.fromEntries(Object.entries(read).toReversed()) as unknown as Membership;
+    expect(isSameMembership(is, turned)).toBe(true);
+    expect(isSameMembership(is, { ...read, members: ['a', 'c'] })).toBe(false);
+    expect(isSameMembership(is, { ...read, since: is.since + 1 })).toBe(false);
+    const { leasesRunSince: _, ...unsaid } = read;
+    expect(isSameMembership(is, unsaid)).toBe(false);
+    expect(isSameMembership({ ...read, more: 1 } as Membership, is)).toBe(false);
   });
 
   test('the clock of the database was set back: nothing waits for the time that it was', () => {

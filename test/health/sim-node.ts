@@ -1,3 +1,5 @@
+import { LeaseStanding } from '../../src/cluster/lease-standing.ts';
+import type { Said } from '../../src/cluster/roll.ts';
 import type { InstanceCommand } from '../../src/domain/command.ts';
 import { NO_MEMBERSHIP, nextMembership, ownerOf, type Membership } from '../../src/domain/membership.ts';
 import { decideInstances } from '../../src/domain/instances/decide-instances.ts';
@@ -22,7 +24,7 @@ const LIMITS = { timeoutMs: TIMEOUT_MS, claimMs: CLAIM_MS };
 export interface Row {
   heardAt: number;
   takesPart: boolean;
-  hasLeases: boolean;
+  leases: Said['leases'];
 }
 
 /** What nodes share: one database, one server of leases, and true time. */
@@ -126,6 +128,14 @@ export class SimNode implements Claims {
   #stoppedAt = Number.POSITIVE_INFINITY;
   /** The term that it knew when it last said that it has leases. */
   #hadLeasesIn = -1;
+  readonly #standing = new LeaseStanding(() => ({
+    isAway: this.keeper.isAway,
+    hasKept: this.keeper.hasKept,
+    isHeard: this.#isHeard,
+    othersHave: this.#othersHave,
+  }));
+  /** As of its last heartbeat. */
+  #othersHave = false;
 
   constructor(id: string, world: SharedWorld, broken: ReadonlySet<string>) {
     const { random, now } = world;
@@ -144,6 +154,7 @@ export class SimNode implements Claims {
         this.keeper.leasesAway();
       },
       onBack: () => {
+        this.#standing.reached();
         this.monitor.leasesBack();
         this.keeper.leasesBack();
       },
@@ -180,6 +191,10 @@ export class SimNode implements Claims {
       now: () => this.now,
     });
     this.monitor.start();
+    this.leases.read(['reached']).then(
+      () => this.#standing.reached(),
+      () => undefined,
+    );
   }
 
   /** Its own monotonic clock. */
@@ -196,8 +211,12 @@ export class SimNode implements Claims {
   }
 
   get stands(): boolean {
-    const isHeard = this.now - this.#heardAt < CLAIM_MS || this.broken.has('fence');
+    const isHeard = this.#isHeard || this.broken.has('fence');
     return this.takesPart && isHeard && this.membership.members.includes(this.id);
+  }
+
+  get #isHeard(): boolean {
+    return this.now - this.#heardAt < CLAIM_MS;
   }
 
   get sharedNow(): number {
@@ -229,7 +248,7 @@ export class SimNode implements Claims {
 
   get mayKeep(): boolean {
     const { withoutLeases, term } = this.membership;
-    return withoutLeases.includes(this.id) && this.now - this.#heardAt < CLAIM_MS && term > this.#hadLeasesIn;
+    return withoutLeases.includes(this.id) && this.#isHeard && term > this.#hadLeasesIn;
   }
 
   owns(group: string): boolean {
@@ -323,7 +342,9 @@ export class SimNode implements Claims {
 
   async #beat(): Promise<void> {
     const { world } = this;
-    const { hasLeases } = this.keeper;
+    const { said, isOfUse } = this.#standing;
+    const hasLeases = said !== 'away';
+    const wasHeard = this.#isHeard;
     this.#isBeating = true;
     const asked = this.now;
     if (hasLeases) this.#hadLeasesIn = this.membership.term;
@@ -332,12 +353,17 @@ export class SimNode implements Claims {
     if (!isLost) {
       // What was due after it had stopped is for the others.
       const heardAt = Math.min(world.now, this.#stoppedAt);
-      world.rows.set(this.id, { heardAt, takesPart: this.takesPart, hasLeases });
+      world.rows.set(this.id, { heardAt, takesPart: this.takesPart && isOfUse, leases: said });
+      const others = [...world.rows].filter(([id, row]) => id !== this.id && world.now - row.heardAt < TIMEOUT_MS);
+      const othersHave = others.some(([, { leases }]) => leases === 'here');
       const found = world.membership;
       this.#change(hasLeases);
       const heard = world.membership;
+      if (hasLeases) this.#hadLeasesIn = Math.max(this.#hadLeasesIn, found.term);
       await this.travel();
       this.#heardAt = asked;
+      this.#othersHave = othersHave;
+      if (!wasHeard && this.#isHeard) this.keeper.ask();
       if (heard.term > this.membership.term) {
         this.catchUp();
         if (this.membership.members.includes(this.id) && !found.members.includes(this.id)) this.timesLost++;
@@ -356,7 +382,11 @@ export class SimNode implements Claims {
 
   #change(hasLeases: boolean): void {
     const { world } = this;
-    const candidates = [...world.rows].map(([id, row]) => ({ id, ...row }));
+    const candidates = [...world.rows].map(([id, { leases, ...row }]) => ({
+      id,
+      ...row,
+      hasLeases: leases !== 'away',
+    }));
     const { membership: is } = world;
     const next = nextMembership(is, candidates, world.now, LIMITS);
     // It is named already, from before it had them in between: only a new term says so for sure.

@@ -18,6 +18,7 @@ const OF_SEVERAL_NODES: readonly string[] = [
   'signalbox_self_check_total',
   'signalbox_self_check_reloads_total',
   'signalbox_instances_monitored',
+  'signalbox_leases_extended_total',
   'signalbox_lease_renewals_total',
   'signalbox_lease_store_seconds',
   'signalbox_fenced_commits_total',
