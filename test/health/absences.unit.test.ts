@@ -87,6 +87,17 @@ test.each<[string, (b: Bench, hears: () => void) => Promise<void>]>([
     },
   ],
   [
+    'was without the leases, which it notices when a call has waited in vain, and is heard before',
+    async (b, hears) => {
+      b.monitor.storeBack();
+      await b.run(4000);
+      hears();
+      b.monitor.leasesAway();
+      await b.run(TICK_MS);
+      b.monitor.leasesBack();
+    },
+  ],
+  [
     'was without either, of which the database is back first',
     async (b, hears) => {
       b.monitor.storeAway();

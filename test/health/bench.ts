@@ -23,11 +23,19 @@ export const TCP: Check = {
   initialStatus: 'passing',
   deregisterAfter: '10m',
 };
+export const CONCURRENCY = 10;
 export const TIMEOUT_MS = 3000;
 const idOf = (n: number): string => n.toString(16).padStart(24, '0');
 export const turns = async (): Promise<void> => {
   for (let i = 0; i < 12; i++) await Promise.resolve();
 };
+
+/** Something to wait for until the test lets it go on. */
+export function gate(): { readonly closed: Promise<void>; readonly open: () => void } {
+  let open = (): void => undefined;
+  const closed = new Promise<void>((done) => (open = done));
+  return { closed, open };
+}
 
 /** One node of several: what is its own is set by the test. */
 export class Bench {
@@ -56,6 +64,8 @@ export class Bench {
   /** What every commit waits for. */
   held: Promise<void> | undefined;
   finding: Finding['status'] = 'passing';
+  /** What every check waits for. */
+  hanging: Promise<void> | undefined;
   #revision = 0;
   readonly monitor: Monitor;
 
@@ -78,13 +88,14 @@ export class Bench {
       prober: {
         probe: async () => {
           this.started.push(this.now);
-          return Promise.resolve({ status: this.finding, reason: 'It is.' });
+          await this.hanging;
+          return { status: this.finding, reason: 'It is.' };
         },
         forget: () => undefined,
       },
       limits: {
         enabled: true,
-        concurrency: 10,
+        concurrency: CONCURRENCY,
         guard: { min: 5, share: 0.5, windowMs: 60_000, holdMs: 60_000 },
         nodeTimeoutMs: TIMEOUT_MS,
       },

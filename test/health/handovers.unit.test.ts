@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { slotAt, slotsOf } from '../../src/health/slots.ts';
 import { TICK_MS } from '../../src/health/moment.ts';
-import { Bench, TCP, TTL } from './bench.ts';
+import { Bench, CONCURRENCY, gate, TCP, TTL } from './bench.ts';
 
 /** What has region us is this node's, always. */
 function keepsUs(b: Bench, ownsOthersAt: (at: number) => boolean): void {
@@ -44,28 +44,57 @@ test.each<[string, (b: Bench, id: string) => void]>([
   expect(b.get(id)?.status).toBe('critical');
 });
 
-test('INS1 a check that was still made when its instance went says nothing about the checks after it, whatever it comes back by', async () => {
-  const b = new Bench();
-  const id = b.register(1, TCP, 'eu');
-  await b.run(2000);
+/** It goes when its slot has just come, before anything was looked at: that check is still made here. */
+async function goesWhenDue(b: Bench, id: string): Promise<number> {
   const slots = slotsOf(id, 10_000);
   while (slotAt(slots, b.now + TICK_MS) === slotAt(slots, b.now)) await b.run(TICK_MS);
-  b.started.length = 0;
-  // It goes when its slot has just come, before anything was looked at.
   b.now += TICK_MS;
   b.claims.sharedNow = b.now;
   const wentAt = b.now;
   keepsUs(b, (at) => at < wentAt);
+  b.started.length = 0;
   b.change(false);
-  expect([b.started, b.monitor.tracked]).toEqual([[wentAt], 0]);
+  expect(b.monitor.report(id)).toBeUndefined();
+  return wentAt;
+}
+
+test('INS1 a check that was still made when its instance went is one: those after it count, each at its slot', async () => {
+  const b = new Bench();
+  const id = b.register(1, TCP, 'eu');
+  await b.run(2000);
+  expect([await goesWhenDue(b, id)]).toEqual(b.started);
   await b.run(64_000);
   expect(b.started).toHaveLength(1);
   b.register(1, TCP, 'us');
-  expect(b.monitor.tracked).toBe(1);
+  expect(b.monitor.report(id)).toBeDefined();
   b.finding = 'critical';
   await b.run(30_000);
-  // Once in each interval, at its slot, and three failures are enough.
+  const slots = slotsOf(id, 10_000);
   expect(b.started.slice(1).map((at) => at - slotAt(slots, at) < 2 * TICK_MS)).toEqual([true, true, true]);
   await b.run(TICK_MS);
   expect(b.get(id)?.status).toBe('critical');
+});
+
+test('INS1 a check that waits for its turn when its instance goes, and still when it comes back, counts', async () => {
+  const b = new Bench();
+  const id = b.register(1, TCP, 'eu');
+  await b.run(2000);
+  const { closed, open } = gate();
+  b.hanging = closed;
+  for (let n = 0; n < CONCURRENCY; n++) b.register(100 + n, TCP, 'us');
+  await b.run(1500);
+  expect(b.monitor.checksInFlight).toBe(CONCURRENCY);
+  await goesWhenDue(b, id);
+  b.register(1, TCP, 'us');
+  expect([b.started, b.monitor.checksWaiting]).toEqual([[], 1]);
+  b.finding = 'critical';
+  b.hanging = undefined;
+  open();
+  await b.run(TICK_MS);
+  expect(b.monitor.report(id)?.consecutiveFailures).toBe(1);
+  // And the next is at its slot.
+  await b.run(9000);
+  expect(b.monitor.report(id)?.consecutiveFailures).toBe(1);
+  await b.run(1500);
+  expect(b.monitor.report(id)?.consecutiveFailures).toBe(2);
 });

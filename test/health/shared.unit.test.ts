@@ -3,7 +3,7 @@ import { detectionBoundMs } from '../../src/domain/instances/check.ts';
 import { SLACK_MS } from '../../src/health/lease.ts';
 import { TICK_MS } from '../../src/health/moment.ts';
 import { CATCH_UP_MS, slotAt, slotsOf } from '../../src/health/slots.ts';
-import { Bench, TCP, TIMEOUT_MS, TTL, turns } from './bench.ts';
+import { Bench, gate, TCP, TIMEOUT_MS, TTL, turns } from './bench.ts';
 
 test('INS1 INS3 a lease is asked about before it runs out, and what was heard elsewhere keeps it', async () => {
   const b = new Bench();
@@ -20,13 +20,6 @@ test('INS1 INS3 a lease is asked about before it runs out, and what was heard el
   await b.run(1300);
   expect(b.get(id)?.status).toBe('passing');
 });
-
-/** A commit that waits until the test lets it go on. */
-function gate(): { readonly closed: Promise<void>; readonly open: () => void } {
-  let open = (): void => undefined;
-  const closed = new Promise<void>((done) => (open = done));
-  return { closed, open };
-}
 
 test.each<[string, (b: Bench, id: string) => Promise<void>]>([
   ['its instance is heard here', async (b, id) => void b.monitor.renew(id)],
