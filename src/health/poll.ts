@@ -110,6 +110,8 @@ export class Poll {
   takeOver(gapFrom: number, isOurs: (slot: number) => boolean, clocks: Clocks): void {
     const missed = slotAt(this.slots, clocks.sharedNow);
     this.heirFrom = gapFrom;
+    // It was due here before it went, and counts again.
+    if (this.waiting) return;
     if (missed <= this.#lastSlot || missed < gapFrom || !isOurs(missed)) return this.resume(clocks);
     this.slot = missed;
     this.checkAt = clocks.now + catchUpDelay(this.#id);

@@ -75,26 +75,38 @@ test('INS1 a check that was still made when its instance went is one: those afte
   expect(b.get(id)?.status).toBe('critical');
 });
 
-test('INS1 a check that waits for its turn when its instance goes, and still when it comes back, counts', async () => {
-  const b = new Bench();
-  const id = b.register(1, TCP, 'eu');
-  await b.run(2000);
-  const { closed, open } = gate();
-  b.hanging = closed;
-  for (let n = 0; n < CONCURRENCY; n++) b.register(100 + n, TCP, 'us');
-  await b.run(1500);
-  expect(b.monitor.checksInFlight).toBe(CONCURRENCY);
-  await goesWhenDue(b, id);
-  b.register(1, TCP, 'us');
-  expect([b.started, b.monitor.checksWaiting]).toEqual([[], 1]);
-  b.finding = 'critical';
-  b.hanging = undefined;
-  open();
-  await b.run(TICK_MS);
-  expect(b.monitor.report(id)?.consecutiveFailures).toBe(1);
-  // And the next is at its slot.
-  await b.run(9000);
-  expect(b.monitor.report(id)?.consecutiveFailures).toBe(1);
-  await b.run(1500);
-  expect(b.monitor.report(id)?.consecutiveFailures).toBe(2);
-});
+test.each<[string, (b: Bench) => void]>([
+  [
+    'comes back',
+    (b) => {
+      keepsUs(b, () => true);
+      b.change(true);
+    },
+  ],
+  ['comes with another region', (b) => void b.register(1, TCP, 'us')],
+])(
+  'INS1 a check that waits for its turn when its instance goes, and still when it %s, counts',
+  async (_what, comes) => {
+    const b = new Bench();
+    const id = b.register(1, TCP, 'eu');
+    await b.run(2000);
+    const { closed, open } = gate();
+    b.hanging = closed;
+    for (let n = 0; n < CONCURRENCY; n++) b.register(100 + n, TCP, 'us');
+    await b.run(1500);
+    expect(b.monitor.checksInFlight).toBe(CONCURRENCY);
+    await goesWhenDue(b, id);
+    comes(b);
+    expect([b.started, b.monitor.checksWaiting]).toEqual([[], 1]);
+    b.finding = 'critical';
+    b.hanging = undefined;
+    open();
+    await b.run(TICK_MS);
+    expect(b.monitor.report(id)?.consecutiveFailures).toBe(1);
+    // And the next is at its slot.
+    await b.run(9000);
+    expect(b.monitor.report(id)?.consecutiveFailures).toBe(1);
+    await b.run(1500);
+    expect(b.monitor.report(id)?.consecutiveFailures).toBe(2);
+  },
+);
