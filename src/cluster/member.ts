@@ -52,7 +52,7 @@ export class Member implements Claims {
   #roll: Roll | undefined;
   /** When the last heartbeat that was answered began. */
   #heardAt = Number.NEGATIVE_INFINITY;
-  /** Since when none has failed for as long as others would notice. */
+  /** Since when it was never without an answer for so long that the others may have been, too, and for a little longer. */
   #steadySince = Number.NEGATIVE_INFINITY;
   /** What `onClaims` was last called for. */
   #told = '';
@@ -216,7 +216,7 @@ export class Member implements Claims {
     const wasSet = this.#clock.observe(roll.clock, asked, now());
     if (wasSet) log.warn('the clock of the database was set; the checks begin their rounds anew');
     const isFirst = this.#roll === undefined;
-    if (!isFirst && asked - this.#heardAt > this.#limits.timeoutMs) this.#steadySince = asked;
+    if (!isFirst && asked - this.#heardAt > this.#limits.claimMs) this.#steadySince = asked;
     const mayJudge = asked - this.#steadySince >= this.#limits.timeoutMs;
     await this.#adopt(roll, mayJudge, hasLeases);
     this.#heardAt = asked;

@@ -36,13 +36,22 @@ export class Custody {
   follow(tracked: Tracked, gap?: Gap): void {
     if (tracked.group.ours === tracked.taken) return;
     if (tracked.taken) this.#handOver(tracked);
-    else if (gap === undefined) this.#hold(tracked);
+    else if (gap === undefined) this.#keep(tracked);
     else this.#take(tracked, gap);
   }
 
   #hold(tracked: Tracked): void {
     tracked.taken = true;
     this.#size += 1;
+    tracked.lease?.forgetAnswer();
+    tracked.poll?.stay();
+  }
+
+  /** It has just registered here, though it may have been here before: whoever had it has done what was due until now. */
+  #keep(tracked: Tracked): void {
+    this.#hold(tracked);
+    const { poll } = tracked;
+    if (poll?.health.decided === true && !poll.waiting) poll.resume(this.#deps.clocks());
   }
 
   letGo(tracked: Tracked): void {

@@ -60,6 +60,13 @@ export class Lease {
       this.grantedAt = now;
   }
 
+  /** It comes here, perhaps once more: what was answered earlier says nothing about what was heard elsewhere since. */
+  forgetAnswer(): void {
+    this.askedAt = Number.NEGATIVE_INFINITY;
+    this.#readAt = undefined;
+    this.#wasLate = false;
+  }
+
   /** Nobody here has seen its registration, nor any renewal. */
   assumeNothing(): void {
     this.grantedAt = Number.NEGATIVE_INFINITY;

@@ -2,6 +2,7 @@ import { observe } from '../domain/instances/health.ts';
 import type { ActiveCheck } from '../domain/instances/check.ts';
 import type { Item } from '../domain/item.ts';
 import type { FoldedEntry, TailListener } from '../feed/tail.ts';
+import { Absence } from './absence.ts';
 import { ClaimsWatch, type Gap } from './claims-watch.ts';
 import { Custody } from './custody.ts';
 import { Decider } from './decider.ts';
@@ -46,17 +47,17 @@ export class Monitor implements Monitoring, TailListener {
   readonly #custody: Custody;
   readonly #retry: Retry;
   readonly #spread = new Spread();
+  readonly #absence: Absence;
   #isRunning = false;
   #areLeasesAway = false;
   #grantedAt = 0;
-  /** When this process itself was last away, or without the database, and how often its share had been lost until then. */
-  #wasAway = { until: Number.NEGATIVE_INFINITY, timesLost: 0 };
   #lastTick = 0;
 
   constructor(deps: MonitorDeps) {
     const { registry, view, claims, leases, prober, limits, metrics, log, now, clock, random } = deps;
     this.#deps = deps;
     this.#retry = new Retry(log);
+    this.#absence = new Absence(claims);
     this.#groups = new Groups({ limits: limits.guard, claims, view, clock, log });
     this.#watch = new ClaimsWatch({ claims, timeoutMs: limits.nodeTimeoutMs ?? 0 });
     this.#roster = new Roster({
@@ -178,7 +179,7 @@ export class Monitor implements Monitoring, TailListener {
       const stood = `this process stood still for ${Math.round(now - readUntil)} ms`;
       this.#deps.log.warn(`${stood}; every lease is extended by its full length, unless others had them meanwhile`);
       this.#startOver(now);
-      this.#comesBack(now);
+      this.#comesBack('process', now);
     }
     const moment = this.#moment(now, readUntil);
     for (let left = MAX_PER_TICK; left > 0; left--) {
@@ -230,15 +231,17 @@ export class Monitor implements Monitoring, TailListener {
   }
 
   /**
-   * The database is back: every lease has its full length from now on (INS3), unless others had this node's share meanwhile, and so
-   * the database; what was found meanwhile is decided.
+   * The database answers; to be called whenever it has. After it was away every lease has its full length from now on (INS3), unless
+   * others had this node's share meanwhile, and so the database; what was found meanwhile is decided.
    */
   storeBack(): void {
-    if (!this.#decider.isStoreAway) return;
-    const now = this.#deps.now();
-    this.#retry.worked();
-    this.#comesBack(now);
-    this.#decider.storeBack(now);
+    if (this.#decider.isStoreAway) {
+      const now = this.#deps.now();
+      this.#retry.worked();
+      this.#comesBack('store', now);
+      this.#decider.storeBack(now);
+    }
+    this.#absence.storeAnswers();
   }
 
   /** What this node may do is another than before, or may be: it joins, leaves, is heard again, or others do. */
@@ -256,13 +259,14 @@ export class Monitor implements Monitoring, TailListener {
 
   /** The leases that nodes share cannot be reached: none runs out. */
   leasesAway(): void {
+    if (!this.#areLeasesAway) this.#absence.leasesAway();
     this.#areLeasesAway = true;
   }
 
-  /** They can be reached again: every lease has its full length from now on (INS3). */
+  /** They can be reached again: every lease has its full length from now on (INS3), unless others had this node's share meanwhile. */
   leasesBack(): void {
     this.#areLeasesAway = false;
-    this.#grant(this.#deps.now());
+    this.#comesBack('leases', this.#deps.now());
   }
 
   /** What they knew is lost, or cannot be relied on: every lease has its full length from now on (INS3). */
@@ -291,11 +295,9 @@ export class Monitor implements Monitoring, TailListener {
   }
 
   #moment(now: number, readUntil: number): Moment {
-    const { sharedNow, awakeSince, leasesRun, leasesRunSince = awakeSince, timesLost } = this.#deps.claims;
-    // Whoever had its share meanwhile was there: Signalbox was not away.
-    const away = timesLost === this.#wasAway.timesLost ? this.#wasAway.until : Number.NEGATIVE_INFINITY;
+    const { sharedNow, awakeSince, leasesRun, leasesRunSince = awakeSince } = this.#deps.claims;
     const ofAll = now - (sharedNow - Math.max(awakeSince, leasesRunSince));
-    const grantedAt = Math.max(this.#grantedAt, away, ofAll);
+    const grantedAt = Math.max(this.#grantedAt, this.#absence.grantedAt, ofAll);
     const stopped = this.#areLeasesAway || !leasesRun;
     return { now, readUntil, grantedAt, leases: this.#heritage === undefined ? 'own' : stopped ? 'stopped' : 'shared' };
   }
@@ -359,9 +361,8 @@ export class Monitor implements Monitoring, TailListener {
     }
   }
 
-  #comesBack(now: number): void {
-    this.#wasAway = { until: now, timesLost: this.#deps.claims.timesLost };
-    this.#wakeFailing(now);
+  #comesBack(from: 'process' | 'store' | 'leases', now: number): void {
+    if (this.#absence.isOver(from, now)) this.#wakeFailing(now);
   }
 
   #grant(now: number): void {

@@ -82,6 +82,7 @@ export class Poll {
     this.waiting = false;
     if (this.slot !== undefined) this.#lastSlot = this.slot;
     const handedOver = this.#leaving;
+    this.#leaving = undefined;
     const discarded = handedOver !== undefined;
     this.probe = { startedAt: now, slot: this.slot, discarded, handedOver, canProve: true };
     return this.probe;
@@ -100,11 +101,17 @@ export class Poll {
     this.#plan(next === this.#lastSlot ? next + this.interval : next, clocks);
   }
 
+  /** It is not handed over any more: what is checked from here on counts. */
+  stay(): void {
+    this.#leaving = undefined;
+  }
+
   /** Another node was to check it, and may have left out what was due since `gapFrom`, as `isOurs` says of a slot. */
   takeOver(gapFrom: number, isOurs: (slot: number) => boolean, clocks: Clocks): void {
     const missed = slotAt(this.slots, clocks.sharedNow);
     this.heirFrom = gapFrom;
-    this.#leaving = undefined;
+    // It was due here before it went, and counts again.
+    if (this.waiting) return;
     if (missed <= this.#lastSlot || missed < gapFrom || !isOurs(missed)) return this.resume(clocks);
     this.slot = missed;
     this.checkAt = clocks.now + catchUpDelay(this.#id);

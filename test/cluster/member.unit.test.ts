@@ -140,6 +140,24 @@ describe('a node among others', () => {
     expect(world.owned('a')).toBe(GROUPS.length);
   });
 
+  test('INS3 the database was away for all, and for one of them a little less than it takes to be left out: nobody is', async () => {
+    const world = new World();
+    world.add('a');
+    const b = world.add('b');
+    await world.run(4000, 'a', 'b');
+    expect(b.roll?.membership.members).toEqual(['a', 'b']);
+    // It is gone between the heartbeats of the two.
+    await world.run(500, 'a');
+    world.away = true;
+    await world.run(2000, 'a', 'b');
+    world.away = false;
+    await world.run(5000, 'a', 'b');
+    expect(b.timesLost).toBe(0);
+    // Who is dead is left out all the same.
+    await world.run(4000, 'a');
+    expect(world.members.get('a')?.member.roll?.membership.members).toEqual(['a']);
+  });
+
   test('a node that steps down leaves its share at once and without a gap, and is still heard', async () => {
     const world = new World();
     const a = world.add('a');

@@ -1,163 +1,9 @@
 import { expect, test } from '@jest/globals';
-import type { InstanceCommand } from '../../src/domain/command.ts';
-import { detectionBoundMs, type Check } from '../../src/domain/instances/check.ts';
-import { decideInstances } from '../../src/domain/instances/decide-instances.ts';
-import type { InstanceEdit } from '../../src/domain/instances/edits.ts';
-import type { Instance } from '../../src/domain/instances/instance.ts';
-import { instanceName } from '../../src/domain/names.ts';
-import { View } from '../../src/domain/view.ts';
-import type { Claims } from '../../src/health/claims.ts';
+import { detectionBoundMs } from '../../src/domain/instances/check.ts';
 import { SLACK_MS } from '../../src/health/lease.ts';
 import { TICK_MS } from '../../src/health/moment.ts';
-import { Monitor } from '../../src/health/monitor.ts';
-import type { Finding } from '../../src/health/probe.ts';
 import { CATCH_UP_MS, slotAt, slotsOf } from '../../src/health/slots.ts';
-import type { Verdict } from '../../src/registry/commit-loop.ts';
-import { RegistryUnavailable } from '../../src/registry/errors.ts';
-import { MemoryLeaseServer } from '../support/memory-leases.ts';
-
-const TTL: Check = { type: 'ttl', ttl: '10s', initialStatus: 'passing', deregisterAfter: '10m' };
-const TCP: Check = {
-  type: 'tcp',
-  interval: '10s',
-  timeout: '2s',
-  unhealthyAfter: 3,
-  healthyAfter: 1,
-  initialStatus: 'passing',
-  deregisterAfter: '10m',
-};
-const TIMEOUT_MS = 3000;
-const idOf = (n: number): string => n.toString(16).padStart(24, '0');
-const turns = async (): Promise<void> => {
-  for (let i = 0; i < 12; i++) await Promise.resolve();
-};
-
-/** One node of several: what is its own is set by the test. */
-class Bench {
-  readonly view = new View();
-  readonly server = new MemoryLeaseServer(() => this.now);
-  readonly other = this.server.open();
-  readonly commands: InstanceCommand[] = [];
-  readonly warnings: unknown[] = [];
-  readonly started: number[] = [];
-  readonly claims: { -readonly [K in keyof Claims]: Claims[K] } = {
-    fence: 7,
-    stands: true,
-    owns: () => this.owned,
-    ownsSlot: () => this.owned,
-    sharedNow: 0,
-    gapFrom: 0,
-    undecidedFrom: undefined,
-    awakeSince: Number.NEGATIVE_INFINITY,
-    leasesRun: true,
-    leasesRunSince: Number.NEGATIVE_INFINITY,
-    timesLost: 0,
-  };
-  owned = true;
-  now = 100_000;
-  isFenced = false;
-  /** What every commit waits for. */
-  held: Promise<void> | undefined;
-  finding: Finding['status'] = 'passing';
-  #revision = 0;
-  readonly monitor: Monitor;
-
-  constructor() {
-    const mine = this.server.open();
-    this.claims.sharedNow = this.now;
-    this.monitor = new Monitor({
-      registry: {
-        execute: async (command) => {
-          this.commands.push(command);
-          await Promise.resolve();
-          await this.held;
-          if (this.isFenced) throw new RegistryUnavailable('fenced', 1);
-          return this.fold(command);
-        },
-      },
-      view: () => this.view,
-      claims: this.claims,
-      leases: mine,
-      prober: {
-        probe: async () => {
-          this.started.push(this.now);
-          return Promise.resolve({ status: this.finding, reason: 'It is.' });
-        },
-        forget: () => undefined,
-      },
-      limits: {
-        enabled: true,
-        concurrency: 10,
-        guard: { min: 5, share: 0.5, windowMs: 60_000, holdMs: 60_000 },
-        nodeTimeoutMs: TIMEOUT_MS,
-      },
-      metrics: {
-        checks: { inc: () => undefined },
-        lateness: { observe: () => undefined },
-        expired: { inc: () => undefined },
-        transitions: { inc: () => undefined },
-      },
-      log: { info: () => undefined, warn: (text: unknown) => this.warnings.push(text), error: () => undefined },
-      now: () => this.now,
-      clock: () => this.now,
-      random: () => 0.5,
-    });
-    mine.listen({
-      onAway: () => this.monitor.leasesAway(),
-      onBack: () => this.monitor.leasesBack(),
-      onLost: () => this.monitor.leasesLost(),
-    });
-    this.monitor.start();
-  }
-
-  fold(command: InstanceCommand): Verdict {
-    const decision = decideInstances(this.view, command, this.#revision + 1);
-    if (!decision.ok || decision.changes.length === 0) return { ...decision, revision: this.#revision } as Verdict;
-    const revision = ++this.#revision;
-    const folded = this.view.fold(decision.changes);
-    this.monitor.onAdvance([{ entry: { revision, at: command.at, author: 'x', changes: decision.changes }, folded }]);
-    return { ...decision, revision };
-  }
-
-  edit(...instances: InstanceEdit[]): void {
-    this.fold({ caller: { kind: 'administrator', subject: 'test' }, at: this.now, instances });
-  }
-
-  register(n: number, check: Check): string {
-    const address = { address: '10.0.0.1', port: 1000 + n };
-    const more = { weight: 1, tags: {}, metadata: {}, check };
-    const registration = { service: 'a.example', protocol: 'http', ...address, ...more };
-    this.edit({ op: 'register', id: idOf(n), registration });
-    return idOf(n);
-  }
-
-  /** Another node has heard it. */
-  renewElsewhere(id: string, age = 0): Promise<void> {
-    return this.other.renew([{ key: `${id}:${this.get(id)?.generation ?? 0}`, age }]);
-  }
-
-  /** From here on it is this node's, or another's, since `gapFrom`. */
-  change(owned: boolean, gapFrom = this.now): void {
-    this.owned = owned;
-    this.claims.fence = (this.claims.fence ?? 0) + 1;
-    this.claims.gapFrom = gapFrom;
-    this.monitor.claimsChanged();
-  }
-
-  async run(ms: number): Promise<void> {
-    for (const end = this.now + ms; this.now < end;) {
-      this.now += TICK_MS;
-      this.claims.sharedNow = this.now;
-      this.monitor.tick();
-      await turns();
-    }
-  }
-
-  get(id: string): Instance | undefined {
-    const item = this.view.get(instanceName(id));
-    return item?.kind === 'instance' ? item.value : undefined;
-  }
-}
+import { Bench, gate, TCP, TIMEOUT_MS, TTL, turns } from './bench.ts';
 
 test('INS1 INS3 a lease is asked about before it runs out, and what was heard elsewhere keeps it', async () => {
   const b = new Bench();
@@ -174,13 +20,6 @@ test('INS1 INS3 a lease is asked about before it runs out, and what was heard el
   await b.run(1300);
   expect(b.get(id)?.status).toBe('passing');
 });
-
-/** A commit that waits until the test lets it go on. */
-function gate(): { readonly closed: Promise<void>; readonly open: () => void } {
-  let open = (): void => undefined;
-  const closed = new Promise<void>((done) => (open = done));
-  return { closed, open };
-}
 
 test.each<[string, (b: Bench, id: string) => Promise<void>]>([
   ['its instance is heard here', async (b, id) => void b.monitor.renew(id)],
@@ -274,42 +113,6 @@ test('INS3 nothing runs out while the leases are away, or a member keeps to itse
   expect([b.get(id)?.status, b.commands]).toEqual(['passing', []]);
   await b.run(1100);
   expect(b.get(id)?.status).toBe('critical');
-});
-
-test.each<[string, (b: Bench) => Promise<void>]>([
-  [
-    'stood still',
-    async (b) => {
-      b.now += 4000;
-      await b.run(TICK_MS);
-      expect(b.warnings[0]).toMatch(/stood still for 4100 ms/);
-    },
-  ],
-  [
-    'was without the database',
-    async (b) => {
-      b.monitor.storeAway();
-      await b.run(4000);
-      b.monitor.storeBack();
-      await b.run(TICK_MS);
-    },
-  ],
-])('INS1 INS3 who %s extends its leases, but not where others had its share meanwhile', async (_what, isAway) => {
-  const criticalAfter = async (wasLost: boolean): Promise<number> => {
-    const b = new Bench();
-    const id = b.register(1, TTL);
-    const from = b.now;
-    await b.run(4000);
-    b.claims.stands = false;
-    await isAway(b);
-    b.claims.stands = true;
-    if (wasLost) b.claims.timesLost = 1;
-    b.change(true, from + 4000);
-    while (b.get(id)?.status !== 'critical') await b.run(TICK_MS);
-    return b.now - from;
-  };
-  expect(await criticalAfter(true)).toBeLessThanOrEqual(detectionBoundMs(TTL));
-  expect(await criticalAfter(false)).toBeGreaterThanOrEqual(8000 + 10_000);
 });
 
 test("nothing is decided, checked or reported by a node that does not stand, or about what is another node's", async () => {

@@ -10,15 +10,16 @@ import { LeaseKeeper, PULSE_MS } from '../../src/health/lease-keeper.ts';
 import { TICK_MS } from '../../src/health/moment.ts';
 import { Monitor } from '../../src/health/monitor.ts';
 import type { Finding, Target } from '../../src/health/probe.ts';
-import { LeasesAway, type Leases, type LeasesListener } from '../../src/leases/port.ts';
 import type { Verdict } from '../../src/registry/commit-loop.ts';
 import { RegistryUnavailable } from '../../src/registry/errors.ts';
 import type { MemoryLeaseServer } from '../support/memory-leases.ts';
 import type { Random } from '../support/random.ts';
+import { NodeLeases } from './sim-leases.ts';
 
 export const TIMEOUT_MS = 3000;
 export const HEARTBEAT_MS = 500;
 export const CLAIM_MS = 2000;
+const TAIL_MS = 1000;
 const LIMITS = { timeoutMs: TIMEOUT_MS, claimMs: CLAIM_MS };
 
 export interface Row {
@@ -50,53 +51,6 @@ export interface SharedWorld {
   readonly stats: { kept: number; fenced: number };
 }
 
-/** The leases as one node reaches them: it can be cut off alone. */
-class NodeLeases implements Pick<Leases, 'renew' | 'read' | 'note' | 'forget'> {
-  isCut = false;
-  readonly #node: SimNode;
-  readonly #inner: Leases;
-  readonly #listener: LeasesListener;
-  #isAway = false;
-
-  constructor(node: SimNode, inner: Leases, listener: LeasesListener) {
-    this.#node = node;
-    this.#inner = inner;
-    this.#listener = listener;
-    inner.listen({
-      onAway: (error) => this.#away(error),
-      onBack: () => this.#back(),
-      onLost: (reason) => listener.onLost(reason),
-    });
-  }
-
-  renew: Leases['renew'] = (renewals) => this.#ask(() => this.#inner.renew(renewals));
-  read: Leases['read'] = (keys) => this.#ask(() => this.#inner.read(keys));
-  note: Leases['note'] = (notes) => this.#ask(() => this.#inner.note(notes));
-  forget: Leases['forget'] = (keys) => this.#ask(() => this.#inner.forget(keys));
-
-  async #ask<T>(run: () => Promise<T>): Promise<T> {
-    await this.#node.travel();
-    if (this.isCut) throw this.#away(new LeasesAway('cut off'));
-    const answer = await run();
-    await this.#node.travel();
-    if (this.isCut) throw this.#away(new LeasesAway('cut off'));
-    this.#back();
-    return answer;
-  }
-
-  #away(error: unknown): unknown {
-    if (!this.#isAway) this.#listener.onAway(error);
-    this.#isAway = true;
-    return error;
-  }
-
-  #back(): void {
-    if (this.isCut || !this.#isAway) return;
-    this.#isAway = false;
-    this.#listener.onBack();
-  }
-}
-
 /** A node: its clocks are its own, what it shares with others it shares through the database and the leases. */
 export class SimNode implements Claims {
   readonly id: string;
@@ -119,11 +73,14 @@ export class SimNode implements Claims {
   #sharedError: number;
   #lastShared = Number.NEGATIVE_INFINITY;
   #heardAt = Number.NEGATIVE_INFINITY;
+  /** Since when it was not cut off for as long as others would notice. */
+  #steadySince = Number.NEGATIVE_INFINITY;
   #isBeating = false;
+  #isReading = false;
   #nextBeat: number;
   #nextTick: number;
   #nextPulse = 0;
-  #isStoreAway = false;
+  #nextRead: number;
   /** When it stopped to act on its own account, by the clock that all share. */
   #stoppedAt = Number.POSITIVE_INFINITY;
   /** The term that it knew when it last said that it has leases. */
@@ -147,6 +104,7 @@ export class SimNode implements Claims {
     this.#sharedError = random.below(9) - 4;
     this.#nextBeat = now + random.below(HEARTBEAT_MS);
     this.#nextTick = now + random.below(TICK_MS);
+    this.#nextRead = now + random.below(TAIL_MS);
     this.catchUp();
     this.leases = new NodeLeases(this, world.leases.open(), {
       onAway: () => {
@@ -290,6 +248,10 @@ export class SimNode implements Claims {
       this.#nextBeat = now + HEARTBEAT_MS;
       void this.#beat();
     }
+    if (now >= this.#nextRead && !this.#isReading) {
+      this.#nextRead = now + TAIL_MS;
+      void this.#read();
+    }
     if (this.head < this.world.log.length && !this.isCut && !this.world.isDatabaseAway && random.chance(0.3)) {
       this.catchUp();
     }
@@ -357,7 +319,8 @@ export class SimNode implements Claims {
       const others = [...world.rows].filter(([id, row]) => id !== this.id && world.now - row.heardAt < TIMEOUT_MS);
       const othersHave = others.some(([, { leases }]) => leases === 'here');
       const found = world.membership;
-      this.#change(hasLeases);
+      if (asked - this.#heardAt > CLAIM_MS && this.#heardAt > -Infinity) this.#steadySince = asked;
+      this.#change(hasLeases, asked - this.#steadySince >= TIMEOUT_MS);
       const heard = world.membership;
       if (hasLeases) this.#hadLeasesIn = Math.max(this.#hadLeasesIn, found.term);
       await this.travel();
@@ -371,23 +334,36 @@ export class SimNode implements Claims {
       }
       this.#sharedError = Math.max(-4, Math.min(4, this.#sharedError + world.random.below(3) - 1));
     }
-    if (isLost !== this.#isStoreAway) {
-      if (isLost) this.monitor.storeAway();
-      else this.monitor.storeBack();
-      this.#isStoreAway = isLost;
-    }
     this.monitor.claimsChanged();
     this.#isBeating = false;
   }
 
-  #change(hasLeases: boolean): void {
+  /** What tells whether the database is there, at times of its own: it may hear of a new membership before or after that. */
+  async #read(): Promise<void> {
     const { world } = this;
+    this.#isReading = true;
+    await this.travel();
+    const isLost = this.isCut || world.isDatabaseAway;
+    // Some calls wait in vain for a while.
+    if (isLost && world.random.chance(0.3)) await this.sleep(world.random.below(3000));
+    if (isLost) this.monitor.storeAway();
+    else {
+      this.catchUp();
+      this.monitor.storeBack();
+    }
+    this.#isReading = false;
+  }
+
+  /** Who was itself cut off leaves nobody out: the others may have been, too. */
+  #change(hasLeases: boolean, mayJudge: boolean): void {
+    const { world } = this;
+    const { membership: is } = world;
     const candidates = [...world.rows].map(([id, { leases, ...row }]) => ({
       id,
       ...row,
       hasLeases: leases !== 'away',
+      heardAt: !mayJudge && is.members.includes(id) ? world.now : row.heardAt,
     }));
-    const { membership: is } = world;
     const next = nextMembership(is, candidates, world.now, LIMITS);
     // It is named already, from before it had them in between: only a new term says so for sure.
     const isDoubtful = !hasLeases && is.withoutLeases.includes(this.id) && is.term <= this.#hadLeasesIn;
