@@ -137,7 +137,7 @@ export function composeSharing(deps: SharingDeps): Sharing {
       say();
     },
     onBack: () => {
-      log.info('the leases can be reached again: every one has its full length');
+      log.info('the leases can be reached again: every one has its full length, unless others had it meanwhile');
       standing.reached();
       cluster.conditions.set('leases-away', false);
       keeper?.leasesBack();
