@@ -40,7 +40,7 @@ import { LagMeter } from './lag-meter.ts';
 import { projectLimitsOf, rateLimitsOf } from './limits.ts';
 import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
-import { reportOutages } from './outages.ts';
+import { reportCommitFailures, reportOutages } from './outages.ts';
 import {
   validateInstanceOverride,
   validateRegionOverride,
@@ -148,6 +148,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     random: Math.random,
     ...(tracing !== undefined && { traces: tracing.deliveries }),
   });
+  let stopping = false;
   const loop = new CommitLoop({
     store,
     ledger: tail,
@@ -155,6 +156,7 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     validate: validateResource,
     limits: { maxPending: config.writeMaxPending, timeoutMs: config.writeTimeout },
     metrics: metrics.commit,
+    outages: reportCommitFailures(() => stopping, log, metrics.commitFailures),
     now,
     ...(tracing !== undefined && { traces: tracing.commits }),
   });
@@ -297,7 +299,6 @@ async function start(config: Config, log: Logger, written: () => Promise<void>):
     // Who is ready knows who shares the work, and with it whether anybody looks at a renewal.
     await cluster.beat().catch(() => undefined);
   });
-  let stopping = false;
   const away = reportOutages(() => stopping, log, metrics.storeErrors, monitor, cluster.conditions);
   if (tracing !== undefined) bus.subscribe(tracing.deliveries);
   tail.follow(bus, away.failed, metrics.news);

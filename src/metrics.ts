@@ -18,6 +18,7 @@ export interface Metrics {
   readonly health: MonitorMetrics;
   readonly leases: LeaseMetrics;
   readonly storeErrors: { inc(): void };
+  readonly commitFailures: { inc(): void };
   readonly selfCheck: SelfCheckDeps['metrics'];
   readonly membershipChanges: { inc(): void };
   readonly leasesExtended: { inc(labels: { sake: 'this' | 'another' }): void };
@@ -174,6 +175,10 @@ export function createMetrics(): Metrics {
         registers,
       }),
     },
+    commitFailures: counter(
+      'commit_failures_total',
+      'Transactions that the database did not take, or that nobody knows the outcome of',
+    ),
     storeErrors: counter('store_errors_total', 'Failed looks at the log because the database was away'),
     selfCheck: {
       compared: from0(

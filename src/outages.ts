@@ -29,3 +29,24 @@ export function reportOutages(
     },
   };
 }
+
+/** Says once why writes fail, and once that they work again: those who ask for them are told 503, and no reason. */
+export function reportCommitFailures(
+  isStopping: () => boolean,
+  log: Pick<Logger, 'error' | 'info'>,
+  errors: { inc(): void },
+): { failed: (error: unknown) => void; worked: () => void } {
+  let out = false;
+  return {
+    failed: (error) => {
+      if (isStopping()) return;
+      errors.inc();
+      if (!out) log.error({ err: error }, 'the database does not take writes: they answer 503');
+      out = true;
+    },
+    worked: () => {
+      if (out) log.info('the database takes writes again');
+      out = false;
+    },
+  };
+}

@@ -43,6 +43,8 @@ export interface CommitLoopDeps {
     /** Decisions of the health checks that came too late: another node owns what they are about. */
     fenced?(commands: number): void;
   };
+  /** Hears of every transaction: whether the database took it, or did not, or nobody knows. */
+  readonly outages?: { failed(error: StoreUnavailable): void; worked(): void };
   /** Hears of commands that carry a trace; without it, nothing is traced. */
   readonly traces?: CommitTraces;
   /** Monotonic milliseconds. */
@@ -124,6 +126,7 @@ export class CommitLoop {
       try {
         await this.#commit(batch);
       } catch (error) {
+        if (error instanceof StoreUnavailable) this.#deps.outages?.failed(error);
         const reason = error instanceof StoreUnavailable ? unavailable(error) : error;
         for (const { reject } of batch) reject(reason);
         this.#suspect = true;
@@ -172,6 +175,7 @@ export class CommitLoop {
         continue;
       }
       if (entries.length > 0) {
+        this.#deps.outages?.worked();
         // The view was loaded anew meanwhile, from a database that may not know of what the one before it has acknowledged.
         if (ledger.head.epoch !== epoch) throw new RegistryUnavailable('outcome-unknown', 2);
         const traced = traces === undefined ? [] : tracedOf(waiting, verdicts);
