@@ -12,6 +12,7 @@ import { ins4, type Guard } from './validators/ins4.ts';
 import { modes } from './validators/modes.ts';
 import { rev2 } from './validators/rev.ts';
 import { heardOf } from './validators/signs.ts';
+import { sticks } from './validators/sticks.ts';
 import type { Fleet } from './workers/fleet.ts';
 
 export interface Evidence {
@@ -30,11 +31,14 @@ export interface Evidence {
   readonly sightings: readonly Sighting[];
   readonly checkedFrom: number;
   readonly checkedUntil: number;
+  /** When reading the log ended. */
+  readonly endedAt: number;
 }
 
 /** All validators over what a run has left. */
 export function judge(run: Evidence): { violations: Violation[]; detections: readonly number[] } {
-  const { reader, crowd, fleet, faults, stalls, nodes } = run;
+  const { reader, crowd, fleet, faults, stalls, nodes, guard } = run;
+  const { holds } = reader;
   const { herd } = fleet;
   const lives = fleet.lives.map((life) => heardOf(life, faults, stalls));
   const events = reader.instances;
@@ -47,7 +51,7 @@ export function judge(run: Evidence): { violations: Violation[]; detections: rea
     absences: recovered,
     faults,
     stalls,
-    holds: reader.holds,
+    holds,
     guarded: new Set([herd]),
   });
   const ahead = run.catalog.flatMap(({ acknowledged }) => acknowledged.filter((revision) => revision > reader.head));
@@ -68,7 +72,8 @@ export function judge(run: Evidence): { violations: Violation[]; detections: rea
     ...cov2OfAll(reader.view),
     ...gone(lives, events, stalls),
     ...ins3(lives, events, healed),
-    ...ins4(events, run.guard),
+    ...ins4({ events, holds, faults, guard }),
+    ...sticks({ holds, absences: recovered, faults, guard, endedAt: run.endedAt }),
     ...detected.violations,
     ...modes(faults, run.sightings, nodes, stalls),
     ...checks({ lives, events, absences: recovered, faults, stalls, from: run.checkedFrom, until: run.checkedUntil }),

@@ -126,6 +126,8 @@ export interface Absence extends Stretch {
   readonly why: string;
   /** Checks went on. */
   readonly ofLeasesOnly?: boolean;
+  /** No process was left, or none that none of the faults was about. */
+  readonly isOfAllNodes?: boolean;
 }
 
 /** An instance that is out of service: critical, or gone. */

@@ -23,6 +23,8 @@ export interface Report {
   readonly resources: number;
   /** When the eviction guard held a group whose mass failure was not made on purpose. */
   readonly holds: readonly Hold[];
+  /** When it held the herd, whose mass failures were. */
+  readonly herdHolds: readonly Hold[];
   readonly stalledMs: number;
 }
 
@@ -41,6 +43,7 @@ export function linesOf(report: Report): string[] {
     `deaths: ${report.deaths}, held against the plain bound ${detections.length}, told after ${spread(detections)}`,
     `deliveries checked: ${crowd.events} in ${crowd.frames} frames (moves ${crowd.moves}, resets ${JSON.stringify(crowd.resets)})`,
     `recovery: ${spread(recoveries)}; the worst: ${worst(faults)}`,
+    `the herd died ${faults.filter(({ kind }) => kind === 'stampede').length} times, and the eviction guard held it ${heldText(report.herdHolds)}`,
     `the eviction guard held besides: ${report.holds.length === 0 ? 'never' : report.holds.map(holdText).join(', ')}`,
     `the harness itself stood still for ${seconds(report.stalledMs)} at most`,
     `violations: ${violations.length}`,
@@ -53,6 +56,12 @@ export function linesOf(report: Report): string[] {
 
 const holdText = ({ group, from, until }: Hold): string =>
   `${group} ${Number.isFinite(until) ? `for ${seconds(until - from)}` : 'to the end'}`;
+
+function heldText(holds: readonly Hold[]): string {
+  const ended = holds.filter(({ until }) => Number.isFinite(until)).map(({ from, until }) => until - from);
+  const open = ended.length < holds.length ? ', the last one to the end' : '';
+  return `${holds.length} times${ended.length === 0 ? '' : `, for ${seconds(Math.max(...ended))} at most`}${open}`;
+}
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 

@@ -149,6 +149,7 @@ class Run {
       nodes: nodes.map(({ name }) => name),
       checkedFrom: began,
       checkedUntil: ended,
+      endedAt: performance.now(),
       guard: GUARD,
       catalog,
     });
@@ -176,6 +177,7 @@ class Run {
       head: reader.head,
       resources,
       holds: reader.holds.filter(({ group }) => group !== fleet.herd),
+      herdHolds: reader.holds.filter(({ group }) => group === fleet.herd),
       stalledMs: this.#stalls.longestMs,
     };
   }
