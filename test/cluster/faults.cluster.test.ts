@@ -28,6 +28,7 @@ test.each(SEEDS)(
     // It was not vacuous.
     expect(report.faults.length).toBeGreaterThan(2);
     expect(report.writes.acknowledged).toBeGreaterThan(100);
+    expect(report.writes.heldAgainstLog).toBeGreaterThan(100);
     expect(report.writes.refused).toBeGreaterThan(10);
     expect(report.crowd.events).toBeGreaterThan(1000);
     expect(report.deaths).toBeGreaterThan(5);

@@ -19,8 +19,7 @@ export interface Evidence {
   readonly writes: readonly Write[];
   /** Answers that are none of those that the API promises. */
   readonly odd: readonly Pick<Answer, 'status' | 'body'>[];
-  readonly catalog: readonly { readonly acknowledged: readonly number[] }[];
-  readonly reader: Pick<LogReader, 'violations' | 'marks' | 'instances' | 'holds' | 'view' | 'head'>;
+  readonly reader: Pick<LogReader, 'violations' | 'marks' | 'ledger' | 'instances' | 'holds' | 'view'>;
   readonly crowd: Pick<Crowd, 'violations' | 'told'>;
   readonly fleet: Pick<Fleet, 'lives' | 'herd'>;
   readonly faults: readonly FaultRecord[];
@@ -54,7 +53,6 @@ export function judge(run: Evidence): { violations: Violation[]; detections: rea
     holds,
     guarded: new Set([herd]),
   });
-  const ahead = run.catalog.flatMap(({ acknowledged }) => acknowledged.filter((revision) => revision > reader.head));
   const violations = [
     ...reader.violations,
     ...crowd.violations,
@@ -63,11 +61,7 @@ export function judge(run: Evidence): { violations: Violation[]; detections: rea
       what: `${status} ${JSON.stringify(body)}`,
       evidence: body,
     })),
-    ...ahead.map((revision) => ({
-      promise: 'REV2',
-      what: `${revision} was acknowledged, and the log ends at ${reader.head}`,
-      evidence: {},
-    })),
+    ...reader.ledger.violations,
     ...rev2(run.writes, reader.marks),
     ...cov2OfAll(reader.view),
     ...gone(lives, events, stalls),

@@ -7,7 +7,13 @@ export interface Report {
   readonly violations: readonly Violation[];
   /** Milliseconds from each death that was held against the plain bound until the first watcher was told. */
   readonly detections: readonly number[];
-  readonly writes: { readonly acknowledged: number; readonly unanswered: number; readonly refused: number };
+  readonly writes: {
+    readonly acknowledged: number;
+    readonly unanswered: number;
+    readonly refused: number;
+    /** Resources that answers said were written, beside those of marks, which all are. */
+    readonly heldAgainstLog: number;
+  };
   readonly renewals: { readonly acknowledged: number; readonly failed: number };
   /** Pings of nodes that attached instances have answered. */
   readonly pongs: number;
@@ -38,7 +44,7 @@ export function linesOf(report: Report): string[] {
   return [
     `seed ${report.seed}, ${seconds(report.ranMs)}, head ${report.head}, ${report.resources} resources`,
     `faults injected: ${faults.length} (${countsOf(faults.map(({ kind }) => kind))})`,
-    `writes acknowledged: ${writes.acknowledged} (refused by a rule ${writes.refused}, not answered or 503 ${writes.unanswered})`,
+    `writes acknowledged: ${writes.acknowledged} (refused by a rule ${writes.refused}, not answered or 503 ${writes.unanswered}), resources in them held against the log besides marks: ${writes.heldAgainstLog}`,
     `renewals acknowledged: ${renewals.acknowledged} (failed ${renewals.failed}), pings answered by attached instances: ${report.pongs}`,
     `deaths: ${report.deaths}, held against the plain bound ${detections.length}, told after ${spread(detections)}`,
     `deliveries checked: ${crowd.events} in ${crowd.frames} frames (moves ${crowd.moves}, resets ${JSON.stringify(crowd.resets)})`,

@@ -113,9 +113,10 @@ class Run {
     });
     this.#endings.push(() => fleet.close());
     const goOn = (): boolean => this.#goesOn;
+    const { note } = reader.ledger;
     const marks = nodes.map((_, i) => new MarkWriter(`mark-${seed}-${i}`, nodes, new Random(seed * 31 + i)));
-    const imports = nodes.map((_, i) => new ImportWriter(nodes, new Random(seed * 37 + i)));
-    const catalog = nodes.map(({ url }, i) => new RandomWriter(url, seed * 41 + i));
+    const imports = nodes.map((_, i) => new ImportWriter(`import-${i}`, nodes, new Random(seed * 37 + i), note));
+    const catalog = nodes.map(({ url }, i) => new RandomWriter(url, seed * 41 + i, note));
     const working = Promise.all([
       ...marks.map((one) => one.work(goOn)),
       ...imports.map((one) => one.work(goOn)),
@@ -137,6 +138,7 @@ class Run {
     }
     const writes = marks.flatMap((one) => one.writes);
     const odd: Pick<Answer, 'status' | 'body'>[] = [...marks, ...imports, fleet].flatMap((one) => one.odd);
+    reader.ledger.close();
     const judged = judge({
       writes,
       odd,
@@ -151,7 +153,6 @@ class Run {
       checkedUntil: ended,
       endedAt: performance.now(),
       guard: GUARD,
-      catalog,
     });
     return {
       seed,
@@ -168,6 +169,7 @@ class Run {
           writes.filter(({ outcome }) => outcome !== 'acknowledged').length +
           sum(catalog, (one) => one.failed) +
           sum(imports, (one) => one.failed),
+        heldAgainstLog: reader.ledger.checked,
         refused: sum(catalog, (one) => one.refused) + sum(imports, (one) => one.refused),
       },
       renewals: { acknowledged: fleet.acknowledged, failed: fleet.failed },
