@@ -2,7 +2,9 @@ import type { Answer } from '../support/signalbox.ts';
 import { absencesOf } from './absences.ts';
 import type { Crowd } from './crowd.ts';
 import type { LogReader } from './log-reader.ts';
+import type { Look } from './node-look.ts';
 import type { FaultRecord, Sighting, Stretch, Violation, Write } from './record.ts';
+import { agree } from './validators/agree.ts';
 import { checks } from './validators/checks.ts';
 import { cov2OfAll } from './validators/cov2.ts';
 import { gone } from './validators/gone.ts';
@@ -28,6 +30,7 @@ export interface Evidence {
   /** Their names. */
   readonly nodes: readonly string[];
   readonly sightings: readonly Sighting[];
+  readonly looks: readonly Look[];
   readonly checkedFrom: number;
   readonly checkedUntil: number;
   /** When reading the log ended. */
@@ -70,6 +73,7 @@ export function judge(run: Evidence): { violations: Violation[]; detections: rea
     ...sticks({ holds, absences: recovered, faults, guard, endedAt: run.endedAt }),
     ...detected.violations,
     ...modes(faults, run.sightings, nodes, stalls),
+    ...agree(run.looks),
     ...checks({ lives, events, absences: recovered, faults, stalls, from: run.checkedFrom, until: run.checkedUntil }),
   ];
   return { violations, detections: detected.detections };

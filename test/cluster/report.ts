@@ -31,6 +31,8 @@ export interface Report {
   readonly holds: readonly Hold[];
   /** When it held the herd, whose mass failures were. */
   readonly herdHolds: readonly Hold[];
+  /** Looks at a node that said that it is degraded, in each way in which it says so. */
+  readonly looks: number;
   readonly stalledMs: number;
 }
 
@@ -51,6 +53,7 @@ export function linesOf(report: Report): string[] {
     `recovery: ${spread(recoveries)}; the worst: ${worst(faults)}`,
     `the herd died ${faults.filter(({ kind }) => kind === 'stampede').length} times, and the eviction guard held it ${heldText(report.herdHolds)}`,
     `the eviction guard held besides: ${report.holds.length === 0 ? 'never' : report.holds.map(holdText).join(', ')}`,
+    `degraded nodes looked at in /v1/nodes, /readyz and /metrics: ${report.looks} times`,
     `the harness itself stood still for ${seconds(report.stalledMs)} at most`,
     `violations: ${violations.length}`,
     ...violations.flatMap(({ promise, what, evidence }) => [

@@ -148,6 +148,7 @@ class Run {
       faults: this.#faults,
       stalls: this.#stalls.all,
       sightings: this.#rolls.sightings,
+      looks: this.#rolls.looks,
       nodes: nodes.map(({ name }) => name),
       checkedFrom: began,
       checkedUntil: ended,
@@ -180,6 +181,7 @@ class Run {
       resources,
       holds: reader.holds.filter(({ group }) => group !== fleet.herd),
       herdHolds: reader.holds.filter(({ group }) => group === fleet.herd),
+      looks: this.#rolls.looks.length,
       stalledMs: this.#stalls.longestMs,
     };
   }
