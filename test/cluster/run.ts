@@ -7,7 +7,7 @@ import type { Answer } from '../support/signalbox.ts';
 import { ask } from './ask.ts';
 import { Cluster } from './cluster.ts';
 import { Crowd } from './crowd.ts';
-import { schedule, targetOf, type Fault } from './faults.ts';
+import { targetOf, timetable, type Fault } from './faults.ts';
 import { Injector } from './injector.ts';
 import { judge } from './judge.ts';
 import { LogReader } from './log-reader.ts';
@@ -204,9 +204,8 @@ class Run {
 
   /** One step of the schedule after the other; each begins when all is well. */
   async #breakThings(crowd: Crowd, injector: Injector, until: number): Promise<void> {
-    const { seed, nodes, kinds, quietMs, onProgress } = this.#options;
-    const random = new Random(seed);
-    for (const step of schedule(random, nodes, LEASE_MS)) {
+    const { seed, nodes, kinds, quietMs: longest, onProgress } = this.#options;
+    for (const { step, quietMs } of timetable(seed, { nodes, leaseMs: LEASE_MS, quietMs: longest })) {
       if (performance.now() > until || this.#isLost) return;
       const faults = step.filter(({ kind }) => kinds?.includes(kind) ?? true);
       if (faults.length === 0) continue;
@@ -233,7 +232,7 @@ class Run {
           recovered,
         });
       }
-      await sleep(random.below(quietMs));
+      await sleep(quietMs);
     }
   }
 
