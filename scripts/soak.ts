@@ -1,5 +1,5 @@
 /**
- * Many nodes under faults, for as long as you like: npm run soak -- --minutes 30 [--seed N] [--nodes 3] [--watchers 200]
+ * Many nodes under faults, for as long as you like: npm run soak -- --minutes 30 [--seed N] [--nodes 3] [--watchers 1000]
  * [--kinds kill,pause] [--logs DIRECTORY]. Every watcher is held against the log, on all nodes by turns. A seed repeats the schedule of faults. Exits with 1 when a promise was broken.
  */
 import { mkdirSync } from 'node:fs';
@@ -13,7 +13,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '30' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
     nodes: { type: 'string', default: '3' },
-    watchers: { type: 'string', default: '200' },
+    watchers: { type: 'string', default: '1000' },
     kinds: { type: 'string' },
     logs: { type: 'string' },
   },

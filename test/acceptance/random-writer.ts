@@ -1,5 +1,6 @@
-import { call, type Answer } from '../support/signalbox.ts';
+import { call } from '../support/signalbox.ts';
 import { Random } from '../support/random.ts';
+import { acknowledgementsOf, type Acknowledgement, type Asked } from './acknowledgement.ts';
 
 export const REGIONS = ['us-east', 'us-west', 'eu-west', 'eu-north', 'ap-south'];
 export const SERVICES = ['iam.example.com', 'logs.example.com', 'devices.example.com', 'maps.example.com'];
@@ -14,6 +15,12 @@ export const WORLD: readonly object[] = [
   ...REGIONS.map((id) => ({ name: `regions/${id}`, title: id })),
   ...SERVICES.flatMap((id) => [service(id, {}), { name: `services/${id}/versions/v1` }, deployment(id, 'us-east', {})]),
 ];
+
+const put = (document: { readonly name: string; readonly [field: string]: unknown }): Asked => ({
+  method: 'PUT',
+  path: `/v1/${document.name}`,
+  body: document,
+});
 
 function service(id: string, labels: object): object {
   return {
@@ -41,6 +48,7 @@ export class RandomWriter {
   readonly #url: string;
   readonly #random: Random;
   readonly #name: string;
+  readonly #note: (made: Acknowledgement) => void;
   #n = 0;
   /** The revision of each write that was acknowledged. */
   readonly acknowledged: number[] = [];
@@ -48,8 +56,10 @@ export class RandomWriter {
   /** Writes to which no answer came, or 503. */
   failed = 0;
 
-  constructor(url: string, seed: number) {
+  /** `note` is told of each resource that an answer said was written. */
+  constructor(url: string, seed: number, note: (made: Acknowledgement) => void = () => undefined) {
     this.#url = url;
+    this.#note = note;
     this.#random = new Random(seed);
     this.#name = `w${seed}`;
   }
@@ -59,35 +69,35 @@ export class RandomWriter {
   }
 
   async step(): Promise<void> {
-    const answer = await this.#request().catch(() => undefined);
+    const asked = this.#next();
+    const answer = await call(this.#url, asked.method, asked.path, asked.body).catch(() => undefined);
     const status = answer?.status ?? 503;
     if (status === 409 || status === 404) this.refused += 1;
-    else if (status === 503) this.failed += 1;
-    else if (status < 300) this.acknowledged.push(Number(answer?.headers.get('x-signalbox-revision')));
-    else throw new Error(`${status} ${JSON.stringify(answer?.body)}`);
+    else if (answer === undefined || status === 503) this.failed += 1;
+    else if (status < 300) {
+      this.acknowledged.push(Number(answer.headers.get('x-signalbox-revision')));
+      acknowledgementsOf(asked, answer).forEach(this.#note);
+    } else throw new Error(`${status} ${JSON.stringify(answer.body)}`);
   }
 
-  #request(): Promise<Answer> {
+  #next(): Asked {
     const random = this.#random;
     const region = random.pick(REGIONS);
     const id = random.pick(SERVICES);
     const dice = random.below(100);
-    if (dice < 20) return this.#put({ name: `regions/${region}`, title: this.#stamp(), labels: this.#labels() });
-    if (dice < 40) return call(this.#url, 'PATCH', `/v1/services/${id}`, { labels: { tier: this.#tier() ?? null } });
-    if (dice < 65) return this.#put(this.#deployment(id, region));
-    if (dice < 77) return call(this.#url, 'DELETE', `/v1/services/${id}/deployments/${region}`);
+    if (dice < 20) return put({ name: `regions/${region}`, title: this.#stamp(), labels: this.#labels() });
+    if (dice < 40)
+      return { method: 'PATCH', path: `/v1/services/${id}`, body: { labels: { tier: this.#tier() ?? null } } };
+    if (dice < 65) return put(this.#deployment(id, region));
+    if (dice < 77) return { method: 'DELETE', path: `/v1/services/${id}/deployments/${region}` };
     // Changes nothing the second time, and so makes no revision (REV3).
-    if (dice < 82) return this.#put({ name: 'projects/core', title: 'Core' });
+    if (dice < 82) return put({ name: 'projects/core', title: 'Core' });
     const documents = [
       service(id, this.#labels()),
       ...REGIONS.filter(() => random.chance(0.5)).map((one) => this.#deployment(id, one)),
       { name: `regions/${region}`, title: this.#stamp(), labels: this.#labels() },
     ];
-    return call(this.#url, 'POST', '/v1/apply', documents);
-  }
-
-  #put(document: { readonly name: string; readonly [field: string]: unknown }): Promise<Answer> {
-    return call(this.#url, 'PUT', `/v1/${document.name}`, document);
+    return { method: 'POST', path: '/v1/apply', body: documents };
   }
 
   #deployment(id: string, region: string): { name: string } {

@@ -46,9 +46,10 @@ export function absencesOf(
     .filter((fault) => isWhole(fault) || (end === 'recovered' && isAwayOnReturn(fault)))
     .map(stretch);
   const ofNodes = harmful.filter(({ target }) => target.startsWith('node-'));
-  return [...whole, ...allAtOnce(ofNodes, nodes).map((fault) => ({ ...stretch(fault), ofLeasesOnly: false }))].toSorted(
-    byTime,
-  );
+  return [
+    ...whole,
+    ...allAtOnce(ofNodes, nodes).map((fault) => ({ ...stretch(fault), ofLeasesOnly: false, isOfAllNodes: true })),
+  ].toSorted(byTime);
 }
 
 /**

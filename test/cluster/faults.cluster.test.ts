@@ -5,10 +5,7 @@
 import { expect, test } from '@jest/globals';
 import { linesOf } from './report.ts';
 import { run } from './run.ts';
-
-const RUN_MS = 20_000;
-/** Failing seeds become tests of their own: name them here, with what went wrong. */
-const SEEDS = [1, 2, 3];
+import { QUIET_MS, RUN_MS, SEEDS } from './seeds.ts';
 
 test.each(SEEDS)(
   'REV1 REV2 REV3 PUSH1 PUSH2 PUSH3 PUSH4 PUSH5 PUSH6 PUSH8 COV2 INS1 INS3 INS4 hold under faults: seed %i',
@@ -19,7 +16,7 @@ test.each(SEEDS)(
       forMs: RUN_MS,
       nodes: 3,
       subscribers: 64,
-      quietMs: 500,
+      quietMs: QUIET_MS,
       onProgress: (line) => schedule.push(line),
     });
     const said = [...schedule, ...linesOf(report)].join('\n');
@@ -28,6 +25,7 @@ test.each(SEEDS)(
     // It was not vacuous.
     expect(report.faults.length).toBeGreaterThan(2);
     expect(report.writes.acknowledged).toBeGreaterThan(100);
+    expect(report.writes.heldAgainstLog).toBeGreaterThan(100);
     expect(report.writes.refused).toBeGreaterThan(10);
     expect(report.crowd.events).toBeGreaterThan(1000);
     expect(report.deaths).toBeGreaterThan(5);

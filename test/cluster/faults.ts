@@ -1,4 +1,4 @@
-import type { Random } from '../support/random.ts';
+import { Random } from '../support/random.ts';
 import type { Way } from './link.ts';
 
 /** One thing that goes wrong, for a while. `node` is the number of a node. */
@@ -90,6 +90,19 @@ export function* schedule(random: Random, nodes: number, leaseMs: number): Gener
       else yield* [[first], [second]];
     }
   }
+}
+
+/**
+ * The schedule of a run, and how long all is left alone after each step, `quietMs` at most: nothing of it depends on how fast things
+ * go.
+ */
+export function* timetable(
+  seed: number,
+  { nodes, leaseMs, quietMs }: { readonly nodes: number; readonly leaseMs: number; readonly quietMs: number },
+): Generator<{ readonly step: readonly Fault[]; readonly quietMs: number }, never> {
+  const random = new Random(seed);
+  const steps = schedule(random, nodes, leaseMs);
+  for (;;) yield { step: steps.next().value, quietMs: random.below(quietMs) };
 }
 
 const canBeTogether = (one: Fault, other: Fault): boolean => targetOf(one) !== targetOf(other);

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { Random } from '../support/random.ts';
 import { absencesOf } from './absences.ts';
-import { schedule, targetOf, type Fault } from './faults.ts';
+import { schedule, targetOf, timetable, type Fault } from './faults.ts';
 import type { FaultRecord } from './record.ts';
+import { QUIET_MS, RUN_MS, SEEDS } from './seeds.ts';
 
 const LEASE_MS = 3000;
 
@@ -31,6 +32,35 @@ describe('a schedule of faults', () => {
       .filter(({ kind }) => kind === 'pause');
     expect(pauses.length).toBeGreaterThan(5);
     for (const { forMs } of pauses) expect(forMs).toBeGreaterThan(LEASE_MS);
+  });
+});
+
+describe('the seeds of the cluster tests', () => {
+  /** More than it takes until all is well again, on average: half of the faults take less than a second. */
+  const RECOVERY_MS = 3000;
+  const kindsOf = (seed: number): string[] => {
+    const kinds: string[] = [];
+    let at = 0;
+    for (const { step, quietMs } of timetable(seed, { nodes: 3, leaseMs: LEASE_MS, quietMs: QUIET_MS })) {
+      kinds.push(...step.map(({ kind }) => kind));
+      at += Math.max(...step.map(({ forMs }) => forMs)) + RECOVERY_MS + quietMs;
+      if (at > RUN_MS) break;
+    }
+    return kinds;
+  };
+
+  test('come to every kind of fault within their time, all together', () => {
+    const all = new Set(faults(3, 22).flatMap((step) => step.map(({ kind }) => kind)));
+    expect(new Set(SEEDS.flatMap(kindsOf))).toEqual(all);
+    expect(new Set([1, 2, 3].flatMap(kindsOf)).size).toBeLessThan(all.size);
+  });
+
+  test('a timetable is the schedule of its seed, whatever the pauses', () => {
+    const steps = (quietMs: number): (readonly Fault[])[] => {
+      const all = timetable(7, { nodes: 3, leaseMs: LEASE_MS, quietMs });
+      return Array.from({ length: 60 }, () => all.next().value.step);
+    };
+    expect(steps(500)).toEqual(steps(3000));
   });
 });
 

@@ -2,7 +2,9 @@ import type { Answer } from '../support/signalbox.ts';
 import { absencesOf } from './absences.ts';
 import type { Crowd } from './crowd.ts';
 import type { LogReader } from './log-reader.ts';
+import type { Look } from './node-look.ts';
 import type { FaultRecord, Sighting, Stretch, Violation, Write } from './record.ts';
+import { agree } from './validators/agree.ts';
 import { checks } from './validators/checks.ts';
 import { cov2OfAll } from './validators/cov2.ts';
 import { gone } from './validators/gone.ts';
@@ -12,14 +14,14 @@ import { ins4, type Guard } from './validators/ins4.ts';
 import { modes } from './validators/modes.ts';
 import { rev2 } from './validators/rev.ts';
 import { heardOf } from './validators/signs.ts';
+import { sticks } from './validators/sticks.ts';
 import type { Fleet } from './workers/fleet.ts';
 
 export interface Evidence {
   readonly writes: readonly Write[];
   /** Answers that are none of those that the API promises. */
   readonly odd: readonly Pick<Answer, 'status' | 'body'>[];
-  readonly catalog: readonly { readonly acknowledged: readonly number[] }[];
-  readonly reader: Pick<LogReader, 'violations' | 'marks' | 'instances' | 'holds' | 'view' | 'head'>;
+  readonly reader: Pick<LogReader, 'violations' | 'marks' | 'ledger' | 'instances' | 'holds' | 'view'>;
   readonly crowd: Pick<Crowd, 'violations' | 'told'>;
   readonly fleet: Pick<Fleet, 'lives' | 'herd'>;
   readonly faults: readonly FaultRecord[];
@@ -28,13 +30,17 @@ export interface Evidence {
   /** Their names. */
   readonly nodes: readonly string[];
   readonly sightings: readonly Sighting[];
+  readonly looks: readonly Look[];
   readonly checkedFrom: number;
   readonly checkedUntil: number;
+  /** When reading the log ended. */
+  readonly endedAt: number;
 }
 
 /** All validators over what a run has left. */
 export function judge(run: Evidence): { violations: Violation[]; detections: readonly number[] } {
-  const { reader, crowd, fleet, faults, stalls, nodes } = run;
+  const { reader, crowd, fleet, faults, stalls, nodes, guard } = run;
+  const { holds } = reader;
   const { herd } = fleet;
   const lives = fleet.lives.map((life) => heardOf(life, faults, stalls));
   const events = reader.instances;
@@ -47,10 +53,9 @@ export function judge(run: Evidence): { violations: Violation[]; detections: rea
     absences: recovered,
     faults,
     stalls,
-    holds: reader.holds,
+    holds,
     guarded: new Set([herd]),
   });
-  const ahead = run.catalog.flatMap(({ acknowledged }) => acknowledged.filter((revision) => revision > reader.head));
   const violations = [
     ...reader.violations,
     ...crowd.violations,
@@ -59,18 +64,16 @@ export function judge(run: Evidence): { violations: Violation[]; detections: rea
       what: `${status} ${JSON.stringify(body)}`,
       evidence: body,
     })),
-    ...ahead.map((revision) => ({
-      promise: 'REV2',
-      what: `${revision} was acknowledged, and the log ends at ${reader.head}`,
-      evidence: {},
-    })),
+    ...reader.ledger.violations,
     ...rev2(run.writes, reader.marks),
     ...cov2OfAll(reader.view),
     ...gone(lives, events, stalls),
     ...ins3(lives, events, healed),
-    ...ins4(events, run.guard),
+    ...ins4({ events, holds, faults, guard }),
+    ...sticks({ holds, absences: recovered, faults, guard, endedAt: run.endedAt }),
     ...detected.violations,
     ...modes(faults, run.sightings, nodes, stalls),
+    ...agree(run.looks),
     ...checks({ lives, events, absences: recovered, faults, stalls, from: run.checkedFrom, until: run.checkedUntil }),
   ];
   return { violations, detections: detected.detections };

@@ -5,6 +5,7 @@ import type { Selector } from '../../src/domain/selector.ts';
 import { View } from '../../src/domain/view.ts';
 import { every } from '../../src/every.ts';
 import { isGuardAdvisory } from '../../src/health/guard-advisory.ts';
+import { Ledger } from './ledger.ts';
 import { groupOf, type Between, type Hold, type InstanceEvent, type Violation } from './record.ts';
 import { Tracks } from './tracks.ts';
 import { cov2 } from './validators/cov2.ts';
@@ -36,6 +37,8 @@ export class LogReader {
   readonly #holds: Hold[] = [];
   /** The marks of writes (a title, a label), each with the revisions at which it was put. */
   readonly marks = new Map<string, number[]>();
+  /** Of all other writes, each is held against its revision. */
+  readonly ledger = new Ledger();
   epoch = '';
   head = 0;
   readonly #url: string;
@@ -128,6 +131,7 @@ export class LogReader {
     const folded = this.view.fold(entry.changes);
     this.violations.push(...cov2(this.view, folded, entry.revision));
     this.tracks.record(entry);
+    this.ledger.take(entry);
     this.head = entry.revision;
   }
 

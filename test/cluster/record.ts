@@ -86,11 +86,15 @@ export interface Life {
   readonly signs?: Sign[];
 }
 
-/** What was seen in `GET /v1/nodes`: how a node says that it is degraded, or that another one does not hear it. */
+/** Where a node says how it is: `GET /v1/nodes`, `/readyz` and `/metrics`. */
+export const PLACES = ['nodes', 'readyz', 'metrics'] as const;
+
+/** How a node says that it is degraded or, in the first place, that another one does not hear it. */
 export interface Sighting {
   readonly at: number;
   readonly node: string;
   readonly saw: Mode | 'lost';
+  readonly where: (typeof PLACES)[number];
 }
 
 /** `isLoose`: a renewal to which no answer came may still have been on its way. */
@@ -126,6 +130,8 @@ export interface Absence extends Stretch {
   readonly why: string;
   /** Checks went on. */
   readonly ofLeasesOnly?: boolean;
+  /** No process was left, or none that none of the faults was about. */
+  readonly isOfAllNodes?: boolean;
 }
 
 /** An instance that is out of service: critical, or gone. */

@@ -1,25 +1,17 @@
-import type { Mode } from '../../src/cluster/conditions.ts';
 import { every } from '../../src/every.ts';
 import type { ClusterNode } from './cluster-node.ts';
+import { lookAt, rowsOf, type Look } from './node-look.ts';
 import type { Sighting } from './record.ts';
 
 const LOOK_MS = 150;
-const PATIENCE_MS = 1000;
 
-/** What one node says of all, as `GET /v1/nodes` has it. */
-interface Row {
-  readonly name: string;
-  readonly self: boolean;
-  readonly live: boolean;
-  readonly member: boolean;
-  readonly ready?: boolean;
-  readonly degraded?: readonly { readonly mode: Mode }[];
-}
-
-/** Asks every node, past its links, how it is and whom it hears: what people see of degraded modes. */
+/** Asks every node, past its links, how it is, in each way in which it says so, and whom it hears: what people see of degraded modes. */
 export class RollWatch {
   readonly sightings: Sighting[] = [];
+  /** Those in which something was wrong. */
+  readonly looks: Look[] = [];
   readonly #nodes: readonly ClusterNode[];
+  readonly #counts = new Map<string, number>();
   readonly #jobs: readonly { stop(): Promise<unknown> }[];
 
   constructor(nodes: readonly ClusterNode[]) {
@@ -52,20 +44,23 @@ export class RollWatch {
     const rows = await rowsOf(node);
     if (rows === undefined) return;
     const at = performance.now();
-    const self = rows.find((row) => row.self);
-    for (const { mode } of self?.degraded ?? []) this.sightings.push({ at, node: node.name, saw: mode });
     for (const { name } of this.#nodes)
-      if (!rows.some((row) => row.name === name && row.live)) this.sightings.push({ at, node: name, saw: 'lost' });
+      if (!rows.some((row) => row.name === name && row.live))
+        this.sightings.push({ at, node: name, saw: 'lost', where: 'nodes' });
+    const self = rows.find((row) => row.self);
+    for (const { mode } of self?.degraded ?? [])
+      this.sightings.push({ at, node: node.name, saw: mode, where: 'nodes' });
+    const n = (this.#counts.get(node.name) ?? 0) + 1;
+    this.#counts.set(node.name, n);
+    const look = await lookAt(node, rows, n);
+    if (look !== undefined) this.#keep(look);
   }
-}
 
-async function rowsOf({ direct }: ClusterNode): Promise<readonly Row[] | undefined> {
-  try {
-    const response = await fetch(`${direct}/v1/nodes`, { signal: AbortSignal.timeout(PATIENCE_MS) });
-    if (!response.ok) return undefined;
-    return ((await response.json()) as { nodes: Row[] }).nodes;
-  } catch {
-    return undefined;
+  #keep(look: Look): void {
+    const { node, at, nodes, readyz, metrics } = look;
+    for (const saw of readyz?.keys() ?? []) this.sightings.push({ at, node, saw, where: 'readyz' });
+    for (const saw of metrics) this.sightings.push({ at, node, saw, where: 'metrics' });
+    if (nodes.size + (readyz?.size ?? 0) + metrics.size > 0) this.looks.push(look);
   }
 }
 

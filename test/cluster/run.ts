@@ -7,7 +7,7 @@ import type { Answer } from '../support/signalbox.ts';
 import { ask } from './ask.ts';
 import { Cluster } from './cluster.ts';
 import { Crowd } from './crowd.ts';
-import { schedule, targetOf, type Fault } from './faults.ts';
+import { targetOf, timetable, type Fault } from './faults.ts';
 import { Injector } from './injector.ts';
 import { judge } from './judge.ts';
 import { LogReader } from './log-reader.ts';
@@ -113,9 +113,10 @@ class Run {
     });
     this.#endings.push(() => fleet.close());
     const goOn = (): boolean => this.#goesOn;
+    const { note } = reader.ledger;
     const marks = nodes.map((_, i) => new MarkWriter(`mark-${seed}-${i}`, nodes, new Random(seed * 31 + i)));
-    const imports = nodes.map((_, i) => new ImportWriter(nodes, new Random(seed * 37 + i)));
-    const catalog = nodes.map(({ url }, i) => new RandomWriter(url, seed * 41 + i));
+    const imports = nodes.map((_, i) => new ImportWriter(`import-${i}`, nodes, new Random(seed * 37 + i), note));
+    const catalog = nodes.map(({ url }, i) => new RandomWriter(url, seed * 41 + i, note));
     const working = Promise.all([
       ...marks.map((one) => one.work(goOn)),
       ...imports.map((one) => one.work(goOn)),
@@ -137,6 +138,7 @@ class Run {
     }
     const writes = marks.flatMap((one) => one.writes);
     const odd: Pick<Answer, 'status' | 'body'>[] = [...marks, ...imports, fleet].flatMap((one) => one.odd);
+    reader.ledger.close();
     const judged = judge({
       writes,
       odd,
@@ -146,11 +148,12 @@ class Run {
       faults: this.#faults,
       stalls: this.#stalls.all,
       sightings: this.#rolls.sightings,
+      looks: this.#rolls.looks,
       nodes: nodes.map(({ name }) => name),
       checkedFrom: began,
       checkedUntil: ended,
+      endedAt: performance.now(),
       guard: GUARD,
-      catalog,
     });
     return {
       seed,
@@ -167,6 +170,7 @@ class Run {
           writes.filter(({ outcome }) => outcome !== 'acknowledged').length +
           sum(catalog, (one) => one.failed) +
           sum(imports, (one) => one.failed),
+        heldAgainstLog: reader.ledger.checked,
         refused: sum(catalog, (one) => one.refused) + sum(imports, (one) => one.refused),
       },
       renewals: { acknowledged: fleet.acknowledged, failed: fleet.failed },
@@ -176,6 +180,8 @@ class Run {
       head: reader.head,
       resources,
       holds: reader.holds.filter(({ group }) => group !== fleet.herd),
+      herdHolds: reader.holds.filter(({ group }) => group === fleet.herd),
+      looks: this.#rolls.looks.length,
       stalledMs: this.#stalls.longestMs,
     };
   }
@@ -198,9 +204,8 @@ class Run {
 
   /** One step of the schedule after the other; each begins when all is well. */
   async #breakThings(crowd: Crowd, injector: Injector, until: number): Promise<void> {
-    const { seed, nodes, kinds, quietMs, onProgress } = this.#options;
-    const random = new Random(seed);
-    for (const step of schedule(random, nodes, LEASE_MS)) {
+    const { seed, nodes, kinds, quietMs: longest, onProgress } = this.#options;
+    for (const { step, quietMs } of timetable(seed, { nodes, leaseMs: LEASE_MS, quietMs: longest })) {
       if (performance.now() > until || this.#isLost) return;
       const faults = step.filter(({ kind }) => kinds?.includes(kind) ?? true);
       if (faults.length === 0) continue;
@@ -227,7 +232,7 @@ class Run {
           recovered,
         });
       }
-      await sleep(random.below(quietMs));
+      await sleep(quietMs);
     }
   }
 

@@ -1,6 +1,7 @@
 import { DISTURBING } from '../disturbing.ts';
 import { TAKEOVER_MS } from '../losses.ts';
 import type { Absence, FaultRecord, InstanceEvent, Life, Stretch, Violation } from '../record.ts';
+import { overlaps } from '../stretches.ts';
 
 export interface Checks {
   readonly lives: readonly Life[];
@@ -56,8 +57,3 @@ function pairsOf({ name, everyMs, asked = [] }: Life, { events, from, until }: C
   const all = asked.filter((at) => at >= begin && at <= until);
   return all.slice(1).map((at, i): [number, number] => [all[i] ?? at, at]);
 }
-
-const overlaps =
-  (from: number, until: number) =>
-  (stretch: Stretch): boolean =>
-    stretch.from < until && stretch.until > from;

@@ -3,7 +3,6 @@ import type { Absence, Death, FaultRecord, InstanceEvent, Life, Told } from '../
 import { gone } from './gone.ts';
 import { ins1, type Deaths } from './ins1.ts';
 import { ins3 } from './ins3.ts';
-import { ins4 } from './ins4.ts';
 
 const LEASE_MS = 3000;
 const BOUND_MS = 4000;
@@ -187,31 +186,5 @@ describe('INS3 the validator', () => {
   test('takes one that runs out a full length after, or before, or as it begins', () => {
     for (const at of [9000, 10_500, 23_000]) expect(ins3([life()], [critical(at, at + 40)], absences)).toEqual([]);
     expect(ins3([life()], [critical(15_000, 15_040)], [{ from: 14_000, until: 15_000, why: 'short' }])).toEqual([]);
-  });
-});
-
-describe('INS4 the validator', () => {
-  const guard = { min: 5, share: 0.5, windowMs: 20_000, holdMs: 120_000 };
-  const names = Array.from({ length: 6 }, (_, i) => `instances/${i}`);
-  const all = names.map((name) => passing(0, { name }));
-  const lost = (count: number, at: number, everyMs = 100): InstanceEvent[] =>
-    names.slice(0, count).map((name, i) => critical(at + i * everyMs, at + i * everyMs + 40, { name }));
-
-  test('takes as many as the share allows, and complains of one more', () => {
-    expect(ins4([...all, ...lost(3, 1000)], guard)).toEqual([]);
-    expect(ins4([...all, ...lost(4, 1000)], guard)).toMatchObject([{ promise: 'INS4' }]);
-  });
-
-  test('takes more of them over a longer time, from a small group, of their own will, or once the guard may have let go', () => {
-    expect(ins4([...all, ...lost(4, 1000, 11_000)], guard)).toEqual([]);
-    expect(ins4([...all.slice(0, 4), ...lost(4, 1000)], guard)).toEqual([]);
-    const asked = lost(6, 1000).map((event): InstanceEvent => ({ ...event, op: 'delete', isOwn: false }));
-    expect(ins4([...all, ...asked], guard)).toEqual([]);
-    expect(ins4([...all, ...lost(4, 1000)], { ...guard, holdMs: 50 })).toEqual([]);
-  });
-
-  test('who is up again is not lost', () => {
-    const again = names.slice(0, 3).map((name) => passing(2000, { name }));
-    expect(ins4([...all, ...lost(3, 1000), ...again, ...lost(3, 3000)], guard)).toEqual([]);
   });
 });

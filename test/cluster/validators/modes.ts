@@ -1,4 +1,4 @@
-import type { FaultRecord, Sighting, Stretch, Violation } from '../record.ts';
+import { PLACES, type FaultRecord, type Sighting, type Stretch, type Violation } from '../record.ts';
 
 /** What a fault is to show of the node that it is about (of a server: of every node), if it lasts so long. */
 interface Expected {
@@ -33,7 +33,7 @@ const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
   'postgres-crash': POSTGRES_GONE,
 };
 
-/** Each fault that lasted long enough was seen as the mode that it causes, in `GET /v1/nodes` of the node that it was about. */
+/** Each fault that lasted long enough was seen as the mode that it causes, wherever the node that it was about says how it is. */
 export function modes(
   faults: readonly FaultRecord[],
   sightings: readonly Sighting[],
@@ -46,23 +46,21 @@ export function modes(
     const lasted = healed - from - lost.reduce((sum, stall) => sum + stall.until - stall.from, 0);
     const about = nodes.includes(target) ? [target] : nodes;
     const expected = (EXPECTED[kind] ?? []).filter(({ afterMs }) => lasted >= afterMs);
+    const during = sightings.filter(({ at }) => at >= from && at <= recovered);
     return about.flatMap((node) =>
       // A node that does not run, for another fault, says nothing of itself.
       expected
         .filter(({ saw }) => saw === 'lost' || !isSilent(node, fault, faults))
-        .filter(
-          ({ saw }) => !sightings.some((one) => isIn(one, from, recovered) && one.node === node && one.saw === saw),
-        )
-        .map(({ saw }) => ({
+        .flatMap(({ saw }) => (saw === 'lost' ? PLACES.slice(0, 1) : PLACES).map((where) => ({ saw, where })))
+        .filter(({ saw, where }) => !during.some((one) => one.node === node && one.saw === saw && one.where === where))
+        .map(({ saw, where }) => ({
           promise: 'modes',
-          what: `${node} was not seen to be ${saw} during ${kind} of ${target}`,
-          evidence: { fault, saw: sightings.filter((one) => isIn(one, from, recovered)).slice(0, 10) },
+          what: `${node} was not seen to be ${saw} in ${where} during ${kind} of ${target}`,
+          evidence: { fault, saw: during.slice(0, 10) },
         })),
     );
   });
 }
-
-const isIn = ({ at }: Sighting, from: number, until: number): boolean => at >= from && at <= until;
 
 const SILENT: ReadonlySet<string> = new Set(['kill', 'stop', 'pause']);
 

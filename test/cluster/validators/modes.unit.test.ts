@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { FaultRecord, Sighting } from '../record.ts';
+import { PLACES, type FaultRecord, type Sighting } from '../record.ts';
 import { modes } from './modes.ts';
 
 const NODES = ['node-0', 'node-1'];
@@ -10,9 +10,16 @@ const fault = (kind: string, target: string, forMs: number): FaultRecord => ({
   healed: 10_000 + forMs,
   recovered: 11_000 + forMs,
 });
-const saw = (node: string, mode: Sighting['saw'], at = 12_000): Sighting => ({ at, node, saw: mode });
-const missing = (faults: FaultRecord[], sightings: Sighting[]): string[] =>
-  modes(faults, sightings, NODES).map(({ what }) => what.replace(' was not seen to be', '').replace(/ during .*/, ''));
+const saw = (node: string, mode: Sighting['saw'], at = 12_000): Sighting[] =>
+  PLACES.map((where) => ({ at, node, saw: mode, where }));
+const missingAnywhere = (faults: FaultRecord[], sightings: Sighting[][]): string[] =>
+  modes(faults, sightings.flat(), NODES).map(({ what }) =>
+    what.replace(' was not seen to be', '').replace(/ during .*/, ''),
+  );
+/** Once each, where it is to be seen in several places. */
+const missing = (faults: FaultRecord[], sightings: Sighting[][]): string[] => [
+  ...new Set(missingAnywhere(faults, sightings).map((what) => what.replace(/ in .*/, ''))),
+];
 
 test('a fault of a server is to be seen at every node, one of a node at that one', () => {
   expect(missing([fault('postgres-crash', 'postgres', 2000)], [saw('node-0', 'database-away')])).toEqual([
@@ -35,4 +42,14 @@ test('only what lasts long enough is, and while it lasts', () => {
 test('a node that does not run says nothing of itself', () => {
   const crash = fault('postgres-crash', 'postgres', 2000);
   expect(missing([crash, fault('kill', 'node-1', 2000)], [saw('node-0', 'database-away')])).toEqual([]);
+});
+
+test('what is to be seen is to be seen in each place that tells of the node, and who is lost in those of the others', () => {
+  const redis = fault('half-open-redis', 'node-1', 6000);
+  for (const [i, where] of PLACES.entries())
+    expect(missingAnywhere([redis], [saw('node-1', 'leases-away').toSpliced(i, 1)])).toEqual([
+      `node-1 leases-away in ${where}`,
+    ]);
+  const lost = fault('pause', 'node-1', 6000);
+  expect(missingAnywhere([lost], [saw('node-1', 'lost').slice(0, 1)])).toEqual([]);
 });

@@ -1,4 +1,6 @@
-import type { AnyItem, Entry } from '../../../src/domain/item.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { changeName, type AnyItem, type Change, type Entry } from '../../../src/domain/item.ts';
+import type { Acknowledgement } from '../../acceptance/acknowledgement.ts';
 import type { Violation, Write } from '../record.ts';
 
 /** REV1: each revision is the one after the one before. */
@@ -56,4 +58,20 @@ export function rev2(writes: readonly Write[], marks: ReadonlyMap<string, readon
     }
   }
   return violations;
+}
+
+/** REV2: at the revision that an answer named stands what it said was made there, and nothing else of that name. */
+export function acknowledged({ revision, name, op, fields }: Acknowledgement, changes: readonly Change[]): Violation[] {
+  const change = changes.find((one) => changeName(one) === name);
+  const what = `${op} of ${name} was acknowledged at ${revision}`;
+  if (change === undefined || change.op !== op) {
+    const made = changes.map((one) => `${one.op} ${changeName(one)}`);
+    return [{ promise: 'REV2', what: `${what}, and is not there`, evidence: { fields, made } }];
+  }
+  if (change.op === 'delete') return [];
+  const value = JSON.parse(change.item.json) as Record<string, unknown>;
+  const said = JSON.parse(JSON.stringify(fields)) as Record<string, unknown>;
+  const different = Object.keys(said).filter((field) => !isDeepStrictEqual(said[field], value[field]));
+  if (different.length === 0) return [];
+  return [{ promise: 'REV2', what: `${what}, and is another there`, evidence: { different, said, value } }];
 }

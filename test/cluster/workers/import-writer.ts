@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { acknowledgementsOf, type Acknowledgement, type Asked } from '../../acceptance/acknowledgement.ts';
 import type { Random } from '../../support/random.ts';
 import type { Answer } from '../../support/signalbox.ts';
 import { call } from '../../support/signalbox.ts';
@@ -23,10 +24,16 @@ export class ImportWriter {
   readonly odd: Answer[] = [];
   readonly #doors: readonly Door[];
   readonly #random: Random;
+  readonly #name: string;
+  readonly #note: (made: Acknowledgement) => void;
+  #n = 0;
 
-  constructor(doors: readonly Door[], random: Random) {
+  /** `name`: no other writer has it. `note` is told of each resource that an answer said was written. */
+  constructor(name: string, doors: readonly Door[], random: Random, note: (made: Acknowledgement) => void) {
+    this.#name = name;
     this.#doors = doors;
     this.#random = random;
+    this.#note = note;
   }
 
   static async prepare(url: string): Promise<void> {
@@ -63,28 +70,36 @@ export class ImportWriter {
     const { url } = random.pick(this.#doors);
     const service = random.pick(SERVICES);
     const dice = random.below(100);
-    const answer = await (dice < 25 ? this.#import(url) : this.#deploy(url, service, dice));
+    const asked = dice < 25 ? this.#import() : this.#deploy(service, dice);
+    const answer = await ask(url, asked.method, asked.path, asked.body);
     if (answer === undefined || answer.status === 503) this.failed += 1;
-    else if (answer.status < 300) this.accepted += 1;
-    else if (answer.status === 409 || answer.status === 404) this.refused += 1;
+    else if (answer.status < 300) {
+      this.accepted += 1;
+      acknowledgementsOf(asked, answer).forEach(this.#note);
+    } else if (answer.status === 409 || answer.status === 404) this.refused += 1;
     else this.odd.push(answer);
   }
 
-  #import(url: string): Promise<Answer | undefined> {
+  #import(): Asked {
     const random = this.#random;
     const at = 1 + random.below(SERVICES.length - 1);
     const name = `services/${SERVICES[at]}/versions/${random.pick(VERSIONS)}`;
     const imports = SERVICES.slice(0, at)
       .filter(() => random.chance(0.4))
       .map((service) => ({ service, version: random.pick(VERSIONS) }));
-    return ask(url, 'PUT', `/v1/${name}`, { name, imports });
+    return { method: 'PUT', path: `/v1/${name}`, body: { name, imports, labels: this.#stamp() } };
   }
 
-  #deploy(url: string, service: string, dice: number): Promise<Answer | undefined> {
+  #deploy(service: string, dice: number): Asked {
     const region = this.#random.pick(REGIONS);
-    if (dice < 45) return ask(url, 'DELETE', `/v1/services/${service}/deployments/${region}`);
+    if (dice < 45) return { method: 'DELETE', path: `/v1/services/${service}/deployments/${region}` };
     const document = deployment(service, region, this.#random.pick(VERSIONS), this.#random.chance(0.15));
-    return ask(url, 'PUT', `/v1/${document.name}`, document);
+    return { method: 'PUT', path: `/v1/${document.name}`, body: { ...document, labels: this.#stamp() } };
+  }
+
+  /** No other write has it. */
+  #stamp(): Record<string, string> {
+    return { by: this.#name, n: String((this.#n += 1)) };
   }
 }
 
