@@ -77,7 +77,8 @@ export const PROBLEMS = {
   timeout: {
     status: 408,
     title: 'The request did not arrive in time',
-    meaning: 'Headers and body have to arrive within REQUEST_TIMEOUT.',
+    meaning:
+      'Headers and body have to arrive within REQUEST_TIMEOUT. Nothing was done: send it again, over a new connection. A node that stood still may say so of a request that waited for it.',
   },
   conflict: {
     status: 409,

@@ -444,6 +444,29 @@ describe.each(HOMES)('a node trims by itself, on $database', ({ makeHome }) => {
   }, 180_000);
 });
 
+test('REV2 a node that stood still may take a request that waited unread for one that never came: then it says so, and nothing was done', async () => {
+  const node = await startNode({ REQUEST_TIMEOUT: '3s' });
+  try {
+    // Pools of connections make such ones: for a request that was given up before it was sent.
+    const { socket, heard } = await dial(Number(new URL(node.url).port));
+    await sleep(200);
+    process.kill(node.pid, 'SIGSTOP');
+    const body = JSON.stringify({ title: 'Late' });
+    const head = `PUT /v1/regions/late HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
+    socket.write(`${head}\r\n\r\n${body}`);
+    await sleep(3500);
+    process.kill(node.pid, 'SIGCONT');
+    await until('it is answered', () => heard().includes('\r\n\r\n'), PATIENCE_MS);
+    // Whether timers or sockets are looked at first is for the process's event loop to say.
+    const status = Number(/^HTTP\/1\.1 (\d+) /.exec(heard())?.[1]);
+    expect([201, 408]).toContain(status);
+    expect((await call(node.url, 'GET', '/v1/regions/late')).status).toBe(status === 201 ? 200 : 404);
+    socket.destroy();
+  } finally {
+    await node.stop('SIGKILL');
+  }
+}, 60_000);
+
 test('the directory of an embedded database is made where there is none, and left whole by a signal at any moment of the first start', async () => {
   const directory = temporaryDirectory();
   const env = { DATA_DIR: `${directory.path}/deep/down` };

@@ -1,4 +1,5 @@
 import { call } from '../support/signalbox.ts';
+import { isNotNow } from './not-now.ts';
 import { Random } from '../support/random.ts';
 import { acknowledgementsOf, type Acknowledgement, type Asked } from './acknowledgement.ts';
 
@@ -53,7 +54,7 @@ export class RandomWriter {
   /** The revision of each write that was acknowledged. */
   readonly acknowledged: number[] = [];
   refused = 0;
-  /** Writes to which no answer came, or 503. */
+  /** Writes to which no answer came, or that they are to be sent again. */
   failed = 0;
 
   /** `note` is told of each resource that an answer said was written. */
@@ -73,7 +74,7 @@ export class RandomWriter {
     const answer = await call(this.#url, asked.method, asked.path, asked.body).catch(() => undefined);
     const status = answer?.status ?? 503;
     if (status === 409 || status === 404) this.refused += 1;
-    else if (answer === undefined || status === 503) this.failed += 1;
+    else if (answer === undefined || isNotNow(answer)) this.failed += 1;
     else if (status < 300) {
       this.acknowledged.push(Number(answer.headers.get('x-signalbox-revision')));
       acknowledgementsOf(asked, answer).forEach(this.#note);

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isNotNow } from '../../acceptance/not-now.ts';
 import type { Random } from '../../support/random.ts';
 import type { Answer } from '../../support/signalbox.ts';
 import { ask } from '../ask.ts';
@@ -86,7 +87,7 @@ export class Heartbeats {
     if (unknown === undefined) {
       this.failed += 1;
       if (answer === undefined) for (const one of those) one.unanswered();
-      if (answer !== undefined && answer.status !== 503) this.odd.push(answer);
+      if (answer !== undefined && !isNotNow(answer)) this.odd.push(answer);
     } else {
       for (const one of those) if (!unknown.has(one.id)) one.renewed(sentAt);
       this.acknowledged += those.length - unknown.size;

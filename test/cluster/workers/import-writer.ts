@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isNotNow } from '../../acceptance/not-now.ts';
 import { acknowledgementsOf, type Acknowledgement, type Asked } from '../../acceptance/acknowledgement.ts';
 import type { Random } from '../../support/random.ts';
 import type { Answer } from '../../support/signalbox.ts';
@@ -72,7 +73,7 @@ export class ImportWriter {
     const dice = random.below(100);
     const asked = dice < 25 ? this.#import() : this.#deploy(service, dice);
     const answer = await ask(url, asked.method, asked.path, asked.body);
-    if (answer === undefined || answer.status === 503) this.failed += 1;
+    if (answer === undefined || isNotNow(answer)) this.failed += 1;
     else if (answer.status < 300) {
       this.accepted += 1;
       acknowledgementsOf(asked, answer).forEach(this.#note);

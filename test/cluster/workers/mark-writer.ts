@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isNotNow } from '../../acceptance/not-now.ts';
 import type { Random } from '../../support/random.ts';
 import type { Answer } from '../../support/signalbox.ts';
 import { ask } from '../ask.ts';
@@ -71,6 +72,6 @@ export class MarkWriter {
 export function outcomeOf(answer: Pick<Answer, 'status' | 'body'> | undefined): Write['outcome'] | undefined {
   if (answer === undefined) return 'unknown';
   if (answer.status === 200 || answer.status === 201) return 'acknowledged';
-  if (answer.status !== 503) return undefined;
+  if (!isNotNow(answer)) return undefined;
   return answer.body?.type === '/problems/outcome-unknown' ? 'unknown' : 'refused';
 }
