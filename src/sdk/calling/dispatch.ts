@@ -44,7 +44,8 @@ export class Calls {
   readonly #lines = new Map<Endpoint, Line>();
   readonly #upgrading = new Map<Endpoint, Connections>();
   readonly #gone = new WeakSet<Endpoint>();
-  readonly #closing = new Set<Promise<void>>();
+  /** Of instances that are gone, until what is under way there has ended. */
+  readonly #leaving = new Set<Connections>();
   readonly #stopHearing: () => void;
   readonly #stats = { calls: 0, retries: 0 };
   #sweeping: NodeJS.Timeout | undefined;
@@ -110,13 +111,13 @@ export class Calls {
     return this.#lines.get(endpoint)?.connections.stats ?? { open: 0, draining: 0, waiting: 0 };
   }
 
-  /** Takes no more calls. Resolves when those under way have ended; after `timeoutMs` they are cut. */
+  /** Takes no more calls. Resolves when those under way have ended; after `timeoutMs` they are cut. Asked once more, the earlier time counts. */
   async close({ timeoutMs = Infinity }: { readonly timeoutMs?: number } = {}): Promise<void> {
     this.#closed = true;
     this.#stopHearing();
     clearInterval(this.#sweeping);
-    const all = this.#connections();
-    const closing = Promise.all([...all.map((connections) => connections.close()), ...this.#closing]);
+    const all = [...this.#connections(), ...this.#leaving];
+    const closing = Promise.all(all.map((connections) => connections.close()));
     const cut = (): void => {
       for (const connections of all) connections.destroy();
     };
@@ -160,8 +161,8 @@ export class Calls {
     this.#gone.add(endpoint);
     for (const connections of [this.#lines.get(endpoint)?.connections, this.#upgrading.get(endpoint)]) {
       if (connections === undefined) continue;
-      const closing = connections.close().finally(() => this.#closing.delete(closing));
-      this.#closing.add(closing);
+      this.#leaving.add(connections);
+      void connections.close().finally(() => this.#leaving.delete(connections));
     }
     this.#lines.delete(endpoint);
     this.#upgrading.delete(endpoint);
