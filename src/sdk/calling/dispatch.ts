@@ -48,6 +48,8 @@ export class Calls {
   readonly #leaving = new Set<Connections>();
   readonly #stopHearing: () => void;
   readonly #stats = { calls: 0, retries: 0 };
+  #unanswered = 0;
+  readonly #onAnswered: (() => void)[] = [];
   #sweeping: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -70,6 +72,7 @@ export class Calls {
       retries,
       repeatReset: options.repeatReset ?? retries > 0,
       onRetry: () => (this.#stats.retries += 1),
+      onEnd: () => this.#ended(),
       now,
       random,
       begin: (endpoint, call, fresh) => this.#begin(endpoint, call, fresh),
@@ -93,6 +96,7 @@ export class Calls {
     if (admission?.type === 'refused') return Promise.reject(this.#refusal(admission.retryAfterMs));
     this.#budget.deposit();
     const timeoutMs = request.timeoutMs ?? this.#timeoutMs;
+    this.#unanswered += 1;
     return new Call(this.#callDeps, request, { now, timeoutMs, admission }).run(send);
   }
 
@@ -111,6 +115,12 @@ export class Calls {
     return this.#lines.get(endpoint)?.connections.stats ?? { open: 0, draining: 0, waiting: 0 };
   }
 
+  /** Resolves when no call waits for its answer: none is lost then where this is closed. Bodies may still be on their way. */
+  answered(): Promise<void> {
+    if (this.#unanswered === 0) return Promise.resolve();
+    return new Promise((resolve) => void this.#onAnswered.push(resolve));
+  }
+
   /** Takes no more calls. Resolves when those under way have ended; after `timeoutMs` they are cut. Asked once more, the earlier time counts. */
   async close({ timeoutMs = Infinity }: { readonly timeoutMs?: number } = {}): Promise<void> {
     this.#closed = true;
@@ -124,6 +134,11 @@ export class Calls {
     const timer = Number.isFinite(timeoutMs) ? setTimeout(cut, timeoutMs) : undefined;
     await closing;
     clearTimeout(timer);
+  }
+
+  #ended(): void {
+    this.#unanswered -= 1;
+    if (this.#unanswered === 0) for (const resolve of this.#onAnswered.splice(0)) resolve();
   }
 
   #begin(endpoint: Endpoint, judge: Judge | undefined, fresh?: boolean): Attempt {
