@@ -25,7 +25,8 @@ export class WatchedInstances implements InstanceSource {
 
   get state(): InstanceSource['state'] {
     if (this.#isClosed) return 'closed';
-    return this.#isLeftWithList ? 'stale' : this.#watch.state;
+    const { state } = this.#watch;
+    return state === 'closed' && this.#isLeftWithList ? 'stale' : state;
   }
 
   get error(): SignalboxError | undefined {
