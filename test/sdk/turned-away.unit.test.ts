@@ -40,7 +40,8 @@ function open(options: ConnectOptions): Opened {
 async function world(): Promise<{ readonly node: LiveNode; readonly server: Peer }> {
   const server = await Peer.http((_request, response) => response.end('good'));
   leftovers.push(() => server.stop());
-  const node = await LiveNode.open();
+  // Nobody is cut off for being slow: all are there when they are turned away.
+  const node = await LiveNode.open({ limits: { heartbeatMs: 10_000, stallTimeoutMs: 30_000 } });
   leftovers.push(() => node.close());
   await node.register({ address: '127.0.0.1', port: Number(new URL(server.endpoint.url).port) });
   return { node, server };

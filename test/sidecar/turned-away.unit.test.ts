@@ -12,7 +12,8 @@ afterEach(() => ends.all());
 
 test('a sidecar that Signalbox turns away for good calls on, counts and logs it, and does not say that it stops', async () => {
   const orders = await upstream(ends, (_request, response) => response.end('good'));
-  const node = await LiveNode.open();
+  // Nobody is cut off for being slow: all are there when they are turned away.
+  const node = await LiveNode.open({ limits: { heartbeatMs: 10_000, stallTimeoutMs: 30_000 } });
   ends.add(() => node.close());
   await node.register({ address: '127.0.0.1', port: Number(new URL(orders.url).port) });
   const loaded = loadSidecarConfig(
@@ -43,11 +44,11 @@ egress: {port: 0, routes: [{prefix: /orders, service: orders.example.com}]}
     const text = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
     return /^sidecar_turned_away (\d)$/m.exec(text)?.[1];
   };
-  await until('the instance is known', async () => (await call('/orders/1')).status === 200);
+  await until('the instance is known', async () => (await call('/orders/1')).status === 200, 10_000);
   expect(await turnedAway()).toBe('0');
 
   for (const peer of node.hub.subscribers) peer.close(CLOSE.accessEnded, 'this caller may not watch any more');
-  await until('it has heard', async () => (await turnedAway()) === '1');
+  await until('it has heard', async () => (await turnedAway()) === '1', 10_000);
   const after = await call('/orders/1');
   expect([after.status, await after.text()]).toEqual([200, 'good']);
   expect(logged).toEqual(['Signalbox has turned this client away for good: this caller may not watch any more']);

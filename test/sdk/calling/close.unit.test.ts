@@ -23,7 +23,7 @@ test('close cuts after its time also what is under way at an instance that is go
   await calls.close({ timeoutMs: 30 });
   for (const answer of answers) await expect(answer.text()).rejects.toThrow();
   await until(() => gone.openSockets === 0 && left.openSockets === 0);
-}, 5000);
+}, 10_000);
 
 test('the end of a client cuts after its time also the calls of a service that was closed before', async () => {
   const server = await endless();
@@ -47,4 +47,4 @@ test('the end of a client cuts after its time also the calls of a service that w
   await services.close({ timeoutMs: 30 });
   await expect(answer.text()).rejects.toThrow();
   await until(() => server.openSockets === 0);
-}, 5000);
+}, 10_000);
