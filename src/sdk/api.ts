@@ -11,7 +11,8 @@ import type { Named, Resource, Watch } from './watch/watch.ts';
 /**
  * `cold`: nothing was asked for yet. `loading`: no complete snapshot of all that is watched so far. `live`: everything is held
  * and current. `stale`: everything was held once, and the connection is being made again. `backing-off`: waiting before the next
- * attempt. `stopped`: closed, or turned away for good; nothing more is tried.
+ * attempt. `stopped`: closed, or turned away for good; nothing more is tried. Services that were loaded before are called on, by what
+ * is held.
  */
 export type ConnectionPhase = 'cold' | 'loading' | 'live' | 'stale' | 'backing-off' | 'stopped';
 
@@ -32,12 +33,13 @@ export interface Client {
   /**
    * A live copy of what is selected. Watches that select alike share one subscription. `T`: the type of what is selected, as the caller
    * knows it, such as `watch<Instance>({ kind: 'instance' })`.
-   * @throws SignalboxError `stopped` once the client is closed.
+   * @throws SignalboxError `stopped` once the client is closed, or turned away for good (`cause` says why).
    */
   watch<T extends Named = Resource>(select: Select): Watch<T>;
   /**
    * The live instances of a service, and how to call them. Services of the same id and options share what they know.
-   * @throws SignalboxError `invalid-options`, and `stopped` once the client is closed.
+   * @throws SignalboxError `invalid-options`, and `stopped` once the client is closed, or, for one that is not open yet, turned away
+   *   for good.
    */
   service(id: string, options?: ServiceOptions): Service;
   /**
@@ -82,7 +84,8 @@ export interface Service {
   /**
    * One instance to call, from the copy alone: no request, no waiting. `key`: calls of one key go to one instance, with
    * `balance: 'consistent-hash'`. Undefined where there is none. Tell it `begin()` and `end(outcome, latencyMs)` about the call.
-   * @throws SignalboxError `not-ready` before the first complete list, `stale` past `maxAge`.
+   * @throws SignalboxError `not-ready` before the first complete list, `stale` past `maxAge`, `stopped` once closed, and where there
+   *   never will be a list why (`refused`, `unauthorized`, `protocol`).
    */
   pick(key?: string): Endpoint | undefined;
   /**

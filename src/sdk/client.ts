@@ -45,6 +45,7 @@ export class SignalboxClient implements Client {
   #url: string;
   /** What went wrong since everything was there last. */
   #trouble: SignalboxError | undefined;
+  #turnedAway: SignalboxError | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(options: ConnectOptions, parts: Parts) {
@@ -107,8 +108,14 @@ export class SignalboxClient implements Client {
     return this.#connection.phase;
   }
 
+  /** Why the connection is not made again, although nobody has closed the client. */
+  get turnedAway(): SignalboxError | undefined {
+    return this.#turnedAway;
+  }
+
   watch<T extends Named = Resource>(select: Select): Watch<T> {
     this.#assertOpen();
+    if (this.#turnedAway !== undefined) throw cannotWatch(this.#turnedAway);
     return typed<T>(this.#subscriptions.watch(framed(select)));
   }
 
@@ -222,11 +229,18 @@ export class SignalboxClient implements Client {
 
   #onPhase(phase: ConnectionPhase, error: SignalboxError | undefined): void {
     if (phase === 'live') this.#trouble = undefined;
+    if (phase === 'stopped') this.#turnedAway = error;
     this.#log.debug({ phase }, 'the connection to Signalbox');
     this.#listeners.state.tell(phase);
     if (phase !== 'stopped') return;
-    if (error !== undefined) this.#failed(error);
+    if (error !== undefined) this.#turnAway(error);
     this.#subscriptions.end(error);
+  }
+
+  #turnAway(error: SignalboxError): void {
+    this.#trouble = error;
+    this.#log.error({ err: error }, `Signalbox has turned this client away for good: ${error.message}`);
+    this.#listeners.error.tell(error);
   }
 
   #failed(error: SignalboxError): void {
@@ -238,8 +252,9 @@ export class SignalboxClient implements Client {
   }
 
   #assertOpen(): void {
-    if (this.#closed !== undefined || this.#connection.phase === 'stopped') {
-      throw new SignalboxError('stopped', 'The client is closed.', { cause: this.#trouble });
-    }
+    if (this.#closed !== undefined) throw new SignalboxError('stopped', 'The client is closed.');
   }
 }
+
+const cannotWatch = (cause: SignalboxError): SignalboxError =>
+  new SignalboxError('stopped', `Signalbox has turned this client away for good: ${cause.message}`, { cause });

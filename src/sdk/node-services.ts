@@ -8,18 +8,14 @@ import type { ServiceDeps, Services } from './parts.ts';
 export function nodeServices(deps: ServiceDeps): Services {
   const { options, env, time, random, log } = deps;
   const now = (): number => time.now();
+  /** Also those that a user has closed, until they have drained. */
   const callers = new Set<ServiceCaller>();
-  const draining = new Set<Promise<void>>();
   const { environment, maxAge, overrides = {} } = options;
   const region = options.region ?? (env['SIGNALBOX_REGION'] || undefined);
   const zone = options.zone ?? (env['SIGNALBOX_ZONE'] || undefined);
 
-  function close(caller: ServiceCaller, ending?: { readonly timeoutMs: number }): void {
-    // With the client, each of them ends within its time, and is not asked twice.
-    if (!callers.delete(caller)) return;
-    const closing = caller.close(ending).finally(() => draining.delete(closing));
-    draining.add(closing);
-  }
+  const close = (caller: ServiceCaller, ending?: { readonly timeoutMs: number }): Promise<void> =>
+    caller.close(ending).finally(() => callers.delete(caller));
 
   const services = createServices({
     source: (select) => deps.source(select),
@@ -29,7 +25,7 @@ export function nodeServices(deps: ServiceDeps): Services {
       return {
         fetch: (path, init) => caller.fetch(path, init),
         stats: () => caller.calls.stats,
-        close: () => close(caller),
+        close: () => void close(caller),
       };
     },
     now,
@@ -46,9 +42,9 @@ export function nodeServices(deps: ServiceDeps): Services {
   return {
     service: (id, serviceOptions) => services.service(id, serviceOptions),
     async close(ending) {
-      for (const caller of callers) close(caller, ending);
       services.close();
-      await Promise.allSettled(draining);
+      // Those that drain for as long as it takes are given an end as well.
+      await Promise.allSettled([...callers].map((caller) => close(caller, ending)));
     },
   };
 }

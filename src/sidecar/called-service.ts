@@ -40,6 +40,12 @@ export class CalledService implements Downstream {
     this.#onClose();
   }
 
+  /** Nobody calls it any more: ends once all calls are answered, also those that wait for a connection or for their next attempt. */
+  async retire(): Promise<void> {
+    await this.#calls.answered();
+    await this.end();
+  }
+
   /** Takes no more calls. Resolves when what is under way has ended, or was cut after `timeoutMs`. */
   end(timeoutMs = Infinity): Promise<void> {
     // First, so that what is under way is its own to cut.

@@ -12,6 +12,7 @@ export interface Sources {
   readonly connections: (direction: Direction) => number;
   readonly downstreams: () => readonly Pick<Downstream, 'id' | 'age' | 'ejections'>[];
   readonly backendIsHealthy: () => boolean | undefined;
+  readonly isTurnedAway: () => boolean;
 }
 
 /** What `/metrics` tells, in Prometheus' text format. */
@@ -77,6 +78,12 @@ export class SidecarMetrics {
     gauge(this.registry, 'sidecar_backend_healthy', '1 while the backend is healthy.', 'direction', () => {
       const healthy = sources.backendIsHealthy();
       return healthy === undefined ? [] : [['ingress', Number(healthy)]];
+    });
+    const turnedAway: Gauge = new Gauge({
+      name: 'sidecar_turned_away',
+      help: '1 once Signalbox has turned the sidecar away for good: it goes on with what it knew then.',
+      registers,
+      collect: () => turnedAway.set(Number(sources.isTurnedAway())),
     });
   }
 

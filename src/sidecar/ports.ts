@@ -91,6 +91,8 @@ export interface AddressOptions {
 
 /** What the sidecar needs of the client library. */
 export interface Network {
+  /** Signalbox wants this sidecar no more, and is not asked again: what was known goes on being called. */
+  readonly isTurnedAway: boolean;
   downstream(selection: Selection): Downstream;
   /** An address that the configuration names: the backend, or one of `egress.allowedHosts`. */
   address(url: string, how: AddressOptions): Pick<Downstream, 'send' | 'close'>;

@@ -11,8 +11,10 @@ import { overrideSource } from '../sdk/discovery/override-source.ts';
 import { overrideOf, overrideVariables } from '../sdk/discovery/overrides.ts';
 import { selectOf } from '../sdk/discovery/select.ts';
 import { settingsOf } from '../sdk/discovery/settings.ts';
+import { SignalboxError } from '../sdk/errors.ts';
 import { nodeParts } from '../sdk/node-parts.ts';
 import type { ClientLog } from '../sdk/options.ts';
+import type { Select } from '../sdk/select.ts';
 import { CalledService } from './called-service.ts';
 import type { SidecarConfig } from './config/settings.ts';
 import { originsIn, type Env } from './env.ts';
@@ -65,7 +67,7 @@ export class SdkNetwork implements Network {
     if (override === undefined) this.#sayWhatIsNotUsed(service);
     const source =
       override === undefined
-        ? new WatchedInstances(this.#client.watch(selectOf(service, options, environment)))
+        ? this.#watched(selectOf(service, options, environment))
         : overrideSource(service, override);
     return this.#call(service, source, options, {
       timeoutMs: timeout,
@@ -74,6 +76,10 @@ export class SdkNetwork implements Network {
       bodyTimeoutMs: 0,
       connections: { maxRequests: recycleRequests, maxAgeMs: recycleAge },
     });
+  }
+
+  get isTurnedAway(): boolean {
+    return this.#client.turnedAway !== undefined;
   }
 
   address(url: string, { timeoutMs, keepAliveMs }: AddressOptions): Pick<Downstream, 'send' | 'close'> {
@@ -100,6 +106,14 @@ export class SdkNetwork implements Network {
     await Promise.all([...this.#open].map((called) => called.end(DRAIN_MS)));
   }
 
+  /** Of who is turned away, callers are told why: nothing is stopping. */
+  #watched(select: Select): WatchedInstances {
+    const { turnedAway } = this.#client;
+    if (turnedAway === undefined) return new WatchedInstances(this.#client.watch(select));
+    const detail = `Signalbox has turned the sidecar away, which knows only what it called before: ${turnedAway.message}`;
+    throw new SignalboxError(turnedAway.code, detail, { cause: turnedAway, unsent: true });
+  }
+
   /** Once, and without the value: it may be a secret that is meant for something else. */
   #sayWhatIsNotUsed(service: string): void {
     for (const variable of overrideVariables(service)) {
@@ -116,7 +130,7 @@ export class SdkNetwork implements Network {
     const { now, random } = this.#discovery;
     const calls = new Calls({ targets, options: how, now, random });
     const called = new CalledService(targets, calls, () => {
-      void called.end().finally(() => this.#open.delete(called));
+      void called.retire().finally(() => this.#open.delete(called));
     });
     this.#open.add(called);
     return called;

@@ -45,6 +45,7 @@ export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Pr
     connections: (direction) => listeners[direction]?.connections ?? 0,
     downstreams: () => downstreams.all(),
     backendIsHealthy: () => watch?.isHealthy,
+    isTurnedAway: () => network.isTurnedAway,
   });
   const listen = async (direction: Direction, handlers: Handlers): Promise<number> => {
     const listener = listenerOf(config, direction, handlers, log);

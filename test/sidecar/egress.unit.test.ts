@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { afterEach, expect, test } from '@jest/globals';
 import { SignalboxError } from '../../src/sdk/errors.ts';
 import { Listener } from '../../src/sidecar/listen/listener.ts';
+import { until } from '../acceptance/until.ts';
 import { egressTo, Ends, nobody, upstream } from './egress-rig.ts';
 
 const ends = new Ends();
@@ -248,4 +249,25 @@ test('service_url is for that instance, also where its weight is 0, and never fo
   for (let n = 0; n < 3; n++) expect(await ask({ service_id, service_url: idle.url })).toBe('idle');
   network.move('orders.example.com', [busy.url]);
   expect(await ask({ service_id, service_url: idle.url })).toContain('service-url-not-allowed');
+});
+
+test('calls of a service that gives way to others come to their answers, also those that wait for a connection', async () => {
+  const held: (() => void)[] = [];
+  const up = await upstream(ends, (_request, response) => void held.push(() => response.end('good')));
+  const { url, network } = await egressTo(ends, [up.url], { calls: { connections: { max: 1 } } });
+  for (const other of ['a', 'b', 'c']) network.services.set(`${other}.example.com`, []);
+  network.services.set('named.example.com', [up.url]);
+  const get = (service: string) => fetch(url, { headers: { service_id: service } });
+  const both = [get('named.example.com'), get('named.example.com')];
+  await until('one is there, and the other waits', () => network.attempts.length === 2 && held.length === 1);
+  for (const other of ['a', 'b', 'c']) expect((await get(`${other}.example.com`)).status).toBe(503);
+  expect(network.closed).toEqual(['named.example.com']);
+  held.shift()?.();
+  await until('the other one is there', () => held.length === 1);
+  held.shift()?.();
+  const answers = await Promise.all(both.map(async (answer) => (await answer).text()));
+  expect(answers).toEqual(['good', 'good']);
+  await until('it has ended', () =>
+    network.called.some(({ id, state }) => id === 'named.example.com' && state === 'closed'),
+  );
 });

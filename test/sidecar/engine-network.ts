@@ -19,6 +19,7 @@ export class EngineNetwork implements Network {
   readonly attempts: string[] = [];
   readonly selections: Selection[] = [];
   readonly closed: string[] = [];
+  isTurnedAway = false;
   readonly #options: CallOptions;
   readonly #sources = new Set<WrittenDown>();
   readonly #open = new Set<CalledService>();
@@ -73,7 +74,7 @@ export class EngineNetwork implements Network {
     const calls = new Calls({ targets, options, now: deps.now, random: deps.random });
     const called = new CalledService(targets, calls, () => {
       this.closed.push(service);
-      void called.end();
+      void called.retire();
     });
     this.#open.add(called);
     return called;

@@ -6,26 +6,27 @@ export interface BreakerOptions {
   readonly minCalls?: number;
   /** 0 to 1: more failed calls than this share open it. Default: 0.5, as Hystrix and resilience4j. */
   readonly failureRatio?: number;
-  /** Milliseconds before one call is tried again. Default: 5000. */
+  /** Milliseconds before one call is tried again, and, while that is not answered, another one: then 10000 at least. Default: 5000. */
   readonly openMs?: number;
 }
 
-/** `probe`: this call alone decides. */
+/** `probe`: this call alone decides, unless it takes so long that another one is sent after it; they are told apart by `number`. */
 export type Admission =
   | { readonly type: 'admitted' }
-  | { readonly type: 'probe' }
+  | { readonly type: 'probe'; readonly number: number }
   | { readonly type: 'refused'; readonly retryAfterMs: number };
 
 type State =
   | { readonly type: 'closed' }
   | { readonly type: 'open'; readonly until: number }
-  /** `probing`: one call is under way; the others are refused meanwhile. */
-  | { readonly type: 'half-open'; readonly probing: boolean };
+  /** The probe with this number is under way, and until then the others are refused; -Infinity where none is. */
+  | { readonly type: 'half-open'; readonly probe: number; readonly until: number };
 
 const BUCKETS = 10;
+/** A probe is waited for no longer than this: a long poll or an upload says nothing of the service before it is answered. */
+const PROBE_MS = 10_000;
 const CLOSED: State = { type: 'closed' };
 const ADMITTED: Admission = { type: 'admitted' };
-const PROBE: Admission = { type: 'probe' };
 
 /** A circuit breaker. Each call that is not refused is settled once, with its admission. Times are monotonic milliseconds. */
 export class Breaker {
@@ -38,6 +39,7 @@ export class Breaker {
   /** Counted from the clock's zero; its place is this modulo the number of buckets. */
   #bucket = 0;
   #state: State = CLOSED;
+  #probes = 0;
 
   constructor({ windowMs = 10_000, minCalls = 20, failureRatio = 0.5, openMs = 5000 }: BreakerOptions = {}) {
     this.#bucketMs = windowMs / BUCKETS;
@@ -52,23 +54,26 @@ export class Breaker {
 
   admit(now: number): Admission {
     if (this.#state.type === 'closed') return ADMITTED;
-    if (this.#state.type === 'open' && now < this.#state.until) {
-      return { type: 'refused', retryAfterMs: Math.ceil(this.#state.until - now) };
-    }
-    if (this.#state.type === 'half-open' && this.#state.probing) return { type: 'refused', retryAfterMs: this.#openMs };
-    this.#state = { type: 'half-open', probing: true };
-    return PROBE;
+    if (now < this.#state.until) return { type: 'refused', retryAfterMs: this.#pauseMs(this.#state.until - now) };
+    this.#probes += 1;
+    const probe: Admission = { type: 'probe', number: this.#probes };
+    this.#state = { type: 'half-open', probe: probe.number, until: now + Math.max(this.#openMs, PROBE_MS) };
+    return probe;
   }
 
   /** `cancelled`: the caller gave up, which says nothing. */
   settle(admission: Admission, outcome: 'ok' | 'failed' | 'cancelled', now: number): void {
-    if (admission.type === 'probe') this.#decide(outcome, now);
+    if (admission.type === 'probe') this.#decide(admission.number, outcome, now);
     // Calls from before it opened have been judged already.
     else if (this.#state.type === 'closed' && outcome !== 'cancelled') this.#count(outcome === 'failed', now);
   }
 
-  #decide(outcome: 'ok' | 'failed' | 'cancelled', now: number): void {
-    if (outcome === 'cancelled') this.#state = { type: 'half-open', probing: false };
+  #decide(probe: number, outcome: 'ok' | 'failed' | 'cancelled', now: number): void {
+    if (this.#state.type !== 'half-open') return;
+    // A good answer is one however late it is, or else a service whose calls are all long would never be called again. What failed
+    // is from before the probe that is under way now.
+    if (this.#state.probe !== probe && outcome !== 'ok') return;
+    if (outcome === 'cancelled') this.#state = { type: 'half-open', probe, until: -Infinity };
     else if (outcome === 'failed') this.#state = { type: 'open', until: now + this.#openMs };
     else {
       this.#state = CLOSED;
@@ -87,6 +92,11 @@ export class Breaker {
     if (calls >= this.#minCalls && sum(this.#failed) > calls * this.#failureRatio) {
       this.#state = { type: 'open', until: now + this.#openMs };
     }
+  }
+
+  /** A probe may end at any time: who asks is not kept away for all that it may take. */
+  #pauseMs(leftMs: number): number {
+    return Math.ceil(Math.min(leftMs, this.#openMs));
   }
 
   /** Forgets what has left the window. */

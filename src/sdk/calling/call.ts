@@ -46,6 +46,8 @@ export interface CallDeps {
   readonly retries: number;
   /** One of them will be made. */
   readonly onRetry: () => void;
+  /** It is answered, or has failed. */
+  readonly onEnd: () => void;
   /** What was reset over a connection that was used before is sent once more over a new one. */
   readonly repeatReset: boolean;
   readonly now: () => number;
@@ -120,6 +122,7 @@ export class Call extends Timed {
       if (this.#admission !== undefined) {
         this.#deps.breaker?.settle(this.#admission, this.#outcome(), this.#deps.now());
       }
+      this.#deps.onEnd();
     }
   }
 

@@ -44,9 +44,12 @@ export class Calls {
   readonly #lines = new Map<Endpoint, Line>();
   readonly #upgrading = new Map<Endpoint, Connections>();
   readonly #gone = new WeakSet<Endpoint>();
-  readonly #closing = new Set<Promise<void>>();
+  /** Of instances that are gone, until what is under way there has ended. */
+  readonly #leaving = new Set<Connections>();
   readonly #stopHearing: () => void;
   readonly #stats = { calls: 0, retries: 0 };
+  #unanswered = 0;
+  readonly #onAnswered: (() => void)[] = [];
   #sweeping: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -69,6 +72,7 @@ export class Calls {
       retries,
       repeatReset: options.repeatReset ?? retries > 0,
       onRetry: () => (this.#stats.retries += 1),
+      onEnd: () => this.#ended(),
       now,
       random,
       begin: (endpoint, call, fresh) => this.#begin(endpoint, call, fresh),
@@ -92,6 +96,7 @@ export class Calls {
     if (admission?.type === 'refused') return Promise.reject(this.#refusal(admission.retryAfterMs));
     this.#budget.deposit();
     const timeoutMs = request.timeoutMs ?? this.#timeoutMs;
+    this.#unanswered += 1;
     return new Call(this.#callDeps, request, { now, timeoutMs, admission }).run(send);
   }
 
@@ -110,19 +115,30 @@ export class Calls {
     return this.#lines.get(endpoint)?.connections.stats ?? { open: 0, draining: 0, waiting: 0 };
   }
 
-  /** Takes no more calls. Resolves when those under way have ended; after `timeoutMs` they are cut. */
+  /** Resolves when no call waits for its answer: none is lost then where this is closed. Bodies may still be on their way. */
+  answered(): Promise<void> {
+    if (this.#unanswered === 0) return Promise.resolve();
+    return new Promise((resolve) => void this.#onAnswered.push(resolve));
+  }
+
+  /** Takes no more calls. Resolves when those under way have ended; after `timeoutMs` they are cut. Asked once more, the earlier time counts. */
   async close({ timeoutMs = Infinity }: { readonly timeoutMs?: number } = {}): Promise<void> {
     this.#closed = true;
     this.#stopHearing();
     clearInterval(this.#sweeping);
-    const all = this.#connections();
-    const closing = Promise.all([...all.map((connections) => connections.close()), ...this.#closing]);
+    const all = [...this.#connections(), ...this.#leaving];
+    const closing = Promise.all(all.map((connections) => connections.close()));
     const cut = (): void => {
       for (const connections of all) connections.destroy();
     };
     const timer = Number.isFinite(timeoutMs) ? setTimeout(cut, timeoutMs) : undefined;
     await closing;
     clearTimeout(timer);
+  }
+
+  #ended(): void {
+    this.#unanswered -= 1;
+    if (this.#unanswered === 0) for (const resolve of this.#onAnswered.splice(0)) resolve();
   }
 
   #begin(endpoint: Endpoint, judge: Judge | undefined, fresh?: boolean): Attempt {
@@ -160,8 +176,8 @@ export class Calls {
     this.#gone.add(endpoint);
     for (const connections of [this.#lines.get(endpoint)?.connections, this.#upgrading.get(endpoint)]) {
       if (connections === undefined) continue;
-      const closing = connections.close().finally(() => this.#closing.delete(closing));
-      this.#closing.add(closing);
+      this.#leaving.add(connections);
+      void connections.close().finally(() => this.#leaving.delete(connections));
     }
     this.#lines.delete(endpoint);
     this.#upgrading.delete(endpoint);

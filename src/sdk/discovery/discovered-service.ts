@@ -110,8 +110,8 @@ export class DiscoveredService implements Targets {
 
   /** The list, where there is one that may be used. */
   #held(): readonly Instance[] {
-    const { state, age } = this.#source;
-    if (state === 'closed') throw new SignalboxError('stopped', `The service ${this.service} was closed.`);
+    const { state, age, error } = this.#source;
+    if (state === 'closed') throw error === undefined ? closed(this.service) : neverKnown(this.service, error);
     if (this.#instances === undefined) {
       throw new SignalboxError('not-ready', `No list of ${this.service} was received yet: wait for ready().`);
     }
@@ -151,6 +151,15 @@ export class DiscoveredService implements Targets {
       }
     }
   }
+}
+
+const closed = (service: string): SignalboxError => new SignalboxError('stopped', `The service ${service} was closed.`);
+
+/** With the code of what has ended it, as `ready` has it. */
+function neverKnown(service: string, error: SignalboxError): SignalboxError {
+  const { code, message, problem } = error;
+  const about = { cause: error, unsent: true, ...(problem !== undefined && { problem }) };
+  return new SignalboxError(code, `The instances of ${service} cannot be had: ${message}`, about);
 }
 
 const originOf = (url: string): string | undefined => (URL.canParse(url) ? new URL(url).origin : undefined);

@@ -1,4 +1,5 @@
 import type { Instance } from '../../domain/instances/instance.ts';
+import type { SignalboxError } from '../errors.ts';
 
 /** How a call went, for balancing and ejection. `cancelled`: the caller gave up; it says nothing about the instance. */
 export type Outcome = 'ok' | 'failed' | 'cancelled';
@@ -32,6 +33,8 @@ export interface InstanceSource {
   readonly state: 'loading' | 'live' | 'stale' | 'closed';
   /** Milliseconds since it was last known to be current. */
   readonly age: number;
+  /** Why nothing comes any more, although nobody has closed it: `stale` from then on where there is a list, else `closed`. */
+  readonly error?: SignalboxError | undefined;
   /** Called after `instances` or `state` has changed. */
   onChange(listener: () => void): () => void;
   ready(options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<void>;

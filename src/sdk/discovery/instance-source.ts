@@ -1,4 +1,5 @@
 import type { Instance } from '../../domain/instances/instance.ts';
+import type { SignalboxError } from '../errors.ts';
 import type { Resource, Snapshot, Watch } from '../watch/watch.ts';
 import type { InstanceSource } from './endpoint.ts';
 
@@ -7,6 +8,7 @@ export class WatchedInstances implements InstanceSource {
   readonly #watch: Watch;
   #of: Snapshot | undefined;
   #instances: readonly Instance[] | undefined;
+  #isClosed = false;
 
   constructor(watch: Watch) {
     this.#watch = watch;
@@ -22,7 +24,13 @@ export class WatchedInstances implements InstanceSource {
   }
 
   get state(): InstanceSource['state'] {
-    return this.#watch.state;
+    if (this.#isClosed) return 'closed';
+    const { state } = this.#watch;
+    return state === 'closed' && this.#isLeftWithList ? 'stale' : state;
+  }
+
+  get error(): SignalboxError | undefined {
+    return this.#isClosed ? undefined : this.#watch.error;
   }
 
   get age(): number {
@@ -37,11 +45,18 @@ export class WatchedInstances implements InstanceSource {
   }
 
   async ready(options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<void> {
-    await this.#watch.ready(options);
+    if (this.#isClosed || !this.#isLeftWithList) await this.#watch.ready(options);
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#watch.close();
+  }
+
+  /** Who is turned away for good knows nothing better than what was held last. */
+  get #isLeftWithList(): boolean {
+    const { state, error, snapshot } = this.#watch;
+    return state === 'closed' && error !== undefined && snapshot !== undefined;
   }
 }
 

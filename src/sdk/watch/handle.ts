@@ -33,6 +33,7 @@ export class WatchHandle implements Watch {
   readonly #streams = new Set<ChangeStream>();
   readonly #waiting = new Set<Waiting>();
   #closed = false;
+  #error: SignalboxError | undefined;
 
   constructor(deps: HandleDeps) {
     this.#deps = deps;
@@ -50,6 +51,10 @@ export class WatchHandle implements Watch {
 
   get age(): number {
     return this.#deps.shared.age;
+  }
+
+  get error(): SignalboxError | undefined {
+    return this.#error;
   }
 
   /** Whether somebody wants to know of changes. */
@@ -135,6 +140,7 @@ export class WatchHandle implements Watch {
   end(error: SignalboxError | undefined): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#error = error;
     for (const { reject } of this.#waiting) reject(error ?? closed());
     for (const stream of this.#streams) stream.end();
     this.#streams.clear();

@@ -1,4 +1,5 @@
 import type { Position } from '../../domain/position.ts';
+import type { SignalboxError } from '../errors.ts';
 
 /** What every resource has. */
 export interface Named {
@@ -58,6 +59,8 @@ export interface Watch<T extends Named = Resource> {
   readonly snapshot: Snapshot<T> | undefined;
   /** Milliseconds since the snapshot was last known to be current: 0 while live, Infinity while loading. */
   readonly age: number;
+  /** Why it is `closed` although nobody has closed it; undefined otherwise. What was held last stays readable. */
+  readonly error: SignalboxError | undefined;
   /**
    * The first complete snapshot; at once where there is one already, also a stale one.
    * @throws SignalboxError `timeout`, `stopped`, or why it cannot be had (`refused`, `unauthorized`, `protocol`). What is refused for a

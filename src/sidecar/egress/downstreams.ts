@@ -68,7 +68,7 @@ export class Downstreams {
   #forgetOne(): void {
     for (const [key, downstream] of this.#named) {
       this.#named.delete(key);
-      // Calls under way end by themselves.
+      // Its calls come to their answers first.
       downstream.close();
       return;
     }

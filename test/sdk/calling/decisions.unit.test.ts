@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { RetryBudget } from '../../../src/sdk/calling/budget.ts';
-import { Breaker } from '../../../src/sdk/calling/breaker.ts';
+import { Breaker, type Admission } from '../../../src/sdk/calling/breaker.ts';
 import { speaksH2c } from '../../../src/sdk/calling/h2c.ts';
 import { isBlamed, isFailure, outcomeOf } from '../../../src/sdk/calling/outcome.ts';
 import { checkPath } from '../../../src/sdk/calling/path.ts';
@@ -155,6 +155,46 @@ test('a breaker opens past its share of failures, tries one call, and closes or 
   now += 200;
   expect(call('ok')).toBe('probe');
   expect([breaker.state, call('failed'), breaker.state]).toEqual(['closed', 'admitted', 'closed']);
+});
+
+test.each([
+  ['a short pause', 200, 10_000],
+  ['a pause that is longer than a probe may take', 60_000, 60_000],
+])('after %s, a probe that does not end keeps nobody away for good', (...row) => {
+  const [, openMs, probeMs] = row;
+  const breaker = new Breaker({ minCalls: 1, openMs });
+  let now = 10_000;
+  breaker.settle({ type: 'admitted' }, 'failed', now);
+  now += openMs;
+  const long = breaker.admit(now);
+  expect(long.type).toBe('probe');
+  now += probeMs - 1;
+  expect(breaker.admit(now)).toEqual({ type: 'refused', retryAfterMs: 1 });
+  now += 1;
+  const second = breaker.admit(now);
+  expect(second.type).toBe('probe');
+  expect(breaker.admit(now)).toEqual({ type: 'refused', retryAfterMs: openMs });
+  // It is from before the one that is under way.
+  for (const outcome of ['failed', 'cancelled'] as const) breaker.settle(long, outcome, now);
+  expect([breaker.state, breaker.admit(now).type]).toEqual(['half-open', 'refused']);
+  breaker.settle(second, 'ok', now);
+  breaker.settle(long, 'failed', now);
+  expect([breaker.state, breaker.admit(now).type]).toEqual(['closed', 'admitted']);
+});
+
+test('a service whose calls are all long is called again once one of them is answered', () => {
+  const breaker = new Breaker({ minCalls: 1, openMs: 5000 });
+  breaker.settle({ type: 'admitted' }, 'failed', 0);
+  const probes = [5000, 15_000, 25_000].map((now) => breaker.admit(now));
+  expect(probes.map(({ type }) => type)).toEqual(['probe', 'probe', 'probe']);
+  const [first, second, third] = probes as [Admission, Admission, Admission];
+  breaker.settle(first, 'ok', 30_000);
+  expect(breaker.state).toBe('closed');
+  // Not while it is open again: nobody has asked since.
+  breaker.settle({ type: 'admitted' }, 'failed', 30_000);
+  breaker.settle(second, 'ok', 30_000);
+  breaker.settle(third, 'failed', 30_000);
+  expect([breaker.state, breaker.admit(34_999).type, breaker.admit(35_000).type]).toEqual(['open', 'refused', 'probe']);
 });
 
 test('a breaker forgets what has left its window', () => {
