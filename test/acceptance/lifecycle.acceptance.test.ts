@@ -445,7 +445,8 @@ describe.each(HOMES)('a node trims by itself, on $database', ({ makeHome }) => {
 });
 
 test('REV2 a node that stood still may take a request that waited unread for one that never came: then it says so, and nothing was done', async () => {
-  const node = await startNode({ REQUEST_TIMEOUT: '3s' });
+  const directory = temporaryDirectory();
+  const node = await startNode({ DATA_DIR: directory.path, REQUEST_TIMEOUT: '3s' });
   try {
     // Pools of connections make such ones: for a request that was given up before it was sent.
     const { socket, heard } = await dial(Number(new URL(node.url).port));
@@ -464,6 +465,7 @@ test('REV2 a node that stood still may take a request that waited unread for one
     socket.destroy();
   } finally {
     await node.stop('SIGKILL');
+    directory.remove();
   }
 }, 60_000);
 
