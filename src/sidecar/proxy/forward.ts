@@ -3,8 +3,9 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Control, Incoming, RawHeaders } from '../ports.ts';
 import { problemBody, problemHeaders, type Refusal } from '../problem.ts';
-import { answerHeaders, byName } from './headers.ts';
-import { refusalOf } from './refusal.ts';
+import { byName } from './by-name.ts';
+import { answerHeaders } from './headers.ts';
+import { refusalOf, UnfitAnswer } from './refusal.ts';
 
 export type Request = IncomingMessage | Http2ServerRequest;
 /** `node:http2` makes its answers compatible with `node:http`'s, but not their types. */
@@ -70,12 +71,18 @@ export class Forward implements Incoming {
 
   started(status: number, headers: RawHeaders): void {
     if (this.#ended) return;
-    this.#begun = true;
     const fields = answerHeaders(headers);
     const response = this.#response as ServerResponse;
-    if (response.req.httpVersionMajor >= 2) return void response.writeHead(status, byName(fields));
-    response.writeHead(status, fields);
-    process.nextTick(flush, this);
+    const http1 = response.req.httpVersionMajor === 1;
+    try {
+      response.writeHead(status, http1 ? fields : byName(fields));
+    } catch (error) {
+      // Nothing of it may be left in the answer that says so.
+      for (const name of response.getHeaderNames()) if (name !== 'connection') response.removeHeader(name);
+      throw new UnfitAnswer(error);
+    }
+    this.#begun = true;
+    if (http1) process.nextTick(flush, this);
   }
 
   /** Node sends the header with the first part of the body. Where that does not come at once, the caller is not kept waiting. */
