@@ -10,6 +10,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { askToLeave } from '../../sdk/registration/close-server.ts';
 import type { Request, Response } from '../proxy/forward.ts';
+import type { Certificate } from './certificate.ts';
 import { endWhenIdle, type IdleTimes } from './idle.ts';
 import { isWebSocket, plainRequest } from './plain-request.ts';
 import { sniff } from './preface.ts';
@@ -18,7 +19,7 @@ export interface ListenerOptions {
   readonly host: string;
   readonly port: number;
   /** The contents of PEM files; without, HTTP/1.1 and HTTP/2 in plain text. */
-  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly tls?: Certificate;
   readonly maxHeaderBytes: number;
   /** Milliseconds until a request's header has to be there. */
   readonly headersTimeoutMs: number;
@@ -110,6 +111,11 @@ export class Listener {
         resolve((this.#server.address() as AddressInfo).port);
       });
     });
+  }
+
+  /** To new connections, in place of the certificate that it was made with; those that are open go on. */
+  show(certificate: Certificate): void {
+    if ('setSecureContext' in this.#server) this.#server.setSecureContext(certificate);
   }
 
   /** From now on each answer ends its connection, so that callers who cannot be told send nothing into one that is being closed. */
