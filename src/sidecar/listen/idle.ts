@@ -31,7 +31,7 @@ export function endWhenIdle(
     clearTimeout(timer);
     stream.once('close', () => {
       open -= 1;
-      if (open === 0) timer = setTimeout(end, idleMs);
+      if (open === 0 && !socket.destroyed) timer = setTimeout(end, idleMs);
     });
   });
   socket.once('close', () => clearTimeout(timer));

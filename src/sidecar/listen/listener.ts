@@ -9,7 +9,7 @@ import {
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { askToLeave } from '../../sdk/registration/close-server.ts';
-import type { Request, Response } from '../proxy/forward.ts';
+import type { Request, Response } from '../proxy/messages.ts';
 import type { Certificate } from './certificate.ts';
 import { endWhenIdle, type IdleTimes } from './idle.ts';
 import { isWebSocket, plainRequest } from './plain-request.ts';
