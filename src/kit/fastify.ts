@@ -197,16 +197,9 @@ function join(
     void publication?.stop();
     // Who cannot be told, because Signalbox is away, is not to send into a connection that is about to be closed.
     askToLeave(app);
-    app.server.prependListener('request', (_request: unknown, response: Pick<ServerResponse, 'setHeader'>) => {
-      response.setHeader(UNSENT_HEADER, 'true');
-    });
+    sayUnsent(app);
     await membership?.leave();
   };
-  // What comes this far is not turned away by Fastify, which answers 503 once it closes; whatever answers it now has received it.
-  app.addHook('onRequest', (_request, reply, done) => {
-    if (leaving) reply.raw.removeHeader(UNSENT_HEADER);
-    done();
-  });
   app.addHook('onListen', async () => {
     if (kit.warning !== undefined) app.log.warn(kit.warning);
     beforeClosing(app, leave);
@@ -246,6 +239,29 @@ function closeAtSignal(app: FastifyInstance): void {
 function beforeClosing(app: FastifyInstance, leave: () => Promise<void>): void {
   const { onClose } = app as unknown as { onClose?: (run: () => Promise<void>) => void };
   onClose?.call(app, leave);
+}
+
+/**
+ * Once it closes, Fastify itself answers whatever comes with 503, before any route hears of it. What routes answered up to then they
+ * have received, and who repeats it does it twice.
+ */
+function sayUnsent(app: FastifyInstance): void {
+  const options = keptAt(app, 'fastify.options');
+  const state = keptAt(app, 'fastify.state');
+  if ('return503OnClosing' in options && options['return503OnClosing'] !== true) return;
+  app.server.prependListener('request', (_request: unknown, response: Pick<ServerResponse, 'setHeader'>) => {
+    if (state['closing'] === true) response.setHeader(UNSENT_HEADER, 'true');
+  });
+}
+
+/** What Fastify keeps of an app under a symbol that has no public name; nothing where it does not. */
+function keptAt(app: FastifyInstance, name: string): Readonly<Record<string, unknown>> {
+  // An instance for a plugin has its app's as its prototype.
+  for (let at: object | null = app; at !== null; at = Object.getPrototypeOf(at) as object | null) {
+    const key = Object.getOwnPropertySymbols(at).find(({ description }) => description === name);
+    if (key !== undefined) return (at as Readonly<Record<symbol, Readonly<Record<string, unknown>>>>)[key] ?? {};
+  }
+  return {};
 }
 
 /** Fastify's list of plugins that have a name; it has no public name itself. */

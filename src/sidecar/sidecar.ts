@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SidecarConfig } from './config/settings.ts';
 import { Downstreams } from './egress/downstreams.ts';
@@ -11,6 +10,7 @@ import { lookAt } from './ingress/look.ts';
 import { isOneOf } from './ingress/peers.ts';
 import { Registrar } from './ingress/registrar.ts';
 import { registrationOf } from './ingress/registration.ts';
+import { CertificateWatch, readCertificate, type Certificate, type CertificateFiles } from './listen/certificate.ts';
 import { Listener, type Handlers } from './listen/listener.ts';
 import { isLoopback } from './loopback.ts';
 import { SidecarMetrics, type Direction } from './metrics.ts';
@@ -24,7 +24,11 @@ export interface SidecarDeps {
   readonly log: SidecarLog;
   /** Of no other sidecar: by it a request that went in a circle is known. */
   readonly id: string;
+  /** For tests. Milliseconds from one look at the files of TLS to the next. Default: 2000. */
+  readonly certificatesMs?: number;
 }
+
+const CERTIFICATES_MS = 2000;
 
 export interface Sidecar {
   /** Undefined where there is no such listener. */
@@ -47,11 +51,18 @@ export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Pr
     backendIsHealthy: () => watch?.isHealthy,
     isTurnedAway: () => network.isTurnedAway,
   });
+  const certificates: CertificateWatch[] = [];
   const listen = async (direction: Direction, handlers: Handlers): Promise<number> => {
-    const listener = listenerOf(config, direction, handlers, log);
+    const files = tlsFilesOf(config, direction);
+    const certificate = files && readCertificate(files);
+    const listener = listenerOf(config, direction, certificate, handlers, log);
     const port = await listener.listen();
     listeners[direction] = listener;
     ports[direction] = port;
+    if (files !== undefined && certificate !== undefined) {
+      const watched = { direction, intervalMs: deps.certificatesMs ?? CERTIFICATES_MS, listener, log };
+      certificates.push(watchCertificate(files, certificate, watched));
+    }
     log.info({ port }, `${direction} listens`);
     return port;
   };
@@ -91,6 +102,7 @@ export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Pr
 
   const end = async (): Promise<void> => {
     watch?.stop();
+    for (const certificate of certificates) certificate.stop();
     // Callers are told before the backend stops taking their calls.
     if (registrar !== undefined) {
       listeners.ingress?.leave();
@@ -156,16 +168,48 @@ function ingressOf(
   });
 }
 
-function listenerOf(config: SidecarConfig, direction: Direction, handlers: Handlers, log: SidecarLog): Listener {
+function tlsFilesOf(config: SidecarConfig, direction: Direction): CertificateFiles | undefined {
   const isEgress = direction === 'egress';
   const cert = isEgress ? config.egressTlsCert : config.ingressTlsCert;
   const key = isEgress ? config.egressTlsKey : config.ingressTlsKey;
+  return cert === undefined || key === undefined ? undefined : { cert, key };
+}
+
+interface Watched {
+  readonly direction: Direction;
+  readonly intervalMs: number;
+  readonly listener: Pick<Listener, 'show'>;
+  readonly log: SidecarLog;
+}
+
+const watchCertificate = (
+  files: CertificateFiles,
+  current: Certificate,
+  { direction, intervalMs, listener, log }: Watched,
+): CertificateWatch =>
+  new CertificateWatch(files, current, {
+    intervalMs,
+    onChange: (certificate) => {
+      listener.show(certificate);
+      log.info({ direction }, 'the files of TLS have changed: new connections get the new certificate');
+    },
+    onFault: (fault) =>
+      log.warn({ direction, fault }, 'the files of TLS have changed and cannot be used: the old certificate stays'),
+  });
+
+function listenerOf(
+  config: SidecarConfig,
+  direction: Direction,
+  tls: Certificate | undefined,
+  handlers: Handlers,
+  log: SidecarLog,
+): Listener {
+  const isEgress = direction === 'egress';
   return new Listener(
     {
       host: isEgress ? config.egressHost : config.ingressHost,
       port: isEgress ? config.egressPort : config.ingressPort,
-      ...(cert !== undefined &&
-        key !== undefined && { tls: { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') } }),
+      ...(tls !== undefined && { tls }),
       maxHeaderBytes: config.maxHeaderBytes,
       headersTimeoutMs: config.headersTimeout,
       maxConnections: config.maxConnections,

@@ -5,9 +5,11 @@ import { afterEach, expect, test } from '@jest/globals';
 import swagger from '@fastify/swagger';
 import express from 'express';
 import Fastify from 'fastify';
+import { DEFAULTS } from '../../src/kit/chaos/assaults.ts';
 import { signalbox } from '../../src/kit/fastify.ts';
 import { createKit, nodeHandler } from '../../src/kit/index.ts';
 import { asker, memoryLog, SERVICE, startFastify, startHttp, type Running } from './apps.ts';
+import { until } from './until.ts';
 
 let running: Running | undefined;
 afterEach(() => running?.close());
@@ -59,6 +61,51 @@ test('in Express after a body parser, what that has read is taken', async () => 
   const answer = await ask('/adm/logger', { json: [{ name: 'ROOT', level: 'warn' }] });
   expect([answer.status, log.level]).toEqual([200, 'warn']);
   expect((await ask('/orders')).status).toBe(404);
+});
+
+test('who was answered by something else meanwhile ends no process, and what was asked for is done', async () => {
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
+  process.on('unhandledRejection', note);
+  const { log } = memoryLog();
+  const closed: string[] = [];
+  let tokens = 0;
+  let known: (claims: Record<string, unknown>) => void = () => {};
+  const verify = (): Promise<Record<string, unknown>> =>
+    new Promise((done) => {
+      tokens += 1;
+      known = done;
+    });
+  const options = { serviceId: SERVICE, guard: { verify }, shutdown: true };
+  const kit = createKit(options, { log, framework: 'express', close: () => closed.push('closed') });
+  const app = express();
+  // A time limit, while the issuer hangs.
+  app.use((_request, response, next) => {
+    setTimeout(() => response.status(504).end('late'), 20);
+    next();
+  });
+  app.use(nodeHandler(kit));
+  app.get('/orders', (_request, response) => {
+    closed.push('called');
+    response.end();
+  });
+  const server = createServer(app);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const ask = asker(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const latency = { ...DEFAULTS.latency, enabled: true, bypass: false, level: 1 };
+  kit.chaos.set('latency', { config: { ...latency, latencyRangeStart: 60, latencyRangeEnd: 60 }, forMs: undefined });
+  expect((await ask('/orders')).status).toBe(504);
+  const answer = await ask('/adm/shutdown', { method: 'DELETE', token: 'x' });
+  expect([answer.status, tokens, await answer.text()]).toEqual([504, 1, 'late']);
+  known({ sub: 'ann', scope: 'admin' });
+  await until(() => closed.length > 0);
+  await new Promise((done) => setTimeout(done, 80));
+  process.off('unhandledRejection', note);
+  expect([unhandled, closed]).toEqual([[], ['closed']]);
+  kit.close();
+  server.closeAllConnections();
+  await new Promise((done) => server.close(done));
 });
 
 test('over node:http without anything behind it, everything else is not found', async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { isOneOf, networkOf } from '../../src/sidecar/ingress/peers.ts';
-import { answerHeaders, byName, isLoop, requestHeaders, stopsWith } from '../../src/sidecar/proxy/headers.ts';
+import { byName } from '../../src/sidecar/proxy/by-name.ts';
+import { answerHeaders, isLoop, requestHeaders, stopsWith } from '../../src/sidecar/proxy/headers.ts';
 
 const FROM = { address: '10.0.0.9', isTrusted: true, encrypted: false, httpVersion: '1.1' };
 const PASSING = { pseudonym: 'sidecar-1', stops: stopsWith(['service_id']) };

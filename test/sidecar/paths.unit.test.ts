@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { isTarget, placeOf } from '../../src/sidecar/ingress/paths.ts';
+import { tidy } from '../../src/sidecar/ingress/readings.ts';
 
 const placed = (target: string): string => placeOf(target, ['/adm', '/actuator']).type;
 
@@ -89,6 +90,26 @@ test('SEC1 what a forgiving backend could take for a guarded path is not let thr
     '/;%2fadm/x',
   ])
     expect([target, placed(target)]).toEqual([target, 'disguised']);
+});
+
+test('SEC1 a path of many spaces keeps nobody busy before the guard', () => {
+  const spaces = ' '.repeat(200_000);
+  const began = performance.now();
+  expect(tidy(`/a${spaces}b`)).toBe(`/a${spaces}b`);
+  expect(performance.now() - began).toBeLessThan(1000);
+});
+
+test('spaces around slashes and empty segments count nothing, the last slash does', () => {
+  const read = [
+    ['', '/'],
+    [' / ', '/'],
+    ['a', '/a'],
+    [' /a / b c/ ', '/a/b c/'],
+    ['//a// /b', '/a/b'],
+    ['/a ', '/a'],
+    ['/a/ /', '/a/'],
+  ] as const;
+  expect(read.map(([reading]) => [reading, tidy(reading)])).toEqual(read);
 });
 
 test('a prefix is guarded as it is written in the settings, large letters and all', () => {

@@ -16,22 +16,33 @@ export function nodeHandler({ admin, chaos }: Pick<Kit, 'admin' | 'chaos'>): Nod
   return (request, response, next) => {
     const path = pathOf(request.url);
     if (admin.owns(path)) {
-      void admin.answer(adminRequest(request, path)).then((answer) => send(response, answer, request.method));
+      admin
+        .answer(adminRequest(request, path))
+        .then((answer) => send(response, answer, request.method))
+        // A promise that nobody holds may not reject: that would end the process.
+        .catch(() => response.destroy());
       return;
     }
     const goOn = next ?? (() => send(response, problem(404, 'There is nothing here.'), request.method));
     if (!chaos.active || isSpared(path)) return goOn();
     void chaos.strike().then((fate) => {
+      // Who was answered while it was late is not answered again.
+      if (response.writableEnded) return;
       if (fate === 'pass') goOn();
       else send(response, problem(500, 'Chaos: the exception assault.'), request.method);
     });
   };
 }
 
+/** Something else may have answered meanwhile, such as a time limit: then what was asked for is done, and nothing said. */
 function send(response: ServerResponse, answer: AdminAnswer, method: string | undefined): void {
   const { headers, text } = encoded(answer);
   const { after } = answer;
-  if (after !== undefined) response.once('close', after);
+  if (after !== undefined) {
+    if (response.closed) after();
+    else response.once('close', after);
+  }
+  if (response.headersSent) return;
   response.writeHead(answer.status, { ...headers, 'content-length': Buffer.byteLength(text) });
   response.end(method === 'HEAD' ? undefined : text);
 }

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Response } from '../proxy/forward.ts';
+import type { Response } from '../proxy/messages.ts';
 import type { AdminAnswer } from '../../kit/admin/request.ts';
 
 /** Sends what an admin endpoint answers. What of the request was not read is not waited for. */

@@ -1,4 +1,4 @@
-import type { Request } from '../proxy/forward.ts';
+import type { Request } from '../proxy/messages.ts';
 
 const MAX_BYTES = 1 << 20;
 

@@ -17,7 +17,11 @@ export function readingsOf(path: string): ReadonlySet<string> | undefined {
 }
 
 /** Spaces at the ends of segments, and empty segments, count nothing with some backends; but `/health/` is below `/health`. */
-export const tidy = (reading: string): string => `/${reading.trim()}`.replaceAll(/\s*\/[\s/]*/g, '/');
+export function tidy(reading: string): string {
+  const segments = reading.split('/').map((segment) => segment.trim());
+  const path = `/${segments.filter((segment) => segment !== '').join('/')}`;
+  return path !== '/' && segments.at(-1) === '' ? `${path}/` : path;
+}
 
 const DECODINGS = 3;
 /** More than a path comes to that was not made for it, so that nobody keeps the sidecar busy with a few paths. */

@@ -9,7 +9,9 @@ import {
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { askToLeave } from '../../sdk/registration/close-server.ts';
-import type { Request, Response } from '../proxy/forward.ts';
+import type { Request, Response } from '../proxy/messages.ts';
+import type { Certificate } from './certificate.ts';
+import { endWhenIdle, type IdleTimes } from './idle.ts';
 import { isWebSocket, plainRequest } from './plain-request.ts';
 import { sniff } from './preface.ts';
 
@@ -17,10 +19,12 @@ export interface ListenerOptions {
   readonly host: string;
   readonly port: number;
   /** The contents of PEM files; without, HTTP/1.1 and HTTP/2 in plain text. */
-  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly tls?: Certificate;
   readonly maxHeaderBytes: number;
   /** Milliseconds until a request's header has to be there. */
   readonly headersTimeoutMs: number;
+  /** Milliseconds that a connection is kept without a request. Default: 75,000. */
+  readonly idleMs?: number;
   readonly maxConnections: number;
   /** Hears of what went wrong while a request was taken; that request is cut. */
   readonly onError: (error: unknown) => void;
@@ -33,7 +37,9 @@ export interface Handlers {
 
 /** Streams of one HTTP/2 connection at a time. */
 const MAX_STREAMS = 256;
-const KEEP_ALIVE_MS = 75_000;
+const IDLE_MS = 75_000;
+/** Who has gone without a word is asked for by the system after so long, and given up 10 s later. */
+const ASKED_AFTER_MS = 60_000;
 const SWEEP_MS = 50;
 
 /** HTTP/1.1 and HTTP/2 on one port: over TLS by ALPN, without by what the client says first. */
@@ -45,35 +51,43 @@ export class Listener {
   readonly #sessions = new Set<ServerHttp2Session>();
   /** Of HTTP/1.1, the last answer of a connection. */
   readonly #answering = new WeakMap<Socket, ServerResponse>();
+  /** What a session that is begun now speaks over; it does not show it itself. */
+  #speaking: Socket | undefined;
   /** The HTTP/1.1 server reads requests from a socket. */
   #takeAgain: (socket: Socket) => void;
 
   constructor(options: ListenerOptions, handlers: Handlers) {
     this.#options = options;
+    const { idleMs = IDLE_MS, headersTimeoutMs: firstMs } = options;
     const http1 = {
       maxHeaderSize: options.maxHeaderBytes,
       headersTimeout: options.headersTimeoutMs,
       requestTimeout: 0,
+      keepAliveTimeout: idleMs,
     };
     const http2 = {
       settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: options.maxHeaderBytes },
       unknownProtocolTimeout: options.headersTimeoutMs,
     };
+    const times = { firstMs, idleMs };
     const checks = { connectionsCheckingInterval: checkEvery(options.headersTimeoutMs) };
     this.#takeAgain = (socket) => void this.#server.emit('secureConnection', socket);
     if (options.tls === undefined) {
       const server = createServer({ ...http1, ...checks });
       this.#plainHttp2 = createHttp2(http2);
       this.#server = this.#sniffing(server, this.#plainHttp2);
-      this.#take(this.#plainHttp2, handlers);
+      this.#take(this.#plainHttp2, handlers, times);
     } else {
       const { headersTimeoutMs: handshakeTimeout } = options;
       const server = createSecureServer({ ...http2, ...options.tls, allowHTTP1: true, handshakeTimeout });
       // It takes these of HTTP/1.1 from itself, not from its options.
-      this.#server = Object.assign(server, { ...http1, ...checks, keepAliveTimeout: KEEP_ALIVE_MS });
+      this.#server = Object.assign(server, { ...http1, ...checks });
       this.#server.on('connection', this.#remember);
+      this.#server.prependListener('secureConnection', (socket: Socket) => {
+        this.#speaking = socket;
+      });
     }
-    this.#take(this.#server, handlers);
+    this.#take(this.#server, handlers, times);
     this.#server.maxConnections = options.maxConnections;
   }
 
@@ -97,6 +111,11 @@ export class Listener {
         resolve((this.#server.address() as AddressInfo).port);
       });
     });
+  }
+
+  /** To new connections, in place of the certificate that it was made with; those that are open go on. */
+  show(certificate: Certificate): void {
+    if ('setSecureContext' in this.#server) this.#server.setSecureContext(certificate);
   }
 
   /** From now on each answer ends its connection, so that callers who cannot be told send nothing into one that is being closed. */
@@ -124,12 +143,14 @@ export class Listener {
   #sniffing(server: Server, plainHttp2: Http2Server): Server {
     const takers = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
     server.removeAllListeners('connection');
-    server.keepAliveTimeout = KEEP_ALIVE_MS;
     server.on('connection', (socket: Socket) => {
       this.#remember(socket);
       socket.setNoDelay(true);
       sniff(socket, this.#options.headersTimeoutMs, (spoken) => {
-        if (spoken === 'http2') return void plainHttp2.emit('connection', socket);
+        if (spoken === 'http2') {
+          this.#speaking = socket;
+          return void plainHttp2.emit('connection', socket);
+        }
         this.#takeAgain(socket);
         socket.resume();
       });
@@ -160,7 +181,7 @@ export class Listener {
     }
   }
 
-  #take(server: Server | Http2Server | Http2SecureServer, handlers: Handlers): void {
+  #take(server: Server | Http2Server | Http2SecureServer, handlers: Handlers, times: IdleTimes): void {
     server.on('request', (request: Request, response: Response) => {
       if (request.httpVersionMajor === 1) this.#answering.set(request.socket, response as ServerResponse);
       this.#guarded(response, () => handlers.request(request, response));
@@ -176,6 +197,7 @@ export class Listener {
     server.on('session', (session: ServerHttp2Session) => {
       this.#sessions.add(session);
       session.once('close', () => this.#sessions.delete(session));
+      if (this.#speaking !== undefined) endWhenIdle(session, this.#speaking, times);
       // It is closed by then; without a listener the process would end.
       session.on('error', () => {});
     });
@@ -183,6 +205,7 @@ export class Listener {
 
   readonly #remember = (socket: Socket): void => {
     this.#sockets.add(socket);
+    socket.setKeepAlive(true, ASKED_AFTER_MS);
     socket.once('close', () => this.#sockets.delete(socket));
     socket.on('error', () => {});
   };

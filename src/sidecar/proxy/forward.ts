@@ -1,14 +1,13 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { ServerResponse } from 'node:http';
+import type { Http2ServerResponse } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Control, Incoming, RawHeaders } from '../ports.ts';
 import { problemBody, problemHeaders, type Refusal } from '../problem.ts';
-import { answerHeaders, byName } from './headers.ts';
-import { refusalOf } from './refusal.ts';
-
-export type Request = IncomingMessage | Http2ServerRequest;
-/** `node:http2` makes its answers compatible with `node:http`'s, but not their types. */
-export type Response = ServerResponse | Http2ServerResponse;
+import { byName } from './by-name.ts';
+import { answerHeaders } from './headers.ts';
+import { hasBody, type Response } from './messages.ts';
+import { refusalOf, UnfitAnswer } from './refusal.ts';
+import { leaveRest } from './rest-of-body.ts';
 
 /** How a request ended, for metrics: a status, or that the caller gave up. */
 export type Ended = number | 'cancelled' | 'cut';
@@ -70,12 +69,18 @@ export class Forward implements Incoming {
 
   started(status: number, headers: RawHeaders): void {
     if (this.#ended) return;
-    this.#begun = true;
     const fields = answerHeaders(headers);
     const response = this.#response as ServerResponse;
-    if (response.req.httpVersionMajor >= 2) return void response.writeHead(status, byName(fields));
-    response.writeHead(status, fields);
-    process.nextTick(flush, this);
+    const http1 = response.req.httpVersionMajor === 1;
+    try {
+      response.writeHead(status, http1 ? fields : byName(fields));
+    } catch (error) {
+      // Nothing of it may be left in the answer that says so.
+      for (const name of response.getHeaderNames()) if (name !== 'connection') response.removeHeader(name);
+      throw new UnfitAnswer(error);
+    }
+    this.#begun = true;
+    if (http1) process.nextTick(flush, this);
   }
 
   /** Node sends the header with the first part of the body. Where that does not come at once, the caller is not kept waiting. */
@@ -121,7 +126,10 @@ export class Forward implements Incoming {
   }
 }
 
-const end = (response: ServerResponse): void => void response.end();
+function end(response: ServerResponse): void {
+  leaveRest(response);
+  response.end();
+}
 
 const flush = (forward: Forward): void => forward.flush();
 
@@ -138,11 +146,6 @@ export function refuse(response: Response, refusal: Refusal): void {
   });
   response.end(req.method === 'HEAD' ? '' : body);
 }
-
-export const hasBody = (request: Request): boolean =>
-  request.httpVersionMajor >= 2
-    ? !(request as Http2ServerRequest).stream.endAfterHeaders
-    : request.headers['transfer-encoding'] !== undefined || (request.headers['content-length'] ?? '0') !== '0';
 
 const INTERNAL_ERROR = 2;
 

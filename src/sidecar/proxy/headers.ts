@@ -124,17 +124,6 @@ export function answerHeaders(raw: RawHeaders): string[] {
   return named === undefined ? passed : passed.filter((_, n) => !named.has(passed[n - (n % 2)] ?? ''));
 }
 
-/** The same by name, for what does not take a name twice. */
-export function byName(pairs: readonly string[]): Record<string, string | string[]> {
-  const headers: Record<string, string | string[]> = {};
-  for (let n = 0; n + 1 < pairs.length; n += 2) {
-    const [name = '', value = ''] = [pairs[n], pairs[n + 1]];
-    const before = headers[name];
-    headers[name] = before === undefined ? value : [before, value].flat();
-  }
-  return headers;
-}
-
 /** `connection` names further fields that are about the connection. */
 function connectionNames(connection: string | undefined): ReadonlySet<string> | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined;

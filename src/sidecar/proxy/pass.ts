@@ -3,8 +3,9 @@ import type { TLSSocket } from 'node:tls';
 import type { Endpoint } from '../../sdk/discovery/endpoint.ts';
 import type { RawHeaders, Send } from '../ports.ts';
 import { CallerBody } from './body.ts';
-import { Forward, hasBody, type Request, type Response, type Tally } from './forward.ts';
+import { Forward, type Tally } from './forward.ts';
 import { requestHeaders, type Passing } from './headers.ts';
+import { hasBody, type Request, type Response } from './messages.ts';
 import { join } from './upgrade.ts';
 
 /** What all requests to one service, or to the backend, have in common. */

@@ -10,6 +10,15 @@ export class StalledCaller extends Error {
   }
 }
 
+/** It answered, with what this caller cannot be given: a status that its protocol does not have, for one. */
+export class UnfitAnswer extends Error {
+  override readonly name = 'UnfitAnswer';
+
+  constructor(cause: unknown) {
+    super('the answer cannot be passed on', { cause });
+  }
+}
+
 /** What a caller is told of a call that failed before anything of an answer was passed on. */
 export function refusalOf(error: unknown, target: string): Refusal {
   if (error instanceof SignalboxError) {
@@ -17,6 +26,7 @@ export function refusalOf(error: unknown, target: string): Refusal {
     return error.unsent ? { ...refusal, unsent: true } : refusal;
   }
   if (error instanceof StalledCaller) return stalled;
+  if (error instanceof UnfitAnswer) return unfit(error.cause, target);
   const code = codeOf(error);
   if (TIMEOUTS.has(code)) {
     return {
@@ -97,6 +107,13 @@ const unreached = (cause: unknown, target: string): Refusal => ({
   code: 'upstream-failed',
   title: 'The call failed',
   detail: `${target} takes no connection (${codeOf(cause)}). Nothing of the request has reached it.`,
+});
+
+const unfit = (cause: unknown, target: string): Refusal => ({
+  status: 502,
+  code: 'upstream-failed',
+  title: 'The answer cannot be passed on',
+  detail: `${target} answered with a status or a header that cannot be passed on (${codeOf(cause)}). It has done what it was asked for.`,
 });
 
 const stalled: Refusal = {

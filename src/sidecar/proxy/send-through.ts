@@ -134,12 +134,20 @@ class Sending implements EngineRequest, Control {
     this.#answered = true;
     this.#resume = resume;
     this.#resolve();
-    this.#incoming.started(status, headers);
+    try {
+      this.#incoming.started(status, headers);
+    } catch (error) {
+      this.#giveUp(error);
+    }
     return !this.#paused;
   }
 
   onData(chunk: Buffer): boolean {
-    this.#incoming.data(chunk);
+    try {
+      this.#incoming.data(chunk);
+    } catch (error) {
+      this.#giveUp(error);
+    }
     return !this.#paused;
   }
 
@@ -150,6 +158,11 @@ class Sending implements EngineRequest, Control {
   onError(error: Error): void {
     if (this.#answered) this.#incoming.failed(error);
     else this.#reject(error);
+  }
+
+  /** What goes wrong on this side is not the instance's fault, as it would be if undici heard of it. */
+  #giveUp(error: unknown): void {
+    this.abort(error as Error);
   }
 }
 

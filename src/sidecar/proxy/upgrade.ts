@@ -1,6 +1,7 @@
 import { ServerResponse, STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { giveUpSoon } from '../listen/idle.ts';
 import type { RawHeaders } from '../ports.ts';
 import { answerHeaders } from './headers.ts';
 
@@ -9,7 +10,12 @@ export function upgradeResponse(request: IncomingMessage, socket: Duplex): Serve
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
   response.assignSocket(socket as Socket);
-  response.on('finish', () => socket.end());
+  response.on('finish', () => {
+    socket.end();
+    // That its client ends it, too, is only noticed where it is read.
+    socket.resume();
+    giveUpSoon(socket);
+  });
   socket.on('error', () => socket.destroy());
   return response;
 }
