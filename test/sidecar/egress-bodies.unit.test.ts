@@ -143,15 +143,16 @@ test('a long upload takes as long as it moves: the time begins when it ends', as
       if (request.url !== '/never') response.end(String(bytes));
     });
   });
-  const { port, ended } = await egressTo(ends, [up.url], { calls: { timeoutMs: 200, retries: 0 } });
+  const { port, ended } = await egressTo(ends, [up.url], { calls: { timeoutMs: 1000, retries: 0 } });
   const upload = async (path: string): Promise<[number, string]> => {
     const call = httpRequest({ port, path, method: 'POST' });
+    const answered = once(call, 'response') as Promise<[IncomingMessage]>;
     for (let n = 0; n < 8; n++) {
       call.write('ten bytes.');
-      await sleep(80);
+      await sleep(200);
     }
     call.end();
-    const [answer] = (await once(call, 'response')) as [IncomingMessage];
+    const [answer] = await answered;
     return [answer.statusCode ?? 0, await text(answer)];
   };
   expect(await upload('/orders/ends')).toEqual([200, '80']);
@@ -222,17 +223,20 @@ test('a caller of one instance who has gone before its turn came is not called f
     if (request.url === '/first') release = () => response.end('first');
     else response.end('good');
   });
-  const { port, url, ended } = await egressTo(ends, [up.url], { calls: { connections: { max: 1 } } });
+  const { port, url, ended } = await egressTo(ends, [up.url], {
+    calls: { timeoutMs: 30_000, connections: { max: 1 } },
+  });
   const headers = { service_id: 'orders.example.com', service_url: up.url };
   const first = fetch(`${url}/first`, { headers });
   await until(() => release !== undefined);
-  for (let n = 0; n < 5; n++) {
+  // Those that were too quick never came to the sidecar.
+  for (let wait = 20; ended.length < 5; wait *= 1.2) {
     const gone = httpRequest({ port, path: '/gone', headers }).end();
     gone.on('error', () => {});
-    await sleep(20);
+    await sleep(wait);
     gone.destroy();
+    await sleep(wait);
   }
-  await until(() => ended.length === 5);
   release?.();
   expect(await (await first).text()).toBe('first');
   expect(await (await fetch(`${url}/last`, { headers })).text()).toBe('good');

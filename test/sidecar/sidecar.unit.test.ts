@@ -67,6 +67,7 @@ ingress: {service: web.example.com, host: 127.0.0.1, port: 0, backend: "${backen
   expect(network.selections).toEqual([expect.objectContaining({ service: 'orders.example.com', environment: 'prod' })]);
   const get = async (port: number | undefined, path: string): Promise<string> =>
     (await fetch(`http://127.0.0.1:${port}${path}`)).text();
+  const askedAt = performance.now();
   expect(await get(egress, '/orders/1')).toBe('orders /1');
   expect(await get(ingress, '/x')).toBe('backend /x');
   expect(await get(ingress, '/health')).toBe('OK');
@@ -76,7 +77,10 @@ ingress: {service: web.example.com, host: 127.0.0.1, port: 0, backend: "${backen
   expect(text).toContain('# TYPE sidecar_request_duration_seconds histogram');
   expect(text).toContain('sidecar_request_duration_seconds_bucket{direction="ingress",le="+Inf"} 2');
   expect(text).toContain('sidecar_request_duration_seconds_count{direction="egress"} 1');
-  expect(text).toMatch(/sidecar_request_duration_seconds_sum\{direction="egress"\} 0\.0/);
+  const [, took] = /sidecar_request_duration_seconds_sum\{direction="egress"\} (\S+)/.exec(text) ?? [];
+  expect(Number(took)).toBeGreaterThan(0);
+  // In seconds, and from when it was asked: not longer than all of this.
+  expect(Number(took)).toBeLessThanOrEqual((performance.now() - askedAt) / 1000);
   expect(text).toContain('sidecar_snapshot_age_seconds{service="orders.example.com"} 0');
   expect(text).toContain('sidecar_backend_healthy{direction="ingress"} 1');
   expect(text).toMatch(/sidecar_connections\{direction="egress"\} \d/);
