@@ -116,6 +116,9 @@ const contextOf = ({ cert, key, ca }: Files): SecureContextOptions => ({
 function faultIn(files: Files): string | undefined {
   try {
     if (files.ca !== undefined) checkAuthorities(files.ca);
+    // Node takes empty ones, as a file is while it is being written, and then shows nothing.
+    if (files.cert === '') return 'the certificate is empty';
+    if (files.key === '') return 'the key is empty';
     createSecureContext(contextOf(files));
     return undefined;
   } catch (error) {

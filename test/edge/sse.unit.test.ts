@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent } from 'node:http';
+import { Connection } from '../../src/feed/connection.ts';
 import type { Frame } from '../../src/feed/frame.ts';
 import { CLOSE } from '../../src/protocol/close-codes.ts';
 import { until } from '../acceptance/until.ts';
@@ -309,3 +310,21 @@ async function raw(node: LiveNode, bytes: string, upTo: string): Promise<string>
   socket.destroy();
   return text;
 }
+
+test('PUSH9 a defect that a stream meets when it begins, at once or in its turn, ends that stream alone', async () => {
+  const node = await open();
+  const { subscribe } = Connection.prototype;
+  Connection.prototype.subscribe = () => {
+    throw new Error('a defect');
+  };
+  leftovers.push(() => (Connection.prototype.subscribe = subscribe));
+  const ask = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n`;
+  for (const asked of [ask('/v1/watch'), `${ask('/v1/regions')}${ask('/v1/watch')}`]) {
+    const socket = connect(Number(new URL(node.url).port), '127.0.0.1', () => socket.write(asked));
+    socket.on('error', () => {}).resume();
+    await once(socket, 'close');
+  }
+  Connection.prototype.subscribe = subscribe;
+  expect(node.hub.connections).toBe(0);
+  await (await watch(node)).next('synced');
+});

@@ -231,12 +231,15 @@ test('files that change are taken on without a restart, connections go on, and w
   const after = await serialShown(port);
   expect([after === before, said.at(-1)]).toEqual([false, expect.stringContaining('new certificate')]);
 
-  for (const [file, text] of [
-    [files.cert, 'nonsense'],
-    [files.key, ''],
-    [files.cert, renewed.cert.slice(0, 200)],
+  for (const [cert, key] of [
+    ['nonsense', renewed.key],
+    ['', renewed.key],
+    [renewed.cert, ''],
+    ['', ''],
+    [renewed.cert.slice(0, 200), renewed.key],
   ] as const) {
-    writeFileSync(file, text);
+    writeFileSync(files.cert, cert);
+    writeFileSync(files.key, key);
     await reload();
     expect(await serialShown(port)).toBe(after);
     expect(await status()).toBe(200);

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Type, type Static } from 'typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
 import type { Position } from '../../domain/position.ts';
 import type { Connection } from '../../feed/connection.ts';
 import type { Hub } from '../../feed/hub.ts';
@@ -30,8 +31,16 @@ export const StreamQuery = Type.Object(
   { additionalProperties: false },
 );
 
-/** The push feed as a stream of events: one subscription, which the query names. Throws a `Problem`. */
-export function openStream(hub: StreamHub, request: FastifyRequest, reply: FastifyReply): void {
+/**
+ * The push feed as a stream of events: one subscription, which the query names. Throws a `Problem`; what goes wrong once the answer has
+ * begun, which may be in its turn behind another one, ends the stream.
+ */
+export function openStream(
+  hub: StreamHub,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: Pick<Logger, 'error'>,
+): void {
   const query = request.query as Static<typeof StreamQuery>;
   const select = selectOf(query) ?? { kind: '*' };
   const since = sinceOf(hub, request, query);
@@ -47,11 +56,17 @@ export function openStream(hub: StreamHub, request: FastifyRequest, reply: Fasti
     raw.setTimeout(0);
     // The head and what there is to begin with leave in one piece.
     raw.cork();
-    response.flushHeaders();
-    const socket = new SseSocket(response, raw, () => hub.head.epoch);
-    const connection = hub.connect(socket, peer);
-    if (connection !== undefined) follow(connection, socket, response);
-    connection?.subscribe({ id: STREAM, select, ...(since && { since }) });
+    try {
+      response.flushHeaders();
+      const socket = new SseSocket(response, raw, () => hub.head.epoch);
+      const connection = hub.connect(socket, peer);
+      if (connection !== undefined) follow(connection, socket, response);
+      connection?.subscribe({ id: STREAM, select, ...(since && { since }) });
+    } catch (error) {
+      // A defect of ours may cost the stream that has met it, and no other.
+      log.error({ err: error }, 'a stream could not be begun');
+      response.destroy();
+    }
     raw.uncork();
   });
 }

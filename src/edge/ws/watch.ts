@@ -67,7 +67,7 @@ export const watchRoute =
           next(request.ws ? whyNoSocket(request) : undefined);
         },
         handler: (request, reply) => {
-          if (wantsEvents(request.headers.accept)) return openStream(deps.hub, request, reply);
+          if (wantsEvents(request.headers.accept)) return openStream(deps.hub, request, reply, deps.log);
           reply.header('upgrade', 'websocket');
           throw new Problem('upgrade-required', UPGRADE);
         },
