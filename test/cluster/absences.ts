@@ -34,7 +34,9 @@ export function absencesOf(
   { nodes, end }: { readonly nodes: number; readonly end: 'healed' | 'recovered' },
 ): Absence[] {
   const harmful = faults.filter(
-    (fault) => !HARMLESS.has(fault.kind) && (end === 'recovered' || !isHardlyNoticed(fault)),
+    (fault) =>
+      !HARMLESS.has(fault.kind) &&
+      (end === 'recovered' || !(isHardlyNoticed(fault) || mayHaveKeptNothing(fault, faults))),
   );
   const stretch = (fault: FaultRecord): Absence => ({
     from: end === 'healed' && SILENT.has(fault.kind) ? fault.from + NO_ANSWER_MS : fault.from,
@@ -61,6 +63,17 @@ const isAwayOnReturn = ({ kind }: FaultRecord): boolean => kind === 'partition';
 /** What was not noticed extends no lease, and nothing that was acknowledged is lost. */
 const isHardlyNoticed = ({ kind, from, healed }: FaultRecord): boolean =>
   HARDLY_NOTICED.has(kind) || (SILENT.has(kind) && healed - from < NO_ANSWER_MS);
+
+/**
+ * A node that cannot reach Redis, and is not heard of either, is as one that has never reached it: it acknowledges nothing that it
+ * cannot store, and the others do not wait for it (decisions/0018). What it was not heard for is an absence of its own, or none.
+ */
+function mayHaveKeptNothing(fault: FaultRecord, faults: readonly FaultRecord[]): boolean {
+  const silences = (other: FaultRecord): boolean =>
+    other !== fault && !HARMLESS.has(other.kind) && [fault.target, 'postgres'].includes(other.target);
+  const isAtOnce = (other: FaultRecord): boolean => other.from < fault.recovered && other.recovered > fault.from;
+  return OF_REDIS.has(fault.kind) && faults.some((other) => silences(other) && isAtOnce(other));
+}
 
 function isWhole({ kind, target }: FaultRecord): boolean {
   return target === 'postgres' || isOfRedis({ kind, target });

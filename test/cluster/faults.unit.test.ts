@@ -111,6 +111,22 @@ describe('when Signalbox was away', () => {
     expect(absencesOf(cut, { ...shared, end: 'healed' })).toEqual([]);
   });
 
+  test('a node that does not reach Redis while the database is away, or it is cut off from that, may have kept nothing', () => {
+    const ends = { ...shared, end: 'healed' } as const;
+    const refused: FaultRecord = { ...fault('refuse-redis', 'node-1', 1000), healed: 4000, recovered: 5000 };
+    expect(absencesOf([refused], ends)).toMatchObject([{ from: 1000, until: 4000, ofLeasesOnly: true }]);
+    const crash = fault('postgres-crash', 'postgres', 1000);
+    expect(absencesOf([refused, crash], ends)).toMatchObject([{ from: 1000, until: 2000, ofLeasesOnly: false }]);
+    expect(absencesOf([refused, fault('cut-postgres', 'node-1', 1000)], ends)).toEqual([]);
+    // Another node's trouble, an earlier one, or that of its clients, is not this one's.
+    for (const other of [
+      fault('cut-postgres', 'node-2', 1000),
+      fault('kill', 'node-1', -3000),
+      fault('cut-clients', 'node-1', 1000),
+    ])
+      expect(absencesOf([refused, other], ends)).toMatchObject([{ from: 1000, until: 4000 }]);
+  });
+
   test('not while the database was slow for a node', () => {
     expect(absencesOf([fault('slow-postgres', 'node-1', 1000)], shared)).toEqual([]);
   });
