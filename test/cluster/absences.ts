@@ -70,7 +70,9 @@ const isHardlyNoticed = ({ kind, from, healed }: FaultRecord): boolean =>
  */
 function mayHaveKeptNothing(fault: FaultRecord, faults: readonly FaultRecord[]): boolean {
   const silences = (other: FaultRecord): boolean =>
-    other !== fault && !HARMLESS.has(other.kind) && [fault.target, 'postgres'].includes(other.target);
+    ![...HARMLESS, 'slow-postgres'].includes(other.kind) &&
+    other !== fault &&
+    [fault.target, 'postgres'].includes(other.target);
   const isAtOnce = (other: FaultRecord): boolean => other.from < fault.recovered && other.recovered > fault.from;
   return OF_REDIS.has(fault.kind) && faults.some((other) => silences(other) && isAtOnce(other));
 }

@@ -123,6 +123,7 @@ describe('when Signalbox was away', () => {
       fault('cut-postgres', 'node-2', 1000),
       fault('kill', 'node-1', -3000),
       fault('cut-clients', 'node-1', 1000),
+      fault('slow-postgres', 'node-1', 1000),
     ])
       expect(absencesOf([refused, other], ends)).toMatchObject([{ from: 1000, until: 4000 }]);
   });
