@@ -5,10 +5,11 @@ import { LeaseReader } from './lease-reader.ts';
 import type { Moment } from './moment.ts';
 import { failingIn, Notebook } from './notebook.ts';
 import type { Poll, Probe } from './poll.ts';
+import { Reminder } from './reminder.ts';
 import type { Tracked } from './tracked.ts';
 
 export interface HeritageDeps {
-  readonly leases: Pick<Leases, 'read' | 'note' | 'forget'>;
+  readonly leases: Pick<Leases, 'read' | 'renew' | 'note' | 'forget'>;
   readonly moment: () => Moment;
   /** Monotonic milliseconds. */
   readonly now: () => number;
@@ -21,17 +22,24 @@ export class Heritage {
   readonly #deps: HeritageDeps;
   readonly #reader: LeaseReader;
   readonly #notebook: Notebook;
+  readonly #reminder: Reminder;
 
   constructor(deps: HeritageDeps) {
     const { leases, now } = deps;
     this.#deps = deps;
     this.#notebook = new Notebook(leases);
+    this.#reminder = new Reminder({ leases, now });
     this.#reader = new LeaseReader({ leases, now, onAnswer: (...answer) => this.#learned(...answer) });
   }
 
   /** Asks when it was last heard anywhere. */
   ask(tracked: Tracked): void {
     this.#reader.want(tracked);
+  }
+
+  /** The leases may have forgotten when it was last heard. */
+  remind(tracked: Tracked): void {
+    this.#reminder.want(tracked);
   }
 
   /** A check at this slot has ended, and its result counts. */
@@ -59,14 +67,15 @@ export class Heritage {
   flush(): void {
     this.#reader.flush();
     this.#notebook.flush();
+    this.#reminder.flush();
   }
 
-  #learned(tracked: Tracked, { age, note }: Known, askedAt: number): void {
-    const moment = this.#deps.moment();
+  #learned(tracked: Tracked, known: Known, askedAt: number): void {
     const { lease, poll, item } = tracked;
-    lease?.learn(age === undefined ? undefined : moment.now - age, askedAt, moment);
+    lease?.learn(known, askedAt, this.#deps.moment());
+    if (known.age === undefined) this.remind(tracked);
     if (poll?.heirFrom !== undefined) {
-      const earlier = failingIn(note);
+      const earlier = failingIn(known.note);
       // Slots that nobody has run in between do not count, and those that somebody has, without a failure, end the row.
       const counts = earlier !== undefined && earlier.slot + poll.interval >= Math.min(poll.heirFrom, poll.heirAt);
       if (counts) poll.health = carryOver(poll.health, earlier.failures, item.value.check as ActiveCheck);

@@ -1,6 +1,7 @@
 import { milliseconds } from '../domain/duration.ts';
 import { TELLING_MS, type HealthStatus, type TtlCheck } from '../domain/instances/check.ts';
 import { leaseVerdict } from '../domain/instances/health.ts';
+import type { Known } from '../leases/port.ts';
 import type { Moment } from './moment.ts';
 import type { SignsOfLife } from './monitoring.ts';
 
@@ -21,6 +22,10 @@ export class Lease {
   /** The last answer took so long that renewals may have waited with the question, and been taken up after it. */
   #wasLate = false;
   #renewedAt = Number.NEGATIVE_INFINITY;
+  /** It registered before that, and nobody here has seen it. */
+  #thereBefore = Number.NEGATIVE_INFINITY;
+  /** Since when it runs although nothing was heard of it then. */
+  #assumedAt = Number.NEGATIVE_INFINITY;
   #connection: SignsOfLife | undefined;
 
   constructor(check: TtlCheck, now: number) {
@@ -43,21 +48,23 @@ export class Lease {
   }
 
   /**
-   * The leases that all nodes share have answered what they were asked at `askedAt`: it was last heard at `heardAt`, as far as
-   * anybody knows. Of what nobody knows anything about, nothing is concluded for its full length. Nor is it of what ran out long
-   * before it came here, and was not given up by whoever had it: that node knew why (INS3).
+   * The leases that all nodes share have answered what they were asked at `askedAt`. What they have forgotten may have been heard
+   * until just before they began with nothing. Of what nobody knows anything about, nothing was heard since this process began, or
+   * they would know. What ran out long before it came here, and was not given up by whoever had it, has its full length again: that
+   * node knew why (INS3).
    */
-  learn(heardAt: number | undefined, askedAt: number, { now, grantedAt }: Pick<Moment, 'now' | 'grantedAt'>): void {
-    if (heardAt !== undefined && heardAt > this.#renewedAt) this.#renewedAt = heardAt;
+  learn({ age, since }: Known, askedAt: number, { now, grantedAt }: Pick<Moment, 'now' | 'grantedAt'>): void {
+    if (age !== undefined && now - age > this.#renewedAt) this.#renewedAt = now - age;
+    if (since !== undefined) this.#assumedAt = Math.max(this.#assumedAt, now - since);
+    if (Math.max(this.heardAt, this.grantedAt) === Number.NEGATIVE_INFINITY)
+      this.#assumedAt = Math.max(this.#assumedAt, this.#thereBefore);
     const { decidedUntil } = this;
     // Whatever waited is there for the next question.
     this.#wasLate = now - askedAt > SLACK_MS && !this.#wasLate;
     this.#readAt = this.#wasLate ? undefined : askedAt;
     this.decidedUntil = undefined;
     const ranOutAt = this.runsUntil(grantedAt);
-    const isUnknown = Math.max(this.heardAt, this.grantedAt) === Number.NEGATIVE_INFINITY;
-    if (isUnknown || (decidedUntil !== undefined && ranOutAt + TELLING_MS + SLACK_MS < decidedUntil))
-      this.grantedAt = now;
+    if (decidedUntil !== undefined && ranOutAt + TELLING_MS + SLACK_MS < decidedUntil) this.#assumedAt = now;
   }
 
   /** It comes here, perhaps once more: what was answered earlier says nothing about what was heard elsewhere since. */
@@ -67,9 +74,10 @@ export class Lease {
     this.#wasLate = false;
   }
 
-  /** Nobody here has seen its registration, nor any renewal. */
-  assumeNothing(): void {
+  /** It is there at `now`, and nobody here has seen its registration, nor any renewal. */
+  assumeNothing(now: number): void {
     this.grantedAt = Number.NEGATIVE_INFINITY;
+    this.#thereBefore = now;
   }
 
   /** Whether it was asked about after this time, and whatever was heard until then was there to be found. */
@@ -98,7 +106,7 @@ export class Lease {
 
   /** `grantedAt`: when Signalbox, having been away, extended all leases (INS3). */
   runsUntil(grantedAt: number): number {
-    return Math.max(this.heardAt, this.grantedAt, grantedAt) + this.ttl;
+    return Math.max(this.heardAt, this.grantedAt, this.#assumedAt, grantedAt) + this.ttl;
   }
 
   verdict({ readUntil, grantedAt, leases }: Moment): HealthStatus | undefined {

@@ -14,7 +14,7 @@ export interface MonitorDeps {
   /** What of it all is this node's; `claimsChanged` is to be called when that has changed. */
   readonly claims: Claims;
   /** Where nodes share the work, what they have heard and found. Without it nobody else hears anything. */
-  readonly leases?: Pick<Leases, 'read' | 'note' | 'forget'>;
+  readonly leases?: Pick<Leases, 'read' | 'renew' | 'note' | 'forget'>;
   readonly prober: Pick<Prober, 'probe' | 'forget'>;
   readonly limits: {
     readonly enabled: boolean;

@@ -156,7 +156,7 @@ export class Monitor implements Monitoring, TailListener {
     const { gap } = this.#watch.look(now);
     for (const item of instancesIn(this.#deps.view())) {
       const tracked = this.#roster.add(item, now);
-      if (this.#heritage !== undefined) tracked.lease?.assumeNothing();
+      if (this.#heritage !== undefined) tracked.lease?.assumeNothing(now);
       this.#custody.follow(tracked, isAlone ? undefined : gap);
       if (isAlone) this.#spreadCheck(tracked, now);
     }
@@ -272,6 +272,7 @@ export class Monitor implements Monitoring, TailListener {
   /** What they knew is lost, or cannot be relied on: every lease has its full length from now on (INS3). */
   leasesLost(): void {
     this.#grant(this.#deps.now());
+    for (const tracked of this.#roster.all()) this.#heritage?.remind(tracked);
   }
 
   onAdvance(entries: readonly FoldedEntry[]): void {

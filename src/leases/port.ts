@@ -35,6 +35,8 @@ export interface Known {
   /** So long ago it was last heard, as far as anybody has said. What was said before the server's clock was set back says nothing. */
   readonly age: number | undefined;
   readonly note: string | undefined;
+  /** So long ago the server began with nothing: what it was told since then is there, as far as it knows. `undefined`: it says nothing of that. */
+  readonly since: number | undefined;
 }
 
 export interface Note {

@@ -4,7 +4,7 @@ const KEEP_MS = 30 * 24 * 3600 * 1000;
 /**
  * Of each shard there are two keys: `heard`, the times at which each was last heard, and `notes`, each behind the time at which
  * it was made; all times are of this server's clock. The first member of `heard` is a mark, which is there for as long as all
- * the others are: without it, or with another one, something was forgotten. It is in the notes too, since a slot that is about to
+ * the others are: without it, or with another one, something was forgotten. Behind an `@` it says when it was made. It is in the notes too, since a slot that is about to
  * move answers only who asks for keys that are all there. Extending their life is a write on purpose: a
  * server that may not be written to, as it was replaced or is cut off, does not answer reads either.
  */
@@ -15,7 +15,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local mark = redis.call('ZRANGE', heard, 0, 0)[1]
 if not mark or mark:sub(1, 1) ~= '!' then
-  mark = '!' .. ARGV[1]
+  mark = '!' .. ARGV[1] .. '@' .. string.format('%d', now)
   redis.call('ZADD', heard, 0, mark)
 end
 redis.call('HSETNX', notes, '!', mark)
@@ -48,9 +48,14 @@ end
 if #newer > 0 then redis.call('ZADD', heard, unpack(newer)) end
 return answer`,
 
-  /** Keys. Answers an age and a note for each. A time that is yet to come becomes now, or it would stand until then. */
+  /**
+   * Keys. Answers how long ago the mark was made, and an age and a note for each. A time that is yet to come becomes now, or it would
+   * stand until then.
+   */
   leasesRead: `${BEGIN}
 if #ARGV == 1 then return answer end
+local made = tonumber(mark:match('@(%d+)$'))
+answer[#answer + 1] = made and made <= now and now - made or false
 local times = redis.call('ZMSCORE', heard, unpack(ARGV, 2))
 local texts = redis.call('HMGET', notes, unpack(ARGV, 2))
 for i = 1, #ARGV - 1 do

@@ -76,13 +76,13 @@ class RedisLeases implements Leases {
 
   async read(keys: readonly string[]): Promise<readonly Known[]> {
     const found = new Map<string, Known>();
-    await this.#each('leasesRead', [...new Set(keys)], undefined, (asked, answer) => {
+    await this.#each('leasesRead', [...new Set(keys)], undefined, (asked, [since, ...answer]) => {
       asked.forEach((key, i) => {
-        const [age, note] = [answer[2 * i] ?? undefined, answer[2 * i + 1] ?? undefined];
-        found.set(key, { age: age === undefined ? undefined : Number(age), note: note as string | undefined });
+        const note = (answer[2 * i + 1] ?? undefined) as string | undefined;
+        found.set(key, { age: numberIn(answer[2 * i]), note, since: numberIn(since) });
       });
     });
-    return keys.map((key) => found.get(key) ?? { age: undefined, note: undefined });
+    return keys.map((key) => found.get(key) ?? { age: undefined, note: undefined, since: undefined });
   }
 
   async note(notes: readonly Note[]): Promise<void> {
@@ -160,3 +160,6 @@ class RedisLeases implements Leases {
     if (reason !== undefined) this.#listener?.onLost(reason);
   }
 }
+
+const numberIn = (answer: unknown): number | undefined =>
+  answer === null || answer === undefined ? undefined : Number(answer);

@@ -27,7 +27,14 @@ const MARK = '#server';
 const PROBE_MS = 1000;
 
 const MAKE_MARK = `
-INSERT INTO lease (key, note, touched) VALUES ('${MARK}', gen_random_uuid()::text, 'infinity') ON CONFLICT (key) DO NOTHING`;
+INSERT INTO lease (key, note, heard_at, touched)
+VALUES ('${MARK}', gen_random_uuid()::text, statement_timestamp(), 'infinity') ON CONFLICT (key) DO NOTHING`;
+
+/** How many milliseconds ago the mark was made. NULL: it says nothing of it, or the clock was set back since. */
+export const SINCE_MARK = `
+(SELECT CASE WHEN heard_at <= statement_timestamp()
+             THEN extract(epoch FROM statement_timestamp() - heard_at)::float8 * 1000 END
+   FROM lease WHERE key = '${MARK}')`;
 
 /** The server of the leases as this node sees it: whether it answers, and whether it is the one that it was. */
 export class LeaseServer {

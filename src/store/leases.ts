@@ -1,7 +1,7 @@
 import type { Known, Leases } from '../leases/port.ts';
 import { int8Array, textArray } from './array.ts';
 import { storable } from './database.ts';
-import { LeaseServer, type LeaseServerDeps } from './lease-server.ts';
+import { LeaseServer, SINCE_MARK, type LeaseServerDeps } from './lease-server.ts';
 
 /** Of keys that were last touched long ago, so many go at once; each time is a statement of its own. */
 const SWEEP = 5000;
@@ -31,7 +31,7 @@ SELECT ${witness}`;
 
 /** What is said to be heard a second from now or later is from before the clock was set back, and says nothing. */
 const READ = (witness: string): string => `
-SELECT ${witness},
+SELECT ${witness}, ${SINCE_MARK} AS since,
        (SELECT json_agg(json_build_array(
                  CASE WHEN l.heard_at < statement_timestamp() + interval '1 s'
                       THEN greatest(0, extract(epoch FROM statement_timestamp() - l.heard_at)::float8 * 1000) END,
@@ -75,11 +75,18 @@ export function leasesTable(deps: LeaseServerDeps): Leases {
     read: async (keys) => {
       if (keys.length === 0) return [];
       // Without a name: a plan that was made while the table was small would scan all of it.
-      const { known } = await server.ask<{ known: [age: number | null, note: string | null][] }>(
+      const { known, since } = await server.ask<{
+        known: [age: number | null, note: string | null][];
+        since: number | null;
+      }>(
         (witness) => ({ text: READ(witness) }),
         () => [textArray(keys)],
       );
-      return known.map(([age, note]): Known => ({ age: age ?? undefined, note: note ?? undefined }));
+      return known.map(([age, note]): Known => ({
+        age: age ?? undefined,
+        note: note ?? undefined,
+        since: since ?? undefined,
+      }));
     },
     note: async (notes) => {
       const last = new Map(notes.map(({ key, note }) => [key, note]));

@@ -12,12 +12,12 @@ const SERVICE = 'many.example.com';
 const ADDRESSES = 100;
 const PORTS = 20;
 const ALL = ADDRESSES * PORTS;
-const INTERVAL_MS = 5000;
+const INTERVAL_MS = 10_000;
 /**
- * In no second come more than twice as many as belong in it. Not in no tenth of one: a busy machine holds up for longer
- * and makes up for it then, and all 2,000 at once would take it longer, too.
+ * In no two seconds come more than twice as many as belong in them. Not in no second: a busy machine holds up the node, or the
+ * process that is asked, for more than one at times, and makes up for it then. All 2,000 at once would be many more.
  */
-const WINDOW_MS = 1000;
+const WINDOW_MS = 2000;
 const IN_WINDOW = (2 * ALL * WINDOW_MS) / INTERVAL_MS;
 
 /** The shortest time in which so many requests came one after the other, in milliseconds. */
@@ -27,7 +27,7 @@ function densest(asked: readonly number[], count: number): number {
   return Math.min(...spans);
 }
 
-describe('2,000 checks, every five seconds', () => {
+describe('2,000 checks, every ten seconds', () => {
   let home: Home;
   let node: Signalbox;
   let child: Child;
@@ -50,14 +50,14 @@ describe('2,000 checks, every five seconds', () => {
     await home.drop();
   });
 
-  /** Waits for two rounds and a half, and holds them against an even spread. */
+  /** Waits for a round and a half, and holds them against an even spread. */
   async function spreadIsEven(): Promise<void> {
-    await sleep(2.5 * INTERVAL_MS);
+    await sleep(1.5 * INTERVAL_MS);
     const asked = await child.asked();
-    expect(asked.length).toBeGreaterThan(ALL * 1.8);
+    expect(asked.length).toBeGreaterThan(ALL * 1.3);
     expect(densest(asked, IN_WINDOW)).toBeGreaterThan(WINDOW_MS);
     // Nobody is asked more often than every interval.
-    expect(asked.length).toBeLessThanOrEqual(ALL * 3);
+    expect(asked.length).toBeLessThanOrEqual(ALL * 2);
   }
 
   test.each(['SIGKILL', 'SIGTERM'] as const)(

@@ -45,8 +45,8 @@ test('and for the leases', async () => {
     await leases.renew([{ key: 'a', age: 0 }]);
     await leases.note([{ key: 'a', note: 'failed' }]);
     expect(await leases.read(['a', 'b'])).toEqual([
-      { age: expect.any(Number), note: 'failed' },
-      { age: undefined, note: undefined },
+      { age: expect.any(Number), note: 'failed', since: expect.any(Number) },
+      { age: undefined, note: undefined, since: expect.any(Number) },
     ]);
     await leases.forget(['a']);
     await leases.sweep(60_000);

@@ -67,12 +67,17 @@ export class Bench {
   /** What every check waits for. */
   hanging: Promise<void> | undefined;
   #revision = 0;
-  readonly monitor: Monitor;
+  #closeLeases: (() => Promise<void>) | undefined;
+  monitor: Monitor;
 
   constructor() {
-    const mine = this.server.open();
     this.claims.sharedNow = this.now;
-    this.monitor = new Monitor({
+    this.monitor = this.#begin();
+  }
+
+  #begin(): Monitor {
+    const mine = this.server.open();
+    const monitor = new Monitor({
       registry: {
         execute: async (command) => {
           this.commands.push(command);
@@ -111,11 +116,25 @@ export class Bench {
       random: () => 0.5,
     });
     mine.listen({
-      onAway: () => this.monitor.leasesAway(),
-      onBack: () => this.monitor.leasesBack(),
-      onLost: () => this.monitor.leasesLost(),
+      onAway: () => monitor.leasesAway(),
+      onBack: () => monitor.leasesBack(),
+      onLost: () => monitor.leasesLost(),
     });
-    this.monitor.start();
+    this.#closeLeases = () => mine.close();
+    monitor.start();
+    return monitor;
+  }
+
+  /** The process is killed. */
+  async kill(): Promise<void> {
+    this.monitor.stop();
+    await this.#closeLeases?.();
+  }
+
+  /** Another one is in its place, which owns nothing yet, and knows what the view says. */
+  startAgain(): void {
+    this.owned = false;
+    this.monitor = this.#begin();
   }
 
   fold(command: InstanceCommand): Verdict {

@@ -13,12 +13,14 @@ export interface LeasesSubject {
   comeBack(): Promise<void>;
   /** The server forgets, or another one takes its place; when it resolves, there is one that answers. */
   lose(): Promise<void>;
+  /** Then it comes back with nothing. */
+  readonly losesAll: boolean;
   /** What is kept is as if the server's clock had been set back by so many milliseconds since, where a test can do that. */
   setBack?(ms: number): Promise<void>;
   dispose(): Promise<void>;
 }
 
-const UNKNOWN: Known = { age: undefined, note: undefined };
+const UNKNOWN: Pick<Known, 'age' | 'note'> = { age: undefined, note: undefined };
 const keys = (name: string, count: number): string[] =>
   Array.from({ length: count }, (_, i) => `${name}:${i.toString(36)}`);
 const heard = (key: string, age = 0) => ({ key, age });
@@ -39,7 +41,10 @@ export function leasesContract(adapter: string, create: () => Promise<LeasesSubj
       await two.close();
       await subject.dispose();
     });
-    const read = async (through: Leases, key: string): Promise<Known> => (await through.read([key]))[0] ?? UNKNOWN;
+    const readAll = async (through: Leases, all: readonly string[]): Promise<Pick<Known, 'age' | 'note'>[]> =>
+      (await through.read(all)).map(({ age, note }) => ({ age, note }));
+    const read = async (through: Leases, key: string): Promise<Pick<Known, 'age' | 'note'>> =>
+      (await readAll(through, [key]))[0] ?? UNKNOWN;
 
     test('a renewal is read by another client, with an age that is right within 200 ms', async () => {
       const before = performance.now();
@@ -109,14 +114,14 @@ export function leasesContract(adapter: string, create: () => Promise<LeasesSubj
         { key: 'note:never', note: '' },
       ]);
       expect((await read(two, 'note:both')).note).toBe('f1 "ü" \\ {,}');
-      expect(await two.read(['note:alone', 'note:never'])).toEqual([UNKNOWN, UNKNOWN]);
+      expect(await readAll(two, ['note:alone', 'note:never'])).toEqual([UNKNOWN, UNKNOWN]);
       await two.note([{ key: 'note:both', note: '' }]);
       expect(await read(one, 'note:both')).toEqual({ age: expect.any(Number), note: undefined });
     });
 
     test('answers come in the order of the keys; what nobody has told of is unknown', async () => {
       await one.renew([heard('order:a', 10_000), heard('order:b', 20_000)]);
-      const known = await two.read(['order:b', 'order:none', 'order:a', 'order:b']);
+      const known = await readAll(two, ['order:b', 'order:none', 'order:a', 'order:b']);
       expect(known.map(({ age }) => age && Math.round(age / 10_000))).toEqual([2, undefined, 1, 2]);
       expect(known[1]).toEqual(UNKNOWN);
     });
@@ -146,7 +151,7 @@ export function leasesContract(adapter: string, create: () => Promise<LeasesSubj
       await one.renew([heard('forget:a', 5000), heard('forget:b')]);
       await one.note([{ key: 'forget:a', note: 'f1' }]);
       await two.forget(['forget:a', 'forget:none']);
-      expect(await one.read(['forget:a'])).toEqual([UNKNOWN]);
+      expect(await readAll(one, ['forget:a'])).toEqual([UNKNOWN]);
       expect((await read(one, 'forget:b')).age).toBeDefined();
       await one.renew([heard('forget:a', 60_000)]);
       expect((await read(two, 'forget:a')).age).toBeGreaterThan(59_000);
@@ -162,7 +167,7 @@ export function leasesContract(adapter: string, create: () => Promise<LeasesSubj
       await two.renew([heard('sweep:kept'), heard('sweep:new')]);
       await two.note([{ key: 'sweep:noted', note: 'f3' }]);
       await one.sweep(2500);
-      const known = await two.read(['sweep:old', 'sweep:said', 'sweep:kept', 'sweep:new', 'sweep:noted']);
+      const known = await readAll(two, ['sweep:old', 'sweep:said', 'sweep:kept', 'sweep:new', 'sweep:noted']);
       expect(known).toEqual([
         UNKNOWN,
         UNKNOWN,
@@ -257,6 +262,28 @@ export function leasesContract(adapter: string, create: () => Promise<LeasesSubj
       expect((await read(reader, 'lost:a')).age).toBeLessThan(5000);
       for (const heardOf of events) expect(heardOf.filter((event) => event !== 'back')).toEqual(['lost', 'answer']);
       for (const client of clients) await client.close();
+    }, 60_000);
+
+    test('INS3 whoever asks is told since when nothing was forgotten, whether or not it was there then', async () => {
+      const sinceOf = async (through: Leases): Promise<number> => {
+        await until(() => answers(through.read(['since:a'])));
+        return (await through.read(['since:a']))[0]?.since ?? NaN;
+      };
+      const first = await sinceOf(one);
+      const asked = performance.now();
+      await sleep(300);
+      const passed = performance.now() - asked;
+      expect(await sinceOf(two)).toBeGreaterThanOrEqual(first + passed - 200);
+      const before = performance.now();
+      await subject.lose();
+      await until(() => answers(one.renew([heard('since:a')])));
+      const late = await subject.open();
+      const since = await sinceOf(late);
+      if (subject.losesAll) expect(since).toBeLessThanOrEqual(performance.now() - before + 200);
+      // It has taken over from one that knew: nothing was forgotten that it knows of.
+      else expect(since).toBeGreaterThanOrEqual(passed);
+      expect(Math.abs((await sinceOf(one)) - since)).toBeLessThan(1000);
+      await late.close();
     }, 60_000);
 
     test('one that is closed answers nothing, and tells nobody', async () => {

@@ -6,6 +6,7 @@ leasesContract('memory', () => {
   return Promise.resolve({
     open: (prefix) => Promise.resolve(server.open(prefix)),
     prefixes: true,
+    losesAll: true,
     goAway: async () => void (server.failing = 'away'),
     comeBack: async () => server.comeBack(),
     setBack: async (ms) => server.setClock(-ms),

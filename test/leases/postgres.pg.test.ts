@@ -22,6 +22,7 @@ leasesContract('PostgreSQL', async () => {
     },
     // Installations have databases of their own.
     prefixes: false,
+    losesAll: true,
     goAway: () => server.stop(),
     comeBack: () => server.start(),
     setBack: async (ms) => {
@@ -81,7 +82,7 @@ describe('leases in a database to which something happens', () => {
     const events = hear(leases);
     await leases.renew([{ key: 'b', age: 0 }]);
     await leases.sweep(0);
-    expect(await leases.read(['b'])).toEqual([{ age: undefined, note: undefined }]);
+    expect(await leases.read(['b'])).toEqual([{ age: undefined, note: undefined, since: expect.any(Number) }]);
     expect(events).toEqual([]);
     await leases.close();
   });
@@ -124,7 +125,7 @@ test('INS3 a crash of one process of the server empties the table, and is told t
   process.kill(rows[0]?.pid ?? 0, 'SIGKILL');
   // The server ends every other process, and starts over without being started again.
   await until(async () => (await failure(() => leases.read(['a']))).error === undefined && events.length > 0);
-  expect(await leases.read(['a'])).toEqual([{ age: undefined, note: undefined }]);
+  expect(await leases.read(['a'])).toEqual([{ age: undefined, note: undefined, since: expect.any(Number) }]);
   expect(events.filter((event) => event !== 'away' && event !== 'back')).toEqual([
     'the database server has lost what is not logged',
   ]);

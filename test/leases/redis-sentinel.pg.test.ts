@@ -12,6 +12,7 @@ leasesContract('Redis with Sentinels', async () => {
   const redis = await startSentinel();
   return {
     prefixes: true,
+    losesAll: false,
     open: (prefix) => Promise.resolve(open(redis.url, prefix)),
     goAway: () => Promise.resolve(redis.servers.forEach((server) => server.pause())),
     comeBack: () => Promise.resolve(redis.servers.forEach((server) => server.resume())),

@@ -13,6 +13,7 @@ leasesContract('Redis', async () => {
   const redis = await startRedis();
   return {
     prefixes: true,
+    losesAll: true,
     open: (prefix) => Promise.resolve(open(redis.url, prefix)),
     goAway: () => redis.kill(),
     comeBack: () => redis.start(),
@@ -173,7 +174,7 @@ describe('leases in a Redis that is troubled', () => {
   test('its scripts can be forgotten, and its keys end by themselves', async () => {
     await leases.note([{ key: 'a:1', note: 'f1' }]);
     await admin.script('FLUSH');
-    expect(await leases.read(['a:1'])).toEqual([{ age: expect.any(Number), note: 'f1' }]);
+    expect(await leases.read(['a:1'])).toEqual([{ age: expect.any(Number), note: 'f1', since: expect.any(Number) }]);
     expect(events).toEqual([]);
     for (const key of await admin.keys('*')) {
       expect(key).toMatch(/^test:\{lease-\d+\}:(?:heard|notes)$/u);

@@ -23,6 +23,8 @@ export class MemoryLeaseServer {
   readonly rows = new Map<string, Row>();
   /** Differs when what was known cannot be relied on. */
   incarnation = 1;
+  /** By its own clock. */
+  emptiedAt: number;
   lostBecause = '';
   readonly #now: () => number;
   readonly #clients = new Set<MemoryLeases>();
@@ -31,6 +33,7 @@ export class MemoryLeaseServer {
   /** `now`: milliseconds, as monotonic as the caller's. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
+    this.emptiedAt = now();
   }
 
   get clock(): number {
@@ -52,6 +55,7 @@ export class MemoryLeaseServer {
   /** It forgets everything, as one does that comes back empty. */
   lose(reason = 'another server'): void {
     this.rows.clear();
+    this.emptiedAt = this.clock;
     this.#changed(reason);
   }
 
@@ -73,12 +77,13 @@ export class MemoryLeases implements Leases {
   readonly #prefix: string;
   readonly #onClose: () => void;
   #listener: LeasesListener | undefined;
-  #incarnation: number | undefined;
+  #incarnation: number;
   #isAway = false;
   #closed = false;
 
   constructor(server: MemoryLeaseServer, prefix: string, onClose: () => void) {
     this.#server = server;
+    this.#incarnation = server.incarnation;
     this.#prefix = `${prefix}/`;
     this.#onClose = onClose;
   }
@@ -103,7 +108,9 @@ export class MemoryLeases implements Leases {
         const { heardAt, note } = this.#row(key) ?? {};
         // What lies in the future is from before the clock was set back.
         const isKnown = heardAt !== undefined && heardAt < clock + 1000;
-        return { age: isKnown ? Math.max(0, clock - heardAt) : undefined, note };
+        const { emptiedAt } = this.#server;
+        const since = emptiedAt <= clock ? clock - emptiedAt : undefined;
+        return { age: isKnown ? Math.max(0, clock - heardAt) : undefined, note, since };
       }),
     );
   }
@@ -144,7 +151,7 @@ export class MemoryLeases implements Leases {
     const { incarnation, lostBecause } = this.#server;
     const was = this.#incarnation;
     this.#incarnation = incarnation;
-    if (was !== undefined && was !== incarnation) this.#listener?.onLost(lostBecause);
+    if (was !== incarnation) this.#listener?.onLost(lostBecause);
   }
 
   async #ask<T>(what: (clock: number) => T): Promise<T> {
