@@ -13,8 +13,10 @@ export interface Home {
 /** A directory that a node has used once. Making a database takes up to ten seconds, copying one does not. */
 const template = (): Promise<string> =>
   madeOnce('embedded', async (path) => {
-    const node = await startNode({ DATA_DIR: path });
-    await node.stop();
+    // A new database may wait for a busy disk at its end, and one that is cut off there leaves its lock behind.
+    const node = await startNode({ DATA_DIR: path, SHUTDOWN_TIMEOUT: '2m' });
+    const code = await node.stop();
+    if (code !== 0) throw new Error(`the node ended with ${code}:\n${node.output()}`);
   });
 
 export interface EmbeddedHome extends Home {

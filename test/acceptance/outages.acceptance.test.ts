@@ -248,7 +248,8 @@ describe('the database goes away while a node runs', () => {
     });
     const thaw = await freeze(server.url);
     try {
-      const callers = Array.from({ length: 20 }, () => new Caller(other.url));
+      // Ten may be on their way, and ten wait.
+      const callers = Array.from({ length: 40 }, () => new Caller(other.url));
       const replies: Reply[] = [];
       const ends = callers.map((caller, i) =>
         caller.send('PUT', `/v1/regions/lost-${i}`, { title: 'Lost' }).then(
@@ -256,7 +257,7 @@ describe('the database goes away while a node runs', () => {
           (error: unknown) => error,
         ),
       );
-      // One batch is on its way and ten wait; the others hear at once that there is no room.
+      // The others hear at once that there is no room.
       await until('those for whom there is no room are answered', () => replies.length > 0, READ_BOUND_MS);
       const full = replies.map((reply) => unavailable(reply, (header) => reply.headers[header]));
       expect(new Set(full)).toEqual(new Set(['/problems/overloaded']));
