@@ -113,6 +113,10 @@ export class Member implements Claims {
     return this.#membership.leasesRunSince;
   }
 
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
   get timesLost(): number {
     return this.#timesLost;
   }

@@ -68,8 +68,9 @@ export interface MembershipLimits {
 /**
  * What the membership should be now; `undefined`: what it is. Who joins begins when everyone who was there before has either
  * heard of it or stopped by itself; what a lost member owned goes to the others at once, since it has stopped by itself.
- * Nobody joins before the last who joined have begun: those who know when that is may not hear of another time. Whatever lies
- * further ahead than it can was written before the database's clock was set back.
+ * Nobody joins before the last who joined have begun: those who know when that is may not hear of another time. Nor before what a
+ * lost member left undone is made up for, since nothing is decided about what is about to go once more, as to a member that was
+ * lost for a moment. Whatever lies further ahead than it can was written before the database's clock was set back.
  */
 export function nextMembership(
   is: Membership,
@@ -83,7 +84,9 @@ export function nextMembership(
   const isHandingOver = now < is.since && !wasSetBack;
   const willing = idsOf(live.filter(({ takesPart }) => takesPart));
   const goesOn = willing.filter((id) => is.members.includes(id));
-  const members = isHandingOver && goesOn.length > 0 ? goesOn : willing;
+  const isLosing = goesOn.length < is.members.length;
+  const mayJoin = !isHandingOver && !isLosing && (wasSetBack || !isMakingUp(is, now, timeoutMs));
+  const members = !mayJoin && goesOn.length > 0 ? goesOn : willing;
   if (!wasSetBack && same(members, is.members) && same(withoutLeases, is.withoutLeases)) return undefined;
   const lost = is.members.filter((id) => !members.includes(id));
   const before = (isHandingOver ? is.before : is.members).filter((id) => members.includes(id));
@@ -108,6 +111,15 @@ export function nextMembership(
     withoutLeases,
     leasesRunSince: leasesRunSince(is, withoutLeases, now),
   };
+}
+
+/**
+ * Checks that a lost member left out are made within a second and a half, and may take theirs, and a lease that ran out is asked about.
+ * However many memberships come meanwhile, it ends so long after the member was to be left out.
+ */
+function isMakingUp(is: Membership, now: number, timeoutMs: number): boolean {
+  const { since, gapFrom, undecidedFrom = gapFrom } = is;
+  return undecidedFrom < since && now < Math.min(since, undecidedFrom + timeoutMs) + timeoutMs;
 }
 
 /** Whether leases have begun to run again in between, with their full length for everybody. */

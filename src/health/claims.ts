@@ -26,6 +26,8 @@ export interface Claims {
    * nobody knows, since a node of an earlier version shares the work.
    */
   readonly leasesRunSince: number | undefined;
+  /** When the last heartbeat that was answered began; monotonic milliseconds. */
+  readonly heardAt: number;
   /** How often others had taken what was this node's without a word from it, because they had not heard it for too long. */
   readonly timesLost: number;
 }
@@ -46,5 +48,8 @@ export const aloneClaims = (now: () => number): Claims => ({
   awakeSince: Number.NEGATIVE_INFINITY,
   leasesRun: true,
   leasesRunSince: Number.NEGATIVE_INFINITY,
+  get heardAt() {
+    return now();
+  },
   timesLost: 0,
 });

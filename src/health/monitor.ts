@@ -305,6 +305,7 @@ export class Monitor implements Monitoring, TailListener {
 
   /** Time alone may have changed what is whose. */
   #lookAtClaims(now: number): void {
+    this.#absence.look();
     if (this.#watch.isPast) this.claimsChanged();
     else if (this.#groups.isTurning) this.#claim('turning', this.#watch.look(now).gap, now);
     this.#watch.touch();

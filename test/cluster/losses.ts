@@ -14,8 +14,13 @@ function lossesIn(faults: readonly FaultRecord[], from: number, endOf: (losses: 
   return losses;
 }
 
-/** The published bound (INS1) has the loss of one node in it; each further one may add as much again. */
-export function deadlineAfterLosses(faults: readonly FaultRecord[], from: number, deadline: number): number {
-  const endOf = (losses: number): number => deadline + Math.max(0, losses - 1) * TAKEOVER_MS;
+/** The published bound (INS1) has the loss of one node in it; each further one, and each of `others`, may add as much again. */
+export function deadlineAfterLosses(
+  faults: readonly FaultRecord[],
+  from: number,
+  deadline: number,
+  others: number,
+): number {
+  const endOf = (losses: number): number => deadline + (losses === 0 ? 0 : losses - 1 + others) * TAKEOVER_MS;
   return endOf(lossesIn(faults, from, endOf));
 }

@@ -94,14 +94,35 @@ describe('the membership', () => {
     const at = T + 60_000;
     const lost = next(is, [node('a', at), node('b', at - 3000)], at);
     expect(lost).toMatchObject({ gapFrom: at - 3000, undecidedFrom: at - 3000 });
-    // Another one, or the same that starts again.
-    const joined = (later: number): Membership => next(lost, [node('a', later), node('c', later)], later);
-    expect(joined(at + 30)).toMatchObject({ gapFrom: at + 30 + LIMITS.claimMs, undecidedFrom: at - 3000 });
+    const changed = (later: number): Membership => next(lost, [node('a', later, { hasLeases: false })], later);
+    expect(changed(at + 30)).toMatchObject({ gapFrom: at + 30, undecidedFrom: at - 3000 });
     const settled = at + LIMITS.claimMs;
-    expect(joined(settled)).toMatchObject({ undecidedFrom: settled + LIMITS.claimMs });
+    expect(changed(settled)).toMatchObject({ undecidedFrom: settled });
     // A node of before wrote it.
     const { undecidedFrom: _, ...unsaid } = lost;
-    expect(next(unsaid, [node('a', at), node('c', at)], at).undecidedFrom).toBe(at - 3000);
+    expect(next(unsaid, [node('a', at, { hasLeases: false })], at).undecidedFrom).toBe(at - 3000);
+  });
+
+  test('INS1 nobody joins, not even who was lost, before what it left undone is made up for, however often leases go meanwhile', () => {
+    let is = next(NO_MEMBERSHIP, [node('a', T), node('b', T)], T);
+    const lostAt = T + 60_000;
+    const settled = lostAt + LIMITS.timeoutMs;
+    // Somebody who joins as soon as that is known waits as well.
+    is = next(is, [node('a', lostAt), node('b', lostAt - 3000), node('c', lostAt)], lostAt);
+    expect(is).toMatchObject({ members: ['a'], since: lostAt });
+    let hasLeases = true;
+    for (let at = lostAt + 100; at < settled; at += 100) {
+      if (at % 300 === 0) hasLeases = !hasLeases;
+      is = nextMembership(is, [node('a', at, { hasLeases }), node('b', at), node('c', at)], at, LIMITS) ?? is;
+      expect(is.members).toEqual(['a']);
+    }
+    expect(is.term).toBeGreaterThan(5);
+    const all = [node('a', settled), node('b', settled), node('c', settled)];
+    expect(next(is, all, settled)).toMatchObject({ members: ['a', 'b', 'c'], since: settled + LIMITS.claimMs });
+    // There is nobody who could make up for anything, or the clock was set back.
+    expect(next(is, [node('b', lostAt)], lostAt + 100)).toMatchObject({ members: ['b'] });
+    const past = T - 3_600_000;
+    expect(next(is, [node('a', past), node('b', past)], past)).toMatchObject({ members: ['a', 'b'] });
   });
 
   test('INS3 a node without leases is named, whether or not it shares the work, until it has them or is lost', () => {

@@ -149,3 +149,27 @@ test('INS3 an absence that is over later hides none that nobody made good', asyn
   };
   expect(await criticalAfter(isAway, wasLost)).toBeGreaterThanOrEqual(EXTENDED_MS);
 });
+
+test('INS1 INS3 what was over before others had its share stands, whatever comes later', async () => {
+  const b = new Bench();
+  const id = b.register(1, TTL);
+  await b.run(4000);
+  b.monitor.storeAway();
+  await b.run(12_000);
+  b.monitor.storeBack();
+  const from = b.now;
+  await b.run(500);
+  // It was heard, and its share was its own.
+  b.claims.heardAt = b.now;
+  await b.run(500);
+  b.claims.stands = false;
+  b.monitor.storeAway();
+  await b.run(3500);
+  b.monitor.storeBack();
+  wasLost(b);
+  b.claims.stands = true;
+  b.change(true, from + 500);
+  while (b.get(id)?.status !== 'critical') await b.run(TICK_MS);
+  expect(b.now - from).toBeGreaterThanOrEqual(10_000);
+  expect(b.now - from).toBeLessThanOrEqual(detectionBoundMs(TTL));
+});

@@ -57,6 +57,7 @@ export class Bench {
     leasesRun: true,
     leasesRunSince: Number.NEGATIVE_INFINITY,
     timesLost: 0,
+    heardAt: Number.NEGATIVE_INFINITY,
   };
   owned = true;
   now = 100_000;

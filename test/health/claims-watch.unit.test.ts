@@ -18,6 +18,7 @@ function open() {
     leasesRun: true,
     leasesRunSince: 0,
     timesLost: 0,
+    heardAt: 0,
   };
   const watch = new ClaimsWatch({ claims, timeoutMs: TIMEOUT_MS });
   return {

@@ -204,6 +204,10 @@ export class SimNode implements Claims {
 
   timesLost = 0;
 
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
   get mayKeep(): boolean {
     const { withoutLeases, term } = this.membership;
     return withoutLeases.includes(this.id) && this.#isHeard && term > this.#hadLeasesIn;

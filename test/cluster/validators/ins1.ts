@@ -36,7 +36,8 @@ export interface Ins1Result {
 /**
  * INS1 for each death: its watchers were told within the published bound. The bound runs while Signalbox was there; after an
  * absence that began within it, it runs anew from the end: every lease has its full length again (INS3), and the bound is
- * longer than a lease. It has the loss of one node in it, and is longer by that for each further one. Deaths that ended before it did, or in which a renewal may still have been on its way, prove nothing.
+ * longer than a lease. It has the loss of one node in it, and is longer by that for each further one, and for each time that the leases
+ * were away then, for what is checked. Deaths that ended before it did, or in which a renewal may still have been on its way, prove nothing.
  */
 export function ins1(run: Deaths): Ins1Result {
   const events = groupBy(run.events, ({ name }) => name);
@@ -91,7 +92,11 @@ function deadlineOf(death: Death, { boundMs, check, group }: Life, run: Deaths):
   for (const hold of holds)
     if (hold.group === group && hold.from < deadline && hold.until > death.from)
       deadline = Math.max(deadline, hold.until + boundMs);
-  deadline = deadlineAfterLosses(faults, Math.max(death.from, deadline - boundMs), deadline);
+  const runsFrom = Math.max(death.from, deadline - boundMs);
+  // Failures in a row are handed on where the leases are. Without them, whoever comes next counts them anew.
+  const unnoted =
+    check === 'http' ? absences.filter((each) => each.from < deadline && each.until > runsFrom).length : 0;
+  deadline = deadlineAfterLosses(faults, runsFrom, deadline, unnoted);
   const lost = stalls.filter(({ from, until }) => from < deadline && until > death.from);
   return lost.reduce((sum, { from, until }) => sum + until - from, deadline);
 }

@@ -129,6 +129,17 @@ describe('INS1 the validator', () => {
     expect(ins1(run({ ...at(14_001), absences: early })).violations).toHaveLength(1);
   });
 
+  test('for what is checked, leases that are away while a node is lost are as one more loss, and nothing without it', () => {
+    const absences: Absence[] = [{ from: 12_000, until: 13_000, why: 'redis', ofLeasesOnly: true }];
+    const fault: FaultRecord = { kind: 'kill', target: 'node-2', from: 10_500, healed: 11_000, recovered: 12_000 };
+    const lives = [life({ check: 'http', deaths: [death()] })];
+    const at = (ms: number, faults: FaultRecord[]): number =>
+      ins1(run({ lives, absences, faults, events: [passing(0), critical(ms - 50, ms - 20)], told: [told(ms)] }))
+        .violations.length;
+    expect([at(19_000, [fault]), at(19_001, [fault])]).toEqual([0, 1]);
+    expect([at(14_000, []), at(14_001, [])]).toEqual([0, 1]);
+  });
+
   test('the bound has the loss of one node in it; each further one adds as much again', () => {
     const kill = (target: string, from: number): FaultRecord => ({
       kind: 'kill',
