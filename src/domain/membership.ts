@@ -84,19 +84,17 @@ export function nextMembership(
   const isHandingOver = now < is.since && !wasSetBack;
   const willing = idsOf(live.filter(({ takesPart }) => takesPart));
   const goesOn = willing.filter((id) => is.members.includes(id));
-  const isLosing = goesOn.length < is.members.length;
-  const mayJoin = !isHandingOver && !isLosing && (wasSetBack || !isMakingUp(is, now, timeoutMs));
+  const didOf = (id: string): number =>
+    didUntil(candidates.find((candidate) => candidate.id === id)) ?? now - timeoutMs;
+  const isLeavingUndone = is.members.some((id) => !willing.includes(id) && now - didOf(id) >= claimMs);
+  const mayJoin = !isHandingOver && !isLeavingUndone && (wasSetBack || !isMakingUp(is, now, { timeoutMs, claimMs }));
   const members = !mayJoin && goesOn.length > 0 ? goesOn : willing;
   if (!wasSetBack && same(members, is.members) && same(withoutLeases, is.withoutLeases)) return undefined;
   const lost = is.members.filter((id) => !members.includes(id));
   const before = (isHandingOver ? is.before : is.members).filter((id) => members.includes(id));
   const joins = members.some((id) => !is.members.includes(id));
   const since = before.length > 0 && joins ? now + claimMs : isHandingOver && before.length > 0 ? is.since : now;
-  const gaps = [
-    since,
-    ...(isHandingOver ? [is.gapFrom] : []),
-    ...lost.map((id) => didUntil(candidates.find((candidate) => candidate.id === id)) ?? now - timeoutMs),
-  ];
+  const gaps = [since, ...(isHandingOver ? [is.gapFrom] : []), ...lost.map(didOf)];
   const gapFrom = Math.min(...gaps);
   // In that time whoever took something over has decided about it.
   const isMadeUpFor = now >= is.since + claimMs;
@@ -117,9 +115,10 @@ export function nextMembership(
  * Checks that a lost member left out are made within a second and a half, and may take theirs, and a lease that ran out is asked about.
  * However many memberships come meanwhile, it ends so long after the member was to be left out.
  */
-function isMakingUp(is: Membership, now: number, timeoutMs: number): boolean {
+function isMakingUp(is: Membership, now: number, { timeoutMs, claimMs }: MembershipLimits): boolean {
   const { since, gapFrom, undecidedFrom = gapFrom } = is;
-  return undecidedFrom < since && now < Math.min(since, undecidedFrom + timeoutMs) + timeoutMs;
+  // Who stops in order leaves nothing undone that would take any time.
+  return since - undecidedFrom >= claimMs && now < Math.min(since, undecidedFrom + timeoutMs) + timeoutMs;
 }
 
 /** Whether leases have begun to run again in between, with their full length for everybody. */

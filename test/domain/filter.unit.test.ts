@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/properties.ts';
 import { FIELDS } from '../../src/protocol/fields.ts';
 import { matchesFilter, parseFilter } from '../../src/domain/filter.ts';
 import { makeItem, type AnyItem } from '../../src/domain/item.ts';

@@ -119,6 +119,13 @@ describe('the membership', () => {
     expect(is.term).toBeGreaterThan(5);
     const all = [node('a', settled), node('b', settled), node('c', settled)];
     expect(next(is, all, settled)).toMatchObject({ members: ['a', 'b', 'c'], since: settled + LIMITS.claimMs });
+    // Who stopped in order has left nothing undone.
+    const stopped = node('b', lostAt, { takesPart: false, stoppedAt: lostAt - 400 });
+    const both = next(NO_MEMBERSHIP, [node('a', T), node('b', T)], T);
+    expect(next(both, [node('a', lostAt), stopped, node('c', lostAt)], lostAt).members).toEqual(['a', 'c']);
+    const without = next(both, [node('a', lostAt), stopped], lostAt);
+    const again = [node('a', lostAt + 100), stopped, node('c', lostAt + 100)];
+    expect(next(without, again, lostAt + 100).members).toEqual(['a', 'c']);
     // There is nobody who could make up for anything, or the clock was set back.
     expect(next(is, [node('b', lostAt)], lostAt + 100)).toMatchObject({ members: ['b'] });
     const past = T - 3_600_000;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/properties.ts';
 import { mergePatch } from '../../src/domain/merge-patch.ts';
 
 /** The examples of RFC 7396, appendix A: original, patch, result. */

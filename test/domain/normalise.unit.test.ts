@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/properties.ts';
 import { partsOf } from '../../src/domain/names.ts';
 import { bodyOf, contradictions, hasBody, itemOf } from '../../src/domain/normalise.ts';
 import { CATALOG_KINDS, type CatalogKind } from '../../src/domain/resources.ts';

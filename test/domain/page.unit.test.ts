@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/properties.ts';
 import { makeItem, type AnyItem } from '../../src/domain/item.ts';
 import { compareSortKeys, parseOrderBy, sortKeyOf, type Order } from '../../src/domain/order-by.ts';
 import { pageOf } from '../../src/domain/page.ts';

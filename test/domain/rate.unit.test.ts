@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/properties.ts';
 import { FULL, isShed, RATE_CLASSES, take, type Rate } from '../../src/domain/rate.ts';
 import { LagMeter } from '../../src/lag-meter.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/properties.ts';
 import { offsetAfter, offsetSeen, type ClockOffset } from '../../src/domain/server-clock.ts';
 
 interface Answer {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/properties.ts';
 import { parseName } from '../../src/domain/names.ts';
 import { compareVersions, newestOf } from '../../src/domain/versions.ts';
 

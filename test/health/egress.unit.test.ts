@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/properties.ts';
 import { createEgress, isCidr } from '../../src/health/egress.ts';
 
 const open = createEgress({ allowLoopback: false, deny: [] });

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/properties.ts';
 import { EventParser, EventTooLong, type ServerSentEvent } from '../../src/sdk/links/event-parser.ts';
 
 const RECORDED = [

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/properties.ts';
 import type { Select } from '../../src/protocol/frames.ts';
 import { framesOf, listsOf, StateBuilder, type Changes } from '../../src/sdk/links/poll-frames.ts';
 import { queryOf } from '../../src/sdk/links/select-query.ts';

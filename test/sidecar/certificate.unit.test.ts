@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +23,12 @@ async function shown(port: number | undefined): Promise<string | undefined> {
   const { CN } = socket.getPeerCertificate().subject;
   socket.destroy();
   return String(CN);
+}
+
+/** At once: what is read meanwhile is one or the other, and no part of it. */
+function replace(file: string, by: string): void {
+  copyFileSync(by, `${file}.new`);
+  renameSync(`${file}.new`, file);
 }
 
 test('a renewed certificate is shown to new connections, half of a change is waited for, and open ones go on', async () => {
@@ -61,14 +67,14 @@ ingress: {service: web.example.com, host: 127.0.0.1, port: 0, tlsCert: "${cert}"
   await once(open, 'connect');
 
   const refusals = (): number => said.filter((message) => message.includes('cannot be used')).length;
-  copyFileSync(renewed.certFile, cert);
+  replace(cert, renewed.certFile);
   await until(() => refusals() === 2);
   await sleep(100);
   // Once for each listener, however often it is looked at.
   expect([refusals(), await shown(egress), await shown(ingress)]).toEqual([2, 'old', 'old']);
   writeFileSync(key, '');
   await until(() => refusals() === 4);
-  copyFileSync(renewed.keyFile, key);
+  replace(key, renewed.keyFile);
   await until(async () => (await shown(egress)) === 'renewed' && (await shown(ingress)) === 'renewed');
   const stream = open.request({ ':path': '/health' });
   expect((await stream.toArray()).join('')).toBe('OK');

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/properties.ts';
 import { isTarget, placeOf } from '../../src/sidecar/ingress/paths.ts';
 import { tidy } from '../../src/sidecar/ingress/readings.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/properties.ts';
 import { Units } from '../../src/store/embedded/units.ts';
 
 function message(type: string, body: string): Buffer {

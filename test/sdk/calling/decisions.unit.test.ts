@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/properties.ts';
 import { RetryBudget } from '../../../src/sdk/calling/budget.ts';
 import { Breaker, type Admission } from '../../../src/sdk/calling/breaker.ts';
 import { speaksH2c } from '../../../src/sdk/calling/h2c.ts';

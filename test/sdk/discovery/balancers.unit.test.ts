@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/properties.ts';
 import { Alias } from '../../../src/sdk/discovery/balancers/alias.ts';
 import { LeastOutstanding } from '../../../src/sdk/discovery/balancers/least-outstanding.ts';
 import { RoundRobin } from '../../../src/sdk/discovery/balancers/round-robin.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/properties.ts';
 import { murmur3 } from '../../../src/domain/digest.ts';
 import { ConsistentHash } from '../../../src/sdk/discovery/balancers/consistent-hash.ts';
 import { hashOf } from '../../../src/sdk/discovery/hash.ts';

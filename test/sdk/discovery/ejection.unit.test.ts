@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/properties.ts';
 import { MOST_PICKS } from '../../../src/sdk/discovery/coarse-clock.ts';
 import { ejectionMs, mayBeOut, outliers } from '../../../src/sdk/discovery/ejection.ts';
 import type { LiveEndpoint } from '../../../src/sdk/discovery/live-endpoint.ts';

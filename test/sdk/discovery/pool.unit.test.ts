@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/properties.ts';
 import type { LiveEndpoint } from '../../../src/sdk/discovery/live-endpoint.ts';
 import type { BalanceName } from '../../../src/sdk/discovery/options.ts';
 import { call, chiSquare, countPicks, CRITICAL_9, instance, instances, poolOf } from './support.ts';
