@@ -35,6 +35,9 @@ export interface MemberDeps {
 /** No term: nothing is committed under it. */
 const UNKNOWN_TERM = -1;
 
+/** With so much of the timeout between two heartbeats that were answered, the database may have been away. */
+const STEADY_SHARE = 1 / 3;
+
 /** Answers that are kept; of more groups they are made out anew. */
 const MAX_OWNED = 50_000;
 
@@ -54,6 +57,8 @@ export class Member implements Claims {
   #heardAt = Number.NEGATIVE_INFINITY;
   /** Since when it was never without an answer for so long that the others may have been, too, and for a little longer. */
   #steadySince = Number.NEGATIVE_INFINITY;
+  /** Since when its heartbeats have been answered one after the other, by the shared clock. */
+  #answeredSince = Number.NEGATIVE_INFINITY;
   /** What `onClaims` was last called for. */
   #told = '';
   #ownedFor = '';
@@ -115,6 +120,16 @@ export class Member implements Claims {
 
   get heardAt(): number {
     return this.#heardAt;
+  }
+
+  wereOthersThere(from: number, until: number): boolean {
+    const { members } = this.#membership;
+    const ahead = this.sharedNow - this.#deps.now();
+    return (this.#roll?.nodes ?? []).some(({ id, heardAt, state: { steadySince } }) => {
+      const isOther = id !== this.id && members.includes(id) && typeof steadySince === 'number';
+      // One that waited for the database all the time may be answered when it is back.
+      return isOther && steadySince <= from + ahead && heardAt >= until + ahead + this.#limits.timeoutMs * STEADY_SHARE;
+    });
   }
 
   get timesLost(): number {
@@ -214,10 +229,16 @@ export class Member implements Claims {
     const hasLeases = said.leases !== 'away';
     if (hasLeases) this.#hadLeasesIn = this.#membership.term;
     const stopped = this.#stoppedAt === undefined ? {} : { takesPart: false, stoppedAt: this.#stoppedAt };
-    const roll = await nodes.beat({ ...me, state: { ...said, ...stopped } });
+    const isGap = asked - this.#heardAt > this.#limits.timeoutMs * STEADY_SHARE;
+    // Before the first answer nothing is known of the shared clock.
+    if (isGap) this.#answeredSince = this.#roll === undefined ? Number.POSITIVE_INFINITY : this.sharedNow;
+    const steady = Number.isFinite(this.#answeredSince) && { steadySince: this.#answeredSince };
+    const roll = await nodes.beat({ ...me, state: { ...said, ...stopped, ...steady } });
+    if (this.#answeredSince === Number.POSITIVE_INFINITY) this.#answeredSince = roll.clock;
     // Whatever stands then may be from while it still had them.
     if (hasLeases) this.#hadLeasesIn = Math.max(this.#hadLeasesIn, roll.membership.term);
     const wasSet = this.#clock.observe(roll.clock, asked, now());
+    if (wasSet) this.#answeredSince = roll.clock;
     if (wasSet) log.warn('the clock of the database was set; the checks begin their rounds anew');
     const isFirst = this.#roll === undefined;
     if (!isFirst && asked - this.#heardAt > this.#limits.claimMs) this.#steadySince = asked;

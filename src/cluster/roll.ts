@@ -10,6 +10,8 @@ export interface Said {
   readonly leaseStore?: string;
   /** When it stopped to act on what it owned, by the database's clock. */
   readonly stoppedAt?: number;
+  /** Since when its heartbeats have been answered without a gap, by the database's clock. */
+  readonly steadySince?: number;
   readonly [more: string]: unknown;
 }
 

@@ -28,6 +28,11 @@ export interface Claims {
   readonly leasesRunSince: number | undefined;
   /** When the last heartbeat that was answered began; monotonic milliseconds. */
   readonly heardAt: number;
+  /**
+   * Whether another member certainly had the database all the time between the two, as it said in a heartbeat that began after it;
+   * monotonic milliseconds.
+   */
+  wereOthersThere(from: number, until: number): boolean;
   /** How often others had taken what was this node's without a word from it, because they had not heard it for too long. */
   readonly timesLost: number;
 }
@@ -51,5 +56,6 @@ export const aloneClaims = (now: () => number): Claims => ({
   get heardAt() {
     return now();
   },
+  wereOthersThere: () => false,
   timesLost: 0,
 });

@@ -241,7 +241,7 @@ export class Monitor implements Monitoring, TailListener {
       this.#comesBack('store', now);
       this.#decider.storeBack(now);
     }
-    this.#absence.storeAnswers();
+    this.#absence.storeAnswers(this.#deps.now());
   }
 
   /** What this node may do is another than before, or may be: it joins, leaves, is heard again, or others do. */
@@ -305,7 +305,7 @@ export class Monitor implements Monitoring, TailListener {
 
   /** Time alone may have changed what is whose. */
   #lookAtClaims(now: number): void {
-    this.#absence.look();
+    if (this.#absence.look()) for (const tracked of this.#roster.all()) if (tracked.lease) this.#wake(tracked, now);
     if (this.#watch.isPast) this.claimsChanged();
     else if (this.#groups.isTurning) this.#claim('turning', this.#watch.look(now).gap, now);
     this.#watch.touch();

@@ -17,15 +17,15 @@ class World {
   readonly nodes = new MemoryNodes(() =>
     this.away ? Promise.reject(new StoreUnavailable('away')) : Promise.resolve(),
   );
-  readonly members = new Map<string, { member: Member; said: Said; claims: number }>();
+  readonly members = new Map<string, { member: Member; said: Said; claims: number; now: () => number }>();
 
   constructor() {
     this.nodes.clock = () => this.time + 1_700_000_000_000;
   }
 
   add(id: string): Member {
-    const own = { said: { takesPart: true, leases: 'here' } as Said, claims: 0 };
     const offset = this.members.size * 1_000_000;
+    const own = { said: { takesPart: true, leases: 'here' } as Said, claims: 0, now: () => this.time + offset };
     const member = new Member({
       nodes: this.nodes,
       me: { id, name: id, version: '1' },
@@ -37,7 +37,7 @@ class World {
       onMembershipChange: () => undefined,
       catchUp: () => Promise.resolve(),
       log: { info: () => undefined, warn: () => undefined },
-      now: () => this.time + offset,
+      now: own.now,
     });
     this.members.set(id, Object.assign(own, { member }));
     return member;
@@ -121,6 +121,28 @@ describe('a node among others', () => {
     world.away = false;
     await world.run(3000, 'a', 'b');
     expect([a.timesLost, b.timesLost]).toEqual([0, 1]);
+  });
+
+  test('INS1 INS3 who was without the database is told whether the others were, too', async () => {
+    const world = new World();
+    const [a, b] = [world.add('a'), world.add('b')];
+    await world.run(5000, 'a', 'b');
+    const now = (node: string): number => world.members.get(node)?.now() ?? NaN;
+    const from = now('b');
+    await world.run(2500, 'a');
+    const until = now('b');
+    await world.run(500, 'a', 'b');
+    // What was said until then may have waited for the database.
+    expect(b.wereOthersThere(from, until)).toBe(false);
+    await world.run(1500, 'a', 'b');
+    expect(b.wereOthersThere(from, until)).toBe(true);
+    world.away = true;
+    await world.run(2500, 'a', 'b');
+    world.away = false;
+    const back = [now('a'), now('b')] as const;
+    await world.run(5000, 'a', 'b');
+    const were = [a, b].map((node, n) => node.wereOthersThere((back[n] ?? 0) - 2500, back[n] ?? 0));
+    expect(were).toEqual([false, false]);
   });
 
   test('INS3 the database was away for all: nobody is taken for dead when it is back', async () => {

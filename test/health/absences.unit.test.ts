@@ -173,3 +173,24 @@ test('INS1 INS3 what was over before others had its share stands, whatever comes
   expect(b.now - from).toBeGreaterThanOrEqual(10_000);
   expect(b.now - from).toBeLessThanOrEqual(detectionBoundMs(TTL));
 });
+
+test('INS1 INS3 who alone was without the database extends nothing, as soon as it hears that others had it all the time', async () => {
+  const extendedBy = async (wereThere: boolean): Promise<number> => {
+    const b = new Bench();
+    const id = b.register(1, TTL);
+    b.monitor.storeBack();
+    await b.run(9000);
+    b.monitor.storeAway();
+    await b.run(2500);
+    b.monitor.storeBack();
+    const [from, until] = [b.now - 2500, b.now];
+    await b.run(1000);
+    // It begins and ends well within the time in which the others were there.
+    b.claims.wereOthersThere = (since, to) => wereThere && since <= from && to === until;
+    b.claims.heardAt = b.now;
+    while (b.get(id)?.status !== 'critical') await b.run(TICK_MS);
+    return b.now - until;
+  };
+  expect(await extendedBy(true)).toBeLessThan(1500);
+  expect(await extendedBy(false)).toBeGreaterThanOrEqual(10_000);
+});

@@ -58,6 +58,7 @@ export class Bench {
     leasesRunSince: Number.NEGATIVE_INFINITY,
     timesLost: 0,
     heardAt: Number.NEGATIVE_INFINITY,
+    wereOthersThere: () => false,
   };
   owned = true;
   now = 100_000;

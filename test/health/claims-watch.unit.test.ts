@@ -19,6 +19,7 @@ function open() {
     leasesRunSince: 0,
     timesLost: 0,
     heardAt: 0,
+    wereOthersThere: () => false,
   };
   const watch = new ClaimsWatch({ claims, timeoutMs: TIMEOUT_MS });
   return {

@@ -26,6 +26,8 @@ export interface Row {
   heardAt: number;
   takesPart: boolean;
   leases: Said['leases'];
+  /** Since when its heartbeats have been answered one after the other. */
+  steadySince: number;
 }
 
 /** What nodes share: one database, one server of leases, and true time. */
@@ -93,6 +95,8 @@ export class SimNode implements Claims {
   }));
   /** As of its last heartbeat. */
   #othersHave = false;
+  #others: readonly (readonly [string, Row])[] = [];
+  #answeredSince = Number.POSITIVE_INFINITY;
 
   constructor(id: string, world: SharedWorld, broken: ReadonlySet<string>) {
     const { random, now } = world;
@@ -208,6 +212,13 @@ export class SimNode implements Claims {
     return this.#heardAt;
   }
 
+  wereOthersThere(from: number, until: number): boolean {
+    const ahead = this.sharedNow - this.now;
+    const isThere = ({ heardAt, steadySince }: Row): boolean =>
+      steadySince <= from + ahead && heardAt >= until + ahead + TIMEOUT_MS / 3;
+    return this.#others.some(([id, row]) => this.membership.members.includes(id) && isThere(row));
+  }
+
   get mayKeep(): boolean {
     const { withoutLeases, term } = this.membership;
     return withoutLeases.includes(this.id) && this.#isHeard && term > this.#hadLeasesIn;
@@ -314,13 +325,16 @@ export class SimNode implements Claims {
     this.#isBeating = true;
     const asked = this.now;
     if (hasLeases) this.#hadLeasesIn = this.membership.term;
+    if (asked - this.#heardAt > TIMEOUT_MS / 3) this.#answeredSince = this.sharedNow;
+    const steadySince = this.#answeredSince;
     await this.travel();
     const isLost = this.isCut || world.isDatabaseAway;
     if (!isLost) {
       // What was due after it had stopped is for the others.
       const heardAt = Math.min(world.now, this.#stoppedAt);
-      world.rows.set(this.id, { heardAt, takesPart: this.takesPart && isOfUse, leases: said });
+      world.rows.set(this.id, { heardAt, takesPart: this.takesPart && isOfUse, leases: said, steadySince });
       const others = [...world.rows].filter(([id, row]) => id !== this.id && world.now - row.heardAt < TIMEOUT_MS);
+      this.#others = others.map(([id, row]) => [id, { ...row }]);
       const othersHave = others.some(([, { leases }]) => leases === 'here');
       const found = world.membership;
       if (asked - this.#heardAt > CLAIM_MS && this.#heardAt > -Infinity) this.#steadySince = asked;
