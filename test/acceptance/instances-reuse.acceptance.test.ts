@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { call, freePort, type Signalbox } from '../support/signalbox.ts';
+import { freePort } from '../support/free-port.ts';
+import { call, type Signalbox } from '../support/signalbox.ts';
 import { postgresHome, type Home } from './homes.ts';
 import { httpCheck, instance, instancesOf, passingOf, register, ttlCheck, type Registered } from './instance-api.ts';
 import { Child } from './instance-child.ts';

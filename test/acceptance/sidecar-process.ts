@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
-import { freePort } from '../support/signalbox.ts';
+import { freePort } from '../support/free-port.ts';
 import { until } from './until.ts';
 
 const CLI = resolve('dist/cli/main.js');

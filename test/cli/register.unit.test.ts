@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { freePort } from '../support/free-port.ts';
 import { EXIT } from '../../src/cli/errors.ts';
 import { run } from '../../src/cli/program.ts';
 import type { EndSignal } from '../../src/cli/io.ts';
@@ -20,15 +20,6 @@ const SERVICE = `
   process.on('SIGTERM', () => process.exit(7));
   process.on('SIGINT', () => process.exit(8));
 `;
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const free = (probe.address() as AddressInfo).port;
-  probe.close();
-  await once(probe, 'close');
-  return free;
-}
 
 beforeEach(async () => {
   port = await freePort();

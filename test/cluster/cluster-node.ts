@@ -1,7 +1,8 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, spawnSignalbox, type Signalbox } from '../support/signalbox.ts';
+import { freePort } from '../support/free-port.ts';
+import { spawnSignalbox, type Signalbox } from '../support/signalbox.ts';
 import type { Random } from '../support/random.ts';
 import { Link } from './link.ts';
 

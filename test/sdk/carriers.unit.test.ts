@@ -6,7 +6,8 @@ import type { Carrier } from '../../src/sdk/connection/link.ts';
 import { connect } from '../../src/sdk/index.ts';
 import { until } from '../acceptance/until.ts';
 import { LiveNode } from '../feed/live-node.ts';
-import { freePort, temporaryDirectory } from '../support/signalbox.ts';
+import { freePort } from '../support/free-port.ts';
+import { temporaryDirectory } from '../support/signalbox.ts';
 import { digestIn } from './link-peer.ts';
 
 const leftovers: (() => unknown)[] = [];

@@ -10,7 +10,7 @@ import { longPollCarrier } from '../../src/sdk/links/long-poll.ts';
 import { until } from '../acceptance/until.ts';
 import { LiveNode, type NodeOptions } from '../feed/live-node.ts';
 import { startProxy } from '../support/half-open.ts';
-import { freePort } from '../support/signalbox.ts';
+import { freePort } from '../support/free-port.ts';
 import { digestIn, LinkPeer } from './link-peer.ts';
 
 const leftovers: (() => unknown)[] = [];

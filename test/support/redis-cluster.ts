@@ -1,6 +1,7 @@
 /** Three masters with a replica each. Knows nothing of Jest. */
 import { randomBytes } from 'node:crypto';
-import { type PrivateRedis, freePort, startRedis } from './redis.ts';
+import { freePort } from './free-port.ts';
+import { type PrivateRedis, startRedis } from './redis.ts';
 import { infoOf, run, until } from './redis-sentinel.ts';
 
 export interface TestCluster {

@@ -1,6 +1,7 @@
 import { createDatabase } from '../support/postgres.ts';
 import { openRedis } from '../support/redis.ts';
-import { freePort, type Signalbox } from '../support/signalbox.ts';
+import { freePort } from '../support/free-port.ts';
+import { type Signalbox } from '../support/signalbox.ts';
 import { startNode } from '../acceptance/nodes.ts';
 import { PROGRAM } from './previous.ts';
 

@@ -6,7 +6,7 @@ import { eitherDesk } from '../../../src/sdk/registration/either-desk.ts';
 import { HttpDesk } from '../../../src/sdk/registration/http-desk.ts';
 import { SocketDesk, type AskFrame } from '../../../src/sdk/registration/socket-desk.ts';
 import { TurnedTime } from './turned-time.ts';
-import { freePort } from '../../support/signalbox.ts';
+import { freePort } from '../../support/free-port.ts';
 import { AnsweringServer, problem } from '../../cli/terminal.ts';
 
 const ID = '3f1c0e9ab2d44c5e8f7a6b21';
