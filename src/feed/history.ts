@@ -53,22 +53,22 @@ export class History {
     if (recent !== undefined) return { kind: 'changes', entries: recent.slice(0, limit.entries) };
     const entries = await this.#readStore(from, limit);
     if (state.head.epoch !== from.epoch) return { kind: 'startOver', reason: 'epoch' };
-    // The log was trimmed between the decision and the read.
+    // Between the decision and the read the log was trimmed, or an epoch began of which this node will hear.
     if (entries[0]?.revision !== from.revision + 1) return { kind: 'startOver', reason: 'trimmed' };
     // The store may be ahead of this node's view, and what the view has not seen is not told yet.
     const { revision } = state.head;
     return { kind: 'changes', entries: entries.filter((entry) => entry.revision <= revision) };
   }
 
-  #readStore({ epoch, revision }: Position, limit: ReadLimit): Promise<Entry[]> {
+  #readStore(from: Position, limit: ReadLimit): Promise<Entry[]> {
     const { store, turns, counter } = this.#deps;
     // What was read in another epoch may be of another history.
-    const key = `${epoch}:${revision}:${limit.entries}:${limit.bytes}`;
+    const key = `${from.epoch}:${from.revision}:${limit.entries}:${limit.bytes}`;
     let read = this.#reads.get(key);
     if (read === undefined) {
       const ask = (): Promise<Entry[]> => {
         counter.inc();
-        return store.changesSince(revision, limit);
+        return store.changesSince(from, limit);
       };
       read = turns.take(ask).finally(() => this.#reads.delete(key));
       this.#reads.set(key, read);

@@ -192,10 +192,13 @@ export class Tail {
       }
       this.trimmed(head);
       if (head.revision <= this.#head.revision) return;
-      const before = this.#head.revision;
-      this.advance(await this.#store.changesSince(before, READ));
+      const { epoch, revision: before } = this.#head;
+      const entries = await this.#store.changesSince({ epoch, revision: before }, READ);
+      // The view may have been replaced meanwhile.
+      if (this.#head.epoch !== epoch) continue;
+      this.advance(entries);
       fruitless = this.#head.revision === before ? fruitless + 1 : 0;
-      // A trim may pass between the two reads, and the next head says so; anything more is a damaged log.
+      // A trim or a new epoch may pass between the two reads, and the next head says so; anything more is a damaged log.
       if (fruitless > 2) throw new Error(`the log has no revision ${before + 1}, though its head is ${head.revision}`);
     }
   }

@@ -1,5 +1,6 @@
 import { decodeChanges } from '../domain/codec.ts';
 import type { Entry } from '../domain/item.ts';
+import type { Position } from '../domain/position.ts';
 import { wholeNumber, type Database } from './database.ts';
 
 interface LogRow {
@@ -10,12 +11,13 @@ interface LogRow {
 }
 
 /**
- * The entries above `revision`. When the first one is not `revision + 1`, the log was trimmed past the reader.
+ * The entries above `revision`. When the first one is not `revision + 1`, the log was trimmed past the reader, or `epoch` is over: one
+ * statement finds out both, so that a restore cannot come between.
  * The sum runs over `bytes` alone: an entry that does not fit is never read out of the table.
  */
 export async function changesSince(
   { prisma }: Database,
-  revision: number,
+  { epoch, revision }: Position,
   limit: { entries: number; bytes: number },
 ): Promise<Entry[]> {
   const rows = await prisma.$queryRaw<LogRow[]>`
@@ -23,7 +25,7 @@ export async function changesSince(
       FROM (SELECT *, sum(bytes) OVER (ORDER BY revision ROWS UNBOUNDED PRECEDING) AS upto,
                    row_number() OVER (ORDER BY revision) AS place
               FROM (SELECT * FROM change_log
-                     WHERE revision > ${wholeNumber(revision)}
+                     WHERE revision > ${wholeNumber(revision)} AND EXISTS (SELECT FROM head WHERE epoch = ${epoch})
                      ORDER BY revision LIMIT ${wholeNumber(Math.max(1, limit.entries))}) AS above) AS measured
      WHERE place = 1 OR upto <= ${wholeNumber(limit.bytes)}
      ORDER BY revision`;

@@ -1,7 +1,7 @@
 import type { AuditCursor, AuditEntry, AuditFilter } from '../domain/audit.ts';
 import type { AnyItem, Entry } from '../domain/item.ts';
 import type { Membership } from '../domain/membership.ts';
-import type { Head } from '../domain/position.ts';
+import type { Head, Position } from '../domain/position.ts';
 import type { Leases } from '../leases/port.ts';
 import type { RegistrationToken } from '../domain/registration-token.ts';
 
@@ -99,8 +99,11 @@ export interface Store {
   head(): Promise<Head>;
   /** The whole state and the head it stands at, from one consistent snapshot. */
   load(): Promise<{ head: Head; items: AnyItem[] }>;
-  /** Entries above `revision` in order, whole: at least one if there is one, then up to about `maxBytes`. */
-  changesSince(revision: number, limit: { entries: number; bytes: number }): Promise<Entry[]>;
+  /**
+   * Entries above the position in order, whole: at least one if there is one, then up to the limit. None where another epoch than the
+   * position's has begun: those would be of another history (REV4).
+   */
+  changesSince(position: Position, limit: { entries: number; bytes: number }): Promise<Entry[]>;
   /**
    * Rows, log entries, audit entries and the counter in one transaction, if and only if the counter stands at `base` in this epoch
    * (REV1, REV2), and the membership at the term of `fence`, where there is one. `false`: it does not, nothing was written, read

@@ -20,7 +20,7 @@ export function createStore(db: Database, birthplace: string): Store {
   return {
     head: () => guarded('read the head', () => readHead(db)),
     load: () => guarded('load the catalog', () => load(db)),
-    changesSince: (revision, limit) => guarded('read the change log', () => changesSince(db, revision, limit)),
+    changesSince: (position, limit) => guarded('read the change log', () => changesSince(db, position, limit)),
     commit: (batch) => commit(db, batch),
     trim: (policy) =>
       guarded('trim the change log', async () => {

@@ -4,6 +4,7 @@ import { until } from '../acceptance/until.ts';
 import { Random } from '../support/random.ts';
 import { LiveNode, type NodeOptions } from '../feed/live-node.ts';
 import { testPeer } from '../support/peer.ts';
+import { entriesSince } from '../support/entries-since.ts';
 
 const leftovers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -149,7 +150,7 @@ test('PUSH1 PUSH2 PUSH3 PUSH4 one poll after the other tells everything once, in
   };
   const [all, gold] = await Promise.all([follow(''), follow('&kind=region&labels=tier=gold')]);
   await writing;
-  const log = [...(await node.store.changesSince(0, { entries: 10_000, bytes: 1e9 }))];
+  const log = [...(await entriesSince(node.store, 0))];
   const wanted: string[] = [];
   const wantedGold: string[] = [];
   const isGold = new Map<string, boolean>();

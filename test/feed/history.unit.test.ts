@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from '@jest/globals';
 import type { Entry } from '../../src/domain/item.ts';
+import type { Position } from '../../src/domain/position.ts';
 import { History } from '../../src/feed/history.ts';
 import { Ring } from '../../src/feed/ring.ts';
 import { Turns } from '../../src/feed/turns.ts';
@@ -12,7 +13,7 @@ class WaitingLog {
   running = 0;
   most = 0;
 
-  changesSince(from: number): Promise<Entry[]> {
+  changesSince({ revision: from }: Position): Promise<Entry[]> {
     const { author } = this;
     this.most = Math.max(this.most, (this.running += 1));
     return new Promise<Entry[]>((resolve, reject) => {

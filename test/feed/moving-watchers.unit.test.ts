@@ -37,9 +37,9 @@ class SlowStore extends MemoryStore {
     return super.head();
   }
 
-  override async changesSince(revision: number, limit: { entries: number; bytes: number }): Promise<Entry[]> {
+  override async changesSince(from: Position, limit: { entries: number; bytes: number }): Promise<Entry[]> {
     await this.#wait();
-    return super.changesSince(revision, limit);
+    return super.changesSince(from, limit);
   }
 
   async #wait(): Promise<void> {

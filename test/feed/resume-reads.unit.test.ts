@@ -6,6 +6,7 @@ import { CountingMetrics } from '../support/counting-metrics.ts';
 import { ListeningSocket } from '../support/listening-socket.ts';
 import { testPeer } from '../support/peer.ts';
 import { LiveNode } from './live-node.ts';
+import { entriesSince } from '../support/entries-since.ts';
 
 let store: CountedStore;
 let metrics: CountingMetrics;
@@ -118,7 +119,7 @@ test('PUSH3 PUSH11 watchers heal after the node lost an event: by the next one t
   await turns();
   const one = watch(node);
   const announce = async (revision: number): Promise<void> => {
-    const entries = await store.changesSince(revision - 1, { entries: 1, bytes: 1e6 });
+    const entries = await entriesSince(store, revision - 1, { entries: 1, bytes: 1e6 });
     bus.deliver({ epoch: 'e1', from: revision, to: revision, entries });
   };
   await writer.put('regions/aa');

@@ -13,6 +13,7 @@ import type { ManyNodes } from './many-nodes.ts';
 import { BEARERS, beginning, GROUND, nextCommand, SERVICES } from './random-history.ts';
 import { SeenClient } from './seen-client.ts';
 import { maySee, SeenModel, serviceOf, standingAt } from './sight-model.ts';
+import { entriesSince } from '../support/entries-since.ts';
 
 const ALL: Selector = { kind: '*' };
 const KINDS = {
@@ -147,8 +148,7 @@ export class SeenHistory {
     const before = this.#head;
     const verdicts = await Promise.all(commands.map((command) => this.#node.registry.execute(command)));
     this.#counts.refused += verdicts.filter(({ ok }) => !ok).length;
-    for (const entry of await this.#node.store.changesSince(before, { entries: 1000, bytes: 1e9 }))
-      this.#model.record(entry);
+    for (const entry of await entriesSince(this.#node.store, before)) this.#model.record(entry);
     if (this.#random.chance(0.5) || !commands.every(leavesBearers)) this.#node.hub.flush();
     else await nextTurn();
   }

@@ -9,6 +9,7 @@ import type { RegistryUnavailable } from '../../src/registry/errors.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { commandOf, put, region, validate } from '../domain/world.ts';
+import { entriesSince } from '../support/entries-since.ts';
 
 /** Counts what is asked beside the commits. */
 class CountingStore extends MemoryStore {
@@ -95,7 +96,7 @@ const answersOf = (loop: CommitLoop, commands: readonly Parameters<CommitLoop['e
   );
 
 const logOf = async (store: MemoryStore): Promise<string[]> =>
-  (await store.changesSince(0, { entries: 100, bytes: 1e6 })).map(
+  (await entriesSince(store, 0)).map(
     ({ revision, changes: [change] }) => `${revision} ${change?.op === 'put' ? change.item.name : change?.name}`,
   );
 

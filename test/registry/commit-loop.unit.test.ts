@@ -11,6 +11,7 @@ import { Registry } from '../../src/registry/registry.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { Random } from '../support/random.ts';
 import { commandOf, deployment, GROUND, put, region, remove, service, validate, version } from '../domain/world.ts';
+import { entriesSince } from '../support/entries-since.ts';
 
 interface Node {
   readonly tail: Tail;
@@ -64,7 +65,7 @@ describe('the commit loop', () => {
     );
     const revisions = verdicts.map(({ revision }) => revision).sort((x, y) => x - y);
     expect(revisions).toEqual(Array.from({ length: 400 }, (_, i) => i + 2));
-    const log = await store.changesSince(0, { entries: 1e6, bytes: 1e9 });
+    const log = await entriesSince(store, 0);
     expect(log.map((entry) => entry.revision)).toEqual(Array.from({ length: 401 }, (_, i) => i + 1));
     for (const { revision, changes } of verdicts) {
       const change = changes[0];
@@ -166,7 +167,7 @@ describe('the commit loop', () => {
       expect(next.revision).toBe(committed ? 3 : 2);
       expect(a.tail.view.get('regions/r1') !== undefined).toBe(committed);
       const replayed = new View();
-      for (const entry of await store.changesSince(0, { entries: 1e6, bytes: 1e9 })) replayed.fold(entry.changes);
+      for (const entry of await entriesSince(store, 0)) replayed.fold(entry.changes);
       expect([...a.tail.view.all()].map((i) => i.json).sort()).toEqual([...replayed.all()].map((i) => i.json).sort());
     },
   );

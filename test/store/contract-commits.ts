@@ -2,7 +2,8 @@ import { expect, test } from '@jest/globals';
 import type { Entry } from '../../src/domain/item.ts';
 import { StoreUnavailable, type Store } from '../../src/store/port.ts';
 import type { Opened } from './contract.ts';
-import { append, byName, entry, everything, isGapless, itemNamed, put, region, remove, replay } from './fixtures.ts';
+import { append, byName, entry, isGapless, itemNamed, put, region, remove, replay } from './fixtures.ts';
+import { entriesSince } from '../support/entries-since.ts';
 
 const large = (r: number): Entry => {
   return entry(
@@ -18,7 +19,7 @@ export function commitContract(db: Opened): void {
     expect(rest).toEqual({ revision: 0, trimmed: 0 });
     expect(epoch).not.toBe('');
     expect(await db.store.load()).toEqual({ head: { epoch, revision: 0, trimmed: 0 }, items: [] });
-    expect(await db.store.changesSince(0, everything)).toEqual([]);
+    expect(await entriesSince(db.store, 0)).toEqual([]);
   });
 
   test('REV1 a commit moves the head by the number of its entries, and they read back as they were', async () => {
@@ -30,7 +31,7 @@ export function commitContract(db: Opened): void {
       (r) => entry(r, [remove('two', { tier: 'gold' })]),
     );
     expect((await db.peer.head()).revision).toBe(revision + 3);
-    expect(await db.peer.changesSince(revision, everything)).toEqual(entries);
+    expect(await entriesSince(db.peer, revision)).toEqual(entries);
   });
 
   test('REV1 of two commits on one base exactly one wins and the other writes nothing', async () => {
@@ -45,7 +46,7 @@ export function commitContract(db: Opened): void {
         batches.map((batch, i) => (i === round % 2 ? db.store : db.peer).commit(batch)),
       );
       expect([left, right].filter(Boolean)).toHaveLength(1);
-      const log = await db.store.changesSince(base, everything);
+      const log = await entriesSince(db.store, base);
       expect(log.map(({ author }) => author)).toEqual([left ? 'left' : 'right']);
       expect(await itemNamed(db.store, left ? `right-${round}` : `left-${round}`)).toBeUndefined();
     }
@@ -68,7 +69,7 @@ export function commitContract(db: Opened): void {
       write('cleo', db.store),
       write('dora', db.peer),
     ]);
-    const log = await db.store.changesSince(from, everything);
+    const log = await entriesSince(db.store, from);
     expect(isGapless(log, from)).toBe(true);
     expect(log).toEqual(acknowledged.toSorted((a, b) => a.revision - b.revision));
     expect((await itemNamed(db.store, 'contended'))?.revision).toBe(log.at(-1)?.revision);
@@ -86,7 +87,7 @@ export function commitContract(db: Opened): void {
     expect(await db.store.commit(batch(revision + 1))).toBe(false);
     expect(await db.store.commit(batch(revision, 'another'))).toBe(false);
     expect(await db.store.load()).toEqual(before);
-    expect(await db.store.changesSince(revision - 1, everything)).toHaveLength(1);
+    expect(await entriesSince(db.store, revision - 1)).toHaveLength(1);
   });
 
   test('REV2 a batch that the database refuses leaves nothing behind, and the error is not "unavailable"', async () => {
@@ -141,7 +142,7 @@ export function commitContract(db: Opened): void {
     const from = (await db.store.head()).revision;
     const makers = titles.map((title, i) => (r: number) => entry(r, [put(`text-${i}`, r, title)], { author: title }));
     const entries = await append(db.store, ...makers);
-    const log = await db.store.changesSince(from, everything);
+    const log = await entriesSince(db.store, from);
     expect(log.map(({ changes }) => changes)).toEqual(entries.map(({ changes }) => changes));
     expect(log.map(({ author }) => author)).toEqual([...titles.slice(0, 4), '\ufffd nul', '\ufffd lone']);
     for (const [i, title] of titles.entries()) {
@@ -156,7 +157,7 @@ export function commitContract(db: Opened): void {
     const [second] = await append(db.store, large);
     // The goal is 500 ms on an idle machine; this only catches what is slow by nature.
     expect(performance.now() - began).toBeLessThan(5000);
-    const log = await db.store.changesSince((first?.revision ?? 0) - 1, everything);
+    const log = await entriesSince(db.store, (first?.revision ?? 0) - 1);
     expect(log).toEqual([first, second]);
     const { items } = await db.store.load();
     expect(items.filter(({ name }) => name.startsWith('regions/bulk-'))).toHaveLength(5000);
@@ -178,7 +179,7 @@ export function commitContract(db: Opened): void {
 
   test('REV2 load() is the replay of the log, and keeps the encoding', async () => {
     const { head, items } = await db.store.load();
-    const log = await db.store.changesSince(0, everything);
+    const log = await entriesSince(db.store, 0);
     expect(isGapless(log, 0)).toBe(true);
     expect(log).toHaveLength(head.revision);
     expect(byName(items)).toEqual(replay(log));
@@ -199,7 +200,7 @@ export function commitContract(db: Opened): void {
       const { head, items } = await db.store.load();
       const revisionOf = (id: string) => items.find(({ name }) => name === `regions/${id}`)?.revision;
       expect(revisionOf('snap-a')).toBe(revisionOf('snap-b'));
-      const log = await db.store.changesSince(start.head.revision, everything);
+      const log = await entriesSince(db.store, start.head.revision);
       const upToHead = log.filter(({ revision }) => revision <= head.revision);
       expect(byName(items)).toEqual(replay(upToHead, start.items));
     }

@@ -4,7 +4,8 @@ import type { AuditEntry } from '../../src/domain/audit.ts';
 import { NO_MEMBERSHIP } from '../../src/domain/membership.ts';
 import type { Store } from '../../src/store/port.ts';
 import type { Opened } from './contract.ts';
-import { append, entry, everything, isGapless, itemNamed, put, remove } from './fixtures.ts';
+import { append, entry, isGapless, itemNamed, put, remove } from './fixtures.ts';
+import { entriesSince } from '../support/entries-since.ts';
 
 const told = (after: number): AuditEntry => ({
   at: 1_795_000_000_000,
@@ -37,13 +38,13 @@ export function fenceContract(db: Opened): void {
       expect(await db.peer.commit(decided(fence, [told(base + 1)]))).toBe(false);
     }
     expect(await db.store.load()).toEqual(before);
-    expect(await db.store.changesSince(base, everything)).toEqual([]);
+    expect(await entriesSince(db.store, base)).toEqual([]);
     expect(await db.store.readAudit({}, { limit: 1000 })).toEqual(audited);
     expect(await db.store.commit({ ...decided(term + 1), base: base - 1, entries: [entry(base, [])] })).toBe(false);
 
     const whole = decided(term + 1, [told(base + 1)]);
     expect(await db.store.commit(whole)).toBe(true);
-    expect(await db.peer.changesSince(base, everything)).toEqual(whole.entries);
+    expect(await entriesSince(db.peer, base)).toEqual(whole.entries);
     expect(await itemNamed(db.peer, 'kept')).toBeUndefined();
     expect(await db.peer.readAudit({}, { limit: 1000 })).toHaveLength(audited.length + 1);
     // Nothing is removed, nothing is audited: the statement that is kept under a name.
@@ -78,7 +79,7 @@ export function fenceContract(db: Opened): void {
     await Promise.all([write(db.store), write(db.peer)]);
     stop.abort();
     await changing;
-    const log = await db.store.changesSince(from, everything);
+    const log = await entriesSince(db.store, from);
     expect(log).toHaveLength(outcomes.committed);
     expect(isGapless(log, from)).toBe(true);
     const terms = log.map(({ author }) => Number(author));

@@ -2,6 +2,7 @@ import { expect, jest, test } from '@jest/globals';
 import { StoreUnavailable } from '../../src/store/port.ts';
 import type { Opened } from './contract.ts';
 import { append, entry, everything, isGapless, put } from './fixtures.ts';
+import { entriesSince } from '../support/entries-since.ts';
 
 /** Of the entries whose age counts: no two clocks of this machine differ by as much as half of it. */
 const APART_MS = 10_000;
@@ -20,7 +21,7 @@ export function historyContract(db: Opened): void {
       ...Array.from({ length: 10 }, (_, i) => (r: number) => entry(r, [put(`limit-${i}`, r, 'x'.repeat(1000))])),
     );
     const revisions = async (since: number, entries: number, bytes: number) =>
-      (await db.store.changesSince(since, { entries, bytes })).map(({ revision }) => revision - from);
+      (await entriesSince(db.store, since, { entries, bytes })).map(({ revision }) => revision - from);
     expect(await revisions(from + 10, 100, 1e9)).toEqual([]);
     expect(await revisions(from + 7, 100, 1e9)).toEqual([8, 9, 10]);
     expect(await revisions(from, 4, 1e9)).toEqual([1, 2, 3, 4]);
@@ -32,11 +33,11 @@ export function historyContract(db: Opened): void {
   });
 
   test('REV2 REV4 everything is there after it was closed and opened again', async () => {
-    const before = { loaded: await db.store.load(), log: await db.store.changesSince(0, everything) };
+    const before = { loaded: await db.store.load(), log: await entriesSince(db.store, 0) };
     await db.close();
     await db.open();
     expect(await db.store.load()).toEqual(before.loaded);
-    expect(await db.store.changesSince(0, everything)).toEqual(before.log);
+    expect(await entriesSince(db.store, 0)).toEqual(before.log);
   });
 
   test('REV4 a new epoch keeps the revision, and a commit decided in the old one writes nothing', async () => {
@@ -48,6 +49,23 @@ export function historyContract(db: Opened): void {
     const entries = [entry(old.revision + 1, [put('late', old.revision + 1)])];
     expect(await db.store.commit({ epoch: old.epoch, base: old.revision, entries })).toBe(false);
     expect(await db.store.commit({ epoch: renewed.epoch, base: old.revision, entries })).toBe(true);
+  });
+
+  test('REV4 the log of another epoch than a reader asks for is not read to it', async () => {
+    const [first] = await append(
+      db.store,
+      (r) => entry(r, [put('old', r)]),
+      (r) => entry(r, [put('old', r)]),
+    );
+    const { epoch } = await db.store.head();
+    const position = { epoch, revision: (first?.revision ?? 0) - 1 };
+    expect(await db.peer.changesSince(position, everything)).toHaveLength(2);
+    const renewed = await db.peer.newEpoch();
+    await append(db.store, (r) => entry(r, [put('new', r)]));
+    for (const store of [db.store, db.peer]) {
+      expect(await store.changesSince(position, everything)).toEqual([]);
+      expect(await store.changesSince({ ...position, epoch: renewed.epoch }, everything)).toHaveLength(3);
+    }
   });
 
   test('REV4 a commit that races with a new epoch is in the old one or is refused', async () => {
@@ -72,7 +90,7 @@ export function historyContract(db: Opened): void {
       trimmed: from + 2,
     });
     expect(await db.peer.head()).toEqual({ ...before.head, trimmed: from + 2 });
-    expect(isGapless(await db.store.changesSince(0, everything), from + 2)).toBe(true);
+    expect(isGapless(await entriesSince(db.store, 0), from + 2)).toBe(true);
     expect((await db.store.load()).items).toEqual(before.items);
     // Everything is too old now, and the newest entry stays all the same.
     expect((await db.store.trim({ maxAgeMs: ageOf(at(99)), maxBytes: 1e9 })).trimmed).toBe(from + 3);
@@ -112,7 +130,7 @@ export function historyContract(db: Opened): void {
     expect(await trimTo(2500)).toBe(newest - 2);
     expect(await trimTo(2500)).toBe(newest - 2);
     expect(await trimTo(0)).toBe(newest - 1);
-    expect((await db.store.changesSince(0, everything)).map(({ revision }) => revision)).toEqual([newest]);
+    expect((await entriesSince(db.store, 0)).map(({ revision }) => revision)).toEqual([newest]);
     expect((await db.peer.head()).trimmed).toBe(newest - 1);
   });
 
@@ -129,7 +147,7 @@ export function historyContract(db: Opened): void {
     let reads = 0;
     while (!done.signal.aborted || reads === 0) {
       const before = await db.store.head();
-      const [first] = await db.store.changesSince(0, { entries: 1, bytes: 1 });
+      const [first] = await db.store.changesSince({ ...before, revision: 0 }, { entries: 1, bytes: 1 });
       const after = await db.store.head();
       expect(first?.revision).toBeGreaterThan(before.trimmed);
       expect(first?.revision).toBeLessThanOrEqual(after.trimmed + 1);

@@ -11,7 +11,8 @@ import { DirectoryInUse } from '../../src/store/embedded/directory-lock.ts';
 import { openEmbedded } from '../../src/store/embedded/embedded.ts';
 import { ask, endChild, startChild } from './child.ts';
 import type { CrashReport } from './crash-child.ts';
-import { append, entry, everything, isGapless, itemNamed, put, replay, byName } from './fixtures.ts';
+import { append, entry, isGapless, itemNamed, put, replay, byName } from './fixtures.ts';
+import { entriesSince } from '../support/entries-since.ts';
 
 /** Nothing is so old. */
 const FOREVER_MS = Number.MAX_SAFE_INTEGER;
@@ -71,7 +72,7 @@ describe('the embedded store and its directory', () => {
 
       const store = await openEmbedded({ dir });
       const { head, items } = await store.load();
-      const log = await store.changesSince(0, everything);
+      const log = await entriesSince(store, 0);
       expect(isGapless(log, 0)).toBe(true);
       expect(log).toHaveLength(head.revision);
       for (const [revision, author] of acknowledged) expect(log[revision - 1]?.author).toBe(author);

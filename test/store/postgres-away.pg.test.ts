@@ -4,6 +4,7 @@ import { StoreUnavailable, type Store } from '../../src/store/port.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { startPostgres, type PrivatePostgres } from '../support/postgres.ts';
 import { append, entry, everything, failure, isGapless, put, until, untilBack } from './fixtures.ts';
+import { entriesSince } from '../support/entries-since.ts';
 
 const one = (r: number) => entry(r, [put('thing', r)]);
 
@@ -30,7 +31,7 @@ describe('a PostgreSQL server that goes away', () => {
       () => store.commit({ epoch, base, entries: [one(base + 1)] }),
       () => store.head(),
       () => store.load(),
-      () => store.changesSince(0, everything),
+      () => store.changesSince({ epoch, revision: 0 }, everything),
       () => store.trim({ maxAgeMs: 0, maxBytes: 0 }),
       () => store.newEpoch(),
     ];
@@ -44,7 +45,7 @@ describe('a PostgreSQL server that goes away', () => {
     await server.start();
     expect(await store.head()).toEqual({ epoch, revision: base, trimmed: 0 });
     await append(store, one);
-    expect(await store.changesSince(0, everything)).toHaveLength(base + 1);
+    expect(await entriesSince(store, 0)).toHaveLength(base + 1);
   });
 
   test('connections that break while idle are reported and replaced', async () => {
@@ -84,7 +85,7 @@ describe('a PostgreSQL server that goes away', () => {
       await sleep(200);
       stop.abort();
       await Promise.all(writers);
-      const log = await store.changesSince(from, everything);
+      const log = await entriesSince(store, from);
       expect(isGapless(log, from)).toBe(true);
       expect(new Set(log.map(({ author }) => author)).size).toBe(log.length);
       for (const [revision, author] of acknowledged) expect(log[revision - from - 1]?.author).toBe(author);

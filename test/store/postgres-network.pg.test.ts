@@ -35,7 +35,11 @@ describe('a network that loses everything without a word', () => {
   });
 
   test('reads on half-open connections end in time', async () => {
-    for (const read of [() => store.head(), () => store.load(), () => store.changesSince(0, everything)]) {
+    for (const read of [
+      () => store.head(),
+      () => store.load(),
+      () => store.changesSince({ epoch: '', revision: 0 }, everything),
+    ]) {
       await untilBack(store);
       proxy.cutExisting();
       const { error, ms } = await failure(read);

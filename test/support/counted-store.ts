@@ -1,5 +1,5 @@
 import type { Entry } from '../../src/domain/item.ts';
-import type { Head } from '../../src/domain/position.ts';
+import type { Head, Position } from '../../src/domain/position.ts';
 import { MemoryStore } from './memory-store.ts';
 
 /** A store that several nodes share: counts what they read, and can be made to wait. */
@@ -20,10 +20,10 @@ export class CountedStore extends MemoryStore {
     return super.load();
   }
 
-  override async changesSince(revision: number, limit: { entries: number; bytes: number }): Promise<Entry[]> {
+  override async changesSince(from: Position, limit: { entries: number; bytes: number }): Promise<Entry[]> {
     this.reads.changes += 1;
     await this.gate;
-    return super.changesSince(revision, limit);
+    return super.changesSince(from, limit);
   }
 
   countAnew(): void {

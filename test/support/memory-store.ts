@@ -1,7 +1,7 @@
 import { decodeChanges, encodeChanges } from '../../src/domain/codec.ts';
 import type { AuditEntry, AuditFilter } from '../../src/domain/audit.ts';
 import { changeName, type AnyItem, type Entry } from '../../src/domain/item.ts';
-import type { Head } from '../../src/domain/position.ts';
+import type { Head, Position } from '../../src/domain/position.ts';
 import { MemoryDocuments } from './memory-documents.ts';
 import { MemoryRegistrationTokens } from './memory-registration-tokens.ts';
 import { StoreUnavailable, type AuditPage, type Batch, type Store, type TrimPolicy } from '../../src/store/port.ts';
@@ -49,8 +49,9 @@ export class MemoryStore implements Store {
     return { head: this.#head, items: [...this.#items.values()] };
   }
 
-  async changesSince(revision: number, limit: { entries: number; bytes: number }): Promise<Entry[]> {
+  async changesSince({ epoch, revision }: Position, limit: { entries: number; bytes: number }): Promise<Entry[]> {
     await this.#turn();
+    if (epoch !== this.#head.epoch) return [];
     const entries: Entry[] = [];
     let bytes = 0;
     for (const { changes, ...entry } of this.#log) {
