@@ -31,11 +31,13 @@ Examples:
     )
     .action(async (options: SidecarOptions) => {
       // Only here: the other commands do not need it.
-      const { configOf, runSidecar } = await import('../sidecar/run.ts');
+      const { CannotStart, configOf, runSidecar } = await import('../sidecar/run.ts');
       const loaded = configOf(options.config, io.env);
       if (!loaded.ok) throw wrong(loaded.errors);
       if (options.check === true) return check(loaded.config, io);
-      const sidecar = await runSidecar(loaded.config);
+      const sidecar = await runSidecar(loaded.config).catch((error: unknown) => {
+        throw error instanceof CannotStart ? wrong([error.message]) : error;
+      });
       await new Promise<void>((resolve) => io.onInterrupt(resolve));
       await sidecar.close();
     });

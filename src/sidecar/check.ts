@@ -1,5 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { createServer } from 'node:net';
+import { cannotListen } from './cannot-start.ts';
 import type { SidecarConfig } from './config/settings.ts';
 
 /** What `signalbox sidecar --check` says: what the sidecar would do, and what would keep it from that. */
@@ -25,8 +26,7 @@ export async function check(config: SidecarConfig, deps: CheckDeps): Promise<Che
   }
   for (const [name, host, port] of listenersOf(config)) {
     const why = port === 0 ? undefined : await deps.whyNotListen(host, port);
-    if (why !== undefined)
-      faults.push(`${name}: nobody can listen at ${host}:${port} (${why}). Is the sidecar running already?`);
+    if (why !== undefined) faults.push(cannotListen(name, host, port, why));
   }
   const answers = await Promise.all(
     config.urls.map(async (url) => {

@@ -8,6 +8,8 @@ import { connect } from './connect.ts';
 import type { Env } from './env.ts';
 import { startSidecar, type Sidecar } from './sidecar.ts';
 
+export { CannotStart } from './cannot-start.ts';
+
 /** The file that the command line or `SIDECAR_CONFIG` names, and variables. */
 export function configOf(file: string | undefined, env: Env): LoadedConfig {
   const path = file ?? env[CONFIG_VARIABLE];
@@ -20,14 +22,8 @@ export function configOf(file: string | undefined, env: Env): LoadedConfig {
   }
 }
 
-/** The sidecar of this process. */
-export async function runSidecar(config: SidecarConfig): Promise<Sidecar> {
+/** The sidecar of this process. @throws as `startSidecar` does. */
+export function runSidecar(config: SidecarConfig): Promise<Sidecar> {
   const log = pino({ level: config.logLevel, base: { name: 'signalbox-sidecar' }, ...LOG_SAFETY });
-  const connected = connect(config, log);
-  try {
-    return await startSidecar(config, { ...connected, log, id: randomBytes(6).toString('hex') });
-  } catch (error) {
-    await connected.network.close();
-    throw error;
-  }
+  return startSidecar(config, { ...connect(config, log), log, id: randomBytes(6).toString('hex') });
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { cannotListen, orCannotStart } from './cannot-start.ts';
 import type { SidecarConfig } from './config/settings.ts';
 import { Downstreams } from './egress/downstreams.ts';
 import { Egress } from './egress/egress.ts';
@@ -37,7 +38,7 @@ export interface Sidecar {
   close(): Promise<void>;
 }
 
-/** @throws what keeps a listener from listening. */
+/** @throws CannotStart, and whatever else goes wrong; what had begun has ended then, the network too. */
 export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Promise<Sidecar> {
   const { network, log } = deps;
   const listeners: Partial<Record<Direction, Listener>> = {};
@@ -52,11 +53,23 @@ export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Pr
     isTurnedAway: () => network.isTurnedAway,
   });
   const certificates: CertificateWatch[] = [];
+  let metricsListener: Awaited<ReturnType<typeof serveMetrics>> | undefined;
+  const at = async <T>(what: Direction | 'metrics', listen: () => Promise<T>): Promise<T> => {
+    const [host, port] = [config[`${what}Host`], config[`${what}Port`]];
+    return orCannotStart(listen, (error) =>
+      cannotListen(`${what}.port`, host, port, (error as NodeJS.ErrnoException).code ?? error.message),
+    );
+  };
   const listen = async (direction: Direction, handlers: Handlers): Promise<number> => {
     const files = tlsFilesOf(config, direction);
-    const certificate = files && readCertificate(files);
+    const certificate =
+      files &&
+      (await orCannotStart(
+        () => readCertificate(files),
+        ({ message }) => `${direction}.tlsCert, ${direction}.tlsKey: ${message}`,
+      ));
     const listener = listenerOf(config, direction, certificate, handlers, log);
-    const port = await listener.listen();
+    const port = await at(direction, () => listener.listen());
     listeners[direction] = listener;
     ports[direction] = port;
     if (files !== undefined && certificate !== undefined) {
@@ -66,39 +79,44 @@ export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Pr
     log.info({ port }, `${direction} listens`);
     return port;
   };
-  if (config.egressEnabled) {
-    downstreams.prepare(
-      config.routes.map((route) => ({ ...route, ...environmentOf(route.environment ?? config.environment) })),
-    );
-    await listen('egress', egressOf(config, deps, downstreams, metrics));
-  }
-  if (config.ingressService !== undefined) {
-    const service = config.ingressService;
-    const isHealthy = (): boolean => watch?.isHealthy ?? false;
-    const port = await listen(
-      'ingress',
-      ingressOf(config, service, deps, { isHealthy, listener: () => listeners.ingress?.host }, metrics),
-    );
-    const kept = (registrar = new Registrar(network, registrationOf(config, service, port), log));
-    watch = new BackendWatch({
-      look: lookAt(config.backend, config.backendHealth),
-      intervalMs: config.healthInterval,
-      timeoutMs: config.healthTimeout,
-      unhealthyAfter: config.unhealthyAfter,
-      onChange: (healthy, why) => {
-        log[healthy ? 'info' : 'warn'](
-          { backend: config.backend, why },
-          healthy ? 'the backend is healthy' : 'the backend is not healthy',
-        );
-        void kept.set(healthy);
-      },
-    });
-    watch.start();
-  }
-  const metricsListener = config.metricsEnabled
-    ? await serveMetrics(metrics.registry, { host: config.metricsHost, port: config.metricsPort })
-    : undefined;
-  if (metricsListener !== undefined) ports.metrics = metricsListener.port;
+  const begin = async (): Promise<void> => {
+    // First of all: a port that is taken ends the start before anything is registered.
+    if (config.metricsEnabled) {
+      const { metricsHost: host, metricsPort: port } = config;
+      metricsListener = await at('metrics', () => serveMetrics(metrics.registry, { host, port }));
+      ports.metrics = metricsListener.port;
+      log.info({ port: ports.metrics }, 'metrics are served');
+    }
+    if (config.egressEnabled) {
+      downstreams.prepare(
+        config.routes.map((route) => ({ ...route, ...environmentOf(route.environment ?? config.environment) })),
+      );
+      await listen('egress', egressOf(config, deps, downstreams, metrics));
+    }
+    if (config.ingressService !== undefined) {
+      const service = config.ingressService;
+      const isHealthy = (): boolean => watch?.isHealthy ?? false;
+      const port = await listen(
+        'ingress',
+        ingressOf(config, service, deps, { isHealthy, listener: () => listeners.ingress?.host }, metrics),
+      );
+      const kept = (registrar = new Registrar(network, registrationOf(config, service, port), log));
+      watch = new BackendWatch({
+        look: lookAt(config.backend, config.backendHealth),
+        intervalMs: config.healthInterval,
+        timeoutMs: config.healthTimeout,
+        unhealthyAfter: config.unhealthyAfter,
+        onChange: (healthy, why) => {
+          log[healthy ? 'info' : 'warn'](
+            { backend: config.backend, why },
+            healthy ? 'the backend is healthy' : 'the backend is not healthy',
+          );
+          void kept.set(healthy);
+        },
+      });
+      watch.start();
+    }
+  };
 
   const end = async (): Promise<void> => {
     watch?.stop();
@@ -118,6 +136,12 @@ export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Pr
     await network.close();
     metricsListener?.close();
   };
+  try {
+    await begin();
+  } catch (error) {
+    await end();
+    throw error;
+  }
   let closed: Promise<void> | undefined;
   return { ports, close: () => (closed ??= end()) };
 }

@@ -3,7 +3,6 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
-import { freePort } from '../support/free-port.ts';
 import { until } from './until.ts';
 
 const CLI = resolve('dist/cli/main.js');
@@ -30,12 +29,11 @@ export interface SidecarProcess {
 
 /** With these settings as variables; a test of the YAML file is elsewhere. */
 export async function startSidecar(settings: Readonly<Record<string, string>>): Promise<SidecarProcess> {
-  const metrics = await freePort();
   const env = {
     PATH: process.env['PATH'],
     SIDECAR_EGRESS_PORT: '0',
     SIDECAR_INGRESS_PORT: '0',
-    SIDECAR_METRICS_PORT: String(metrics),
+    SIDECAR_METRICS_PORT: '0',
     SIDECAR_INGRESS_REGISTERED_ADDRESS: '127.0.0.1',
     SIDECAR_INGRESS_HEALTH_INTERVAL: '50ms',
     SIDECAR_INGRESS_UNHEALTHY_AFTER: '2',
@@ -55,17 +53,18 @@ export async function startSidecar(settings: Readonly<Record<string, string>>): 
       done(code);
     });
   });
-  const portOf = async (direction: string): Promise<number> => {
-    const line = new RegExp(`"port":(\\d+),"msg":"${direction} listens"`);
-    const [, port] = await until(`${direction} listens`, () => {
+  const portOf = async (message: string): Promise<number> => {
+    const line = new RegExp(`"port":(\\d+),"msg":"${message}"`);
+    const [, port] = await until(message, () => {
       if (ended) throw new Error(`the sidecar has ended:\n${output}`);
       return line.exec(output) ?? undefined;
     });
     return Number(port);
   };
+  const metrics = await portOf('metrics are served');
   const has = (name: string): boolean => (settings[name] ?? '') !== '';
-  const egressPort = settings['SIDECAR_EGRESS_ENABLED'] === 'false' ? 0 : await portOf('egress');
-  const ingressPort = has('SIDECAR_INGRESS_SERVICE') ? await portOf('ingress') : 0;
+  const egressPort = settings['SIDECAR_EGRESS_ENABLED'] === 'false' ? 0 : await portOf('egress listens');
+  const ingressPort = has('SIDECAR_INGRESS_SERVICE') ? await portOf('ingress listens') : 0;
   return {
     egress: `http://127.0.0.1:${egressPort}`,
     ingress: `${has('SIDECAR_INGRESS_TLS_CERT') ? 'https' : 'http'}://127.0.0.1:${ingressPort}`,

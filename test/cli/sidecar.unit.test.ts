@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -45,4 +47,28 @@ test('what is wrong is said, with exit code 1', async () => {
   const unreadable = await checked([], { ...QUIET, SIDECAR_SIGNALBOX_TOKEN_FILE: file });
   expect(unreadable.code).toBe(1);
   expect(unreadable.err).toContain(`signalbox.tokenFile: ${file} cannot be read`);
+});
+
+test('a port that is taken is said in one sentence, and nothing goes on', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const port = String((taken.address() as AddressInfo).port);
+  for (const where of ['egress', 'ingress', 'metrics']) {
+    const { io, ran } = terminal({
+      env: {
+        SIDECAR_SIGNALBOX_URLS: 'http://127.0.0.1:1',
+        SIDECAR_LOG_LEVEL: 'silent',
+        SIDECAR_EGRESS_PORT: '0',
+        SIDECAR_INGRESS_PORT: '0',
+        SIDECAR_INGRESS_HOST: '127.0.0.1',
+        SIDECAR_INGRESS_SERVICE: 'orders.example.com',
+        SIDECAR_METRICS_PORT: '0',
+        [`SIDECAR_${where.toUpperCase()}_PORT`]: port,
+      },
+    });
+    expect(await run(['sidecar'], io)).toBe(1);
+    expect(ran.err).toContain(`${where}.port: nobody can listen at 127.0.0.1:${port} (EADDRINUSE)`);
+    expect(ran.err).not.toContain('mistake');
+  }
+  taken.close();
 });

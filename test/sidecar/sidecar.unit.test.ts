@@ -138,7 +138,7 @@ ingress: {service: web.example.com, healthPath: /ready, check: http}`);
     ],
     faults: [
       'signalbox.tokenFile: /run/token cannot be read (ENOENT).',
-      'ingress.port: nobody can listen at 0.0.0.0:4481 (EADDRINUSE). Is the sidecar running already?',
+      'ingress.port: nobody can listen at 0.0.0.0:4481 (EADDRINUSE). Is the sidecar running already? If not, set another one; 0 takes one that is free.',
     ],
   });
 });
