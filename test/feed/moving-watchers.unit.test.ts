@@ -12,6 +12,7 @@ import { CLOSE } from '../../src/protocol/close-codes.ts';
 import { CountingMetrics } from '../support/counting-metrics.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { testPeer } from '../support/peer.ts';
+import { histories } from '../support/histories.ts';
 import { Random } from '../support/random.ts';
 import { CheckedSubscription, Model } from './checked-client.ts';
 import { randomEntries } from './random-entries.ts';
@@ -19,8 +20,7 @@ import { SELECTORS } from './random-items.ts';
 import { SimClient, type World } from './sim-client.ts';
 
 const NODES = 3;
-/** Whoever asks for more histories than usual waits for them. */
-const LONG_MS = process.env['SIM_RUNS'] === undefined ? undefined : 3_600_000;
+const HISTORIES = histories(60, 1000);
 const POLL = testPeer('poll');
 
 /** A database whose reads take some time, in which everything else goes on. */
@@ -319,28 +319,19 @@ class ManyNodesSimulation implements World {
 
 async function run(seed: number, steps: number): Promise<ManyNodesSimulation> {
   const sim = new ManyNodesSimulation(seed);
-  try {
-    await sim.start();
-    for (let i = 0; i < steps; i++) await sim.step();
-    await sim.settle();
-  } catch (error) {
-    throw new Error(`SIM_SEED=${seed}: ${(error as Error).message}`, { cause: error });
-  }
+  await sim.start();
+  for (let i = 0; i < steps; i++) await sim.step();
+  await sim.settle();
   return sim;
 }
 
 test(
   'PUSH1 PUSH2 PUSH3 PUSH4 PUSH5 PUSH6 PUSH8 PUSH11 hold for those who move between nodes that lag behind one another',
   async () => {
-    const only = process.env['SIM_SEED'];
-    const seeds =
-      only === undefined
-        ? Array.from({ length: Number(process.env['SIM_RUNS'] ?? 60) }, (_, i) => i + 1)
-        : [Number(only)];
     const seen = { events: 0, polled: 0, ahead: 0, behind: 0, reads: 0, turnedAway: 0 };
     const resumes = { memory: 0, log: 0, snapshot: 0 };
     const reasons = new Map<string, number>();
-    for (const seed of seeds) {
+    await HISTORIES.play(async (seed) => {
       const sim = await run(seed, 300);
       for (const client of sim.clients) {
         for (const { events } of client.subs.values()) seen.events += events;
@@ -354,18 +345,18 @@ test(
       seen.reads += sim.metrics.logReads;
       for (const from of ['memory', 'log', 'snapshot'] as const) resumes[from] += sim.metrics.resumes[from];
       for (const reason of [...sim.metrics.resets, ...sim.reasons]) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-    }
+    });
     if (process.env['SIM_TELL'] !== undefined)
       process.stdout.write(`${JSON.stringify({ seen, resumes, reasons: [...reasons] })}\n`);
     // The log is never behind anybody, so nobody is told that they come from the future.
     expect(reasons.get('future')).toBeUndefined();
-    if (only !== undefined) return;
+    if (HISTORIES.single) return;
     // Nothing of this would show in histories in which nothing happens.
-    expect(seen.ahead).toBeGreaterThan(seeds.length);
+    expect(seen.ahead).toBeGreaterThan(HISTORIES.seeds.length);
     expect(seen.behind).toBeGreaterThan(0);
-    expect(seen.events).toBeGreaterThan(seeds.length * 10);
-    expect(seen.polled).toBeGreaterThan(seeds.length * 5);
+    expect(seen.events).toBeGreaterThan(HISTORIES.seeds.length * 10);
+    expect(seen.polled).toBeGreaterThan(HISTORIES.seeds.length * 5);
     for (const reason of ['epoch', 'trimmed', 'fenced']) expect([reason, reasons.has(reason)]).toEqual([reason, true]);
   },
-  LONG_MS,
+  HISTORIES.timeoutMs,
 );

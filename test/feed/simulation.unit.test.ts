@@ -6,6 +6,7 @@ import { poll } from '../../src/edge/long-poll.ts';
 import { Hub } from '../../src/feed/hub.ts';
 import { Tail } from '../../src/feed/tail.ts';
 import { CLOSE } from '../../src/protocol/close-codes.ts';
+import { histories } from '../support/histories.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { Random } from '../support/random.ts';
 import { inertHubMetrics } from '../support/inert.ts';
@@ -223,27 +224,24 @@ async function run(seed: number, steps: number): Promise<{ events: number; sim: 
   return { events: await sim.settle(), sim };
 }
 
+const HISTORIES = histories(100, 1000);
+
 describe('the feed under random histories', () => {
-  test('PUSH1 PUSH2 PUSH3 PUSH4 PUSH5 PUSH6 PUSH7 PUSH8 hold for every subscription of random histories', async () => {
-    let events = 0;
-    let polled = 0;
-    const only = process.env['SIM_SEED'];
-    const seeds =
-      only === undefined
-        ? Array.from({ length: Number(process.env['SIM_RUNS'] ?? 100) }, (_, i) => i + 1)
-        : [Number(only)];
-    for (const seed of seeds) {
-      try {
+  test(
+    'PUSH1 PUSH2 PUSH3 PUSH4 PUSH5 PUSH6 PUSH7 PUSH8 hold for every subscription of random histories',
+    async () => {
+      let events = 0;
+      let polled = 0;
+      await HISTORIES.play(async (seed) => {
         const done = await run(seed, 250);
         events += done.events;
         polled += done.sim.polledEvents;
-      } catch (error) {
-        throw new Error(`SIM_SEED=${seed}: ${(error as Error).message}`, { cause: error });
-      }
-    }
-    expect(events).toBeGreaterThan(only === undefined ? 1000 : -1);
-    expect(polled).toBeGreaterThan(only === undefined ? 1000 : -1);
-  });
+      });
+      expect(events).toBeGreaterThan(HISTORIES.single ? -1 : 1000);
+      expect(polled).toBeGreaterThan(HISTORIES.single ? -1 : 1000);
+    },
+    HISTORIES.timeoutMs,
+  );
 
   test('PUSH9: a socket that never reads is cut off with a position, and costs a bounded queue', async () => {
     const sim = new Simulation(7);

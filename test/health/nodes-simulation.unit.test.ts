@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { histories } from '../support/histories.ts';
 import type { SimNode } from './sim-node.ts';
 import { World } from './sim-world.ts';
 
@@ -90,21 +91,15 @@ async function mishap(world: World): Promise<void> {
   else for (const each of world.clients) if (random.chance(0.6)) world.begin(each);
 }
 
-const RUNS = Number(process.env['NODES_RUNS'] ?? 20);
-const ONLY = process.env['NODES_SEED'];
+const HISTORIES = histories(20, 2000, 'NODES');
 const BROKEN = process.env['NODES_BROKEN']?.split(',') ?? [];
 
 async function judge(name: string, run: (seed: number) => Promise<World>): Promise<Record<string, number>> {
-  const seeds = ONLY === undefined ? Array.from({ length: RUNS }, (_, i) => i + 1) : [Number(ONLY)];
   const totals: Record<string, number> = {};
-  for (const seed of seeds) {
-    try {
-      const { stats } = await run(seed);
-      for (const [what, count] of Object.entries(stats)) totals[what] = (totals[what] ?? 0) + count;
-    } catch (error) {
-      throw new Error(`NODES_SEED=${seed}, ${name}: ${(error as Error).message}`, { cause: error });
-    }
-  }
+  await HISTORIES.play(async (seed) => {
+    const { stats } = await run(seed);
+    for (const [what, count] of Object.entries(stats)) totals[what] = (totals[what] ?? 0) + count;
+  });
   if (process.env['SIM_STATS'] !== undefined) process.stdout.write(`${name}: ${JSON.stringify(totals)}\n`);
   return totals;
 }
@@ -116,7 +111,7 @@ describe('several nodes under random histories', () => {
       const totals = await judge('orderly', (seed) => orderly(seed, BROKEN));
       expect(totals['takeovers']).toBeGreaterThan(0);
     },
-    60_000 + RUNS * 2000,
+    HISTORIES.timeoutMs,
   );
 
   test(
@@ -127,6 +122,6 @@ describe('several nodes under random histories', () => {
         expect([what, (totals[what] ?? 0) > 0]).toEqual([what, true]);
       }
     },
-    60_000 + RUNS * 2000,
+    HISTORIES.timeoutMs,
   );
 });

@@ -17,6 +17,7 @@ import { Monitor } from '../../src/health/monitor.ts';
 import type { Finding, Target } from '../../src/health/probe.ts';
 import type { Verdict } from '../../src/registry/commit-loop.ts';
 import { RegistryUnavailable } from '../../src/registry/errors.ts';
+import { histories } from '../support/histories.ts';
 import { Random } from '../support/random.ts';
 
 const GUARD = { min: 4, share: 0.5, windowMs: 5000, holdMs: 8000 };
@@ -733,27 +734,21 @@ async function run(seed: number, steps: number): Promise<Simulation> {
   return sim;
 }
 
-const RUNS = Number(process.env['SIM_RUNS'] ?? 1000);
+const HISTORIES = histories(1000, 100);
 
 describe('health checks under random histories', () => {
   test(
     'INS1 INS2 INS3 INS4 INS5 INS6 REV3 hold',
     async () => {
-      const only = process.env['SIM_SEED'];
-      const seeds = only === undefined ? Array.from({ length: RUNS }, (_, i) => i + 1) : [Number(only)];
       const totals: Record<string, number> = {};
-      for (const seed of seeds) {
-        try {
-          const { stats } = await run(seed, Number(process.env['SIM_STEPS'] ?? 12));
-          for (const [name, count] of Object.entries(stats)) totals[name] = (totals[name] ?? 0) + count;
-        } catch (error) {
-          throw new Error(`SIM_SEED=${seed}: ${(error as Error).message}`, { cause: error });
-        }
-      }
+      await HISTORIES.play(async (seed) => {
+        const { stats } = await run(seed, Number(process.env['SIM_STEPS'] ?? 12));
+        for (const [name, count] of Object.entries(stats)) totals[name] = (totals[name] ?? 0) + count;
+      });
       if (process.env['SIM_STATS'] !== undefined) process.stdout.write(`${JSON.stringify(totals)}\n`);
       // The histories have to be worth something.
-      if (seeds.length >= 50) for (const count of Object.values(totals)) expect(count).toBeGreaterThan(0);
+      if (HISTORIES.seeds.length >= 50) for (const count of Object.values(totals)) expect(count).toBeGreaterThan(0);
     },
-    60_000 + RUNS * 100,
+    HISTORIES.timeoutMs,
   );
 });

@@ -36,14 +36,31 @@ export async function createDatabase(server = serverUrl()): Promise<TestDatabase
   await adminQuery(server, `CREATE DATABASE ${name} TEMPLATE template0`);
   const url = new URL(server);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => adminQuery(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+  return { url: url.href, drop: () => dropDatabase(server, name) };
 }
 
-async function adminQuery(url: string, sql: string): Promise<void> {
+/** Who closed a pool is told so before its connections are gone; one that FORCE ends then is an error nobody awaits. */
+const CLOSING_MS = 1000;
+
+async function dropDatabase(server: string, name: string): Promise<void> {
+  await asAdmin(server, async (client) => {
+    const connected = `SELECT FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'`;
+    for (const end = performance.now() + CLOSING_MS; performance.now() < end; await sleep(10))
+      if ((await client.query(connected, [name])).rowCount === 0) break;
+    await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  });
+}
+
+const adminQuery = (url: string, sql: string): Promise<void> =>
+  asAdmin(url, async (client) => {
+    await client.query(sql);
+  });
+
+async function asAdmin(url: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    await client.query(sql);
+    await work(client);
   } finally {
     await client.end();
   }
