@@ -8,6 +8,7 @@ import type { Gate, Standing, Transport } from '../../src/feed/peer.ts';
 import { CLOSE } from '../../src/protocol/close-codes.ts';
 import { CountedStore } from '../support/counted-store.ts';
 import { ListeningSocket } from '../support/listening-socket.ts';
+import { turns } from '../support/turns.ts';
 import { LiveNode } from './live-node.ts';
 
 const BOT = 'projects/red/service-accounts/bot';
@@ -37,8 +38,6 @@ beforeEach(async () => {
   await node.put(BOT);
   node.hub.flush();
 });
-
-const turns = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 
 function connect(transport: Transport = 'websocket', standing: Sight = sightOf([])): [ListeningSocket, Connection] {
   const socket = new ListeningSocket();

@@ -9,6 +9,7 @@ import { CountedStore } from '../support/counted-store.ts';
 import { CountingMetrics } from '../support/counting-metrics.ts';
 import { ListeningSocket } from '../support/listening-socket.ts';
 import { testPeer } from '../support/peer.ts';
+import { turns } from '../support/turns.ts';
 import { EventStream } from './event-stream.ts';
 import { LiveNode } from './live-node.ts';
 
@@ -119,7 +120,7 @@ describe("PUSH5 a bookmark ahead of this node's data", () => {
   test('several hundred who come at once cost one look at the log', async () => {
     const { open } = shut();
     const sockets = Array.from({ length: 500 }, (_, i) => subscribe(at(2 + (i % 2))));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await turns();
     expect(sockets.every((one) => typesOf(one).at(-1) === 'subscribed')).toBe(true);
     open();
     await synced(sockets);

@@ -7,6 +7,7 @@ import { ListeningSocket } from '../support/listening-socket.ts';
 import { testPeer } from '../support/peer.ts';
 import { LiveNode } from './live-node.ts';
 import { entriesSince } from '../support/entries-since.ts';
+import { turns } from '../support/turns.ts';
 
 let store: CountedStore;
 let metrics: CountingMetrics;
@@ -21,8 +22,6 @@ beforeEach(async () => {
 
 const bare = (limits = {}): Promise<LiveNode> =>
   LiveNode.bare({ heartbeatMs: 60_000, maxSockets: 2000, ...limits }, { store, metrics: metrics.hub });
-const turns = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
-
 function watch(node: LiveNode, since?: number): ListeningSocket {
   const listening = new ListeningSocket();
   const connection = node.hub.connect(listening, testPeer());

@@ -13,6 +13,7 @@ import { rootsOf } from '../../src/tracing/roots.ts';
 import { commandOf, put, region, validate } from '../domain/world.ts';
 import { inertHubMetrics } from '../support/inert.ts';
 import { MemoryStore } from '../support/memory-store.ts';
+import { turns } from '../support/turns.ts';
 import { recorded, traceparent, type Told } from './recorded.ts';
 
 const now = (): number => performance.now();
@@ -77,14 +78,13 @@ const traced = (id: string, trace?: string): CatalogCommand => ({
   ...(commandOf([put(region(id))]) as CatalogCommand),
   ...(trace !== undefined && { trace }),
 });
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 const named = (told: readonly Told[], name: string): Told[] => told.filter((span) => span.name === name);
 
 test('each traced command of a batch has a commit span of its own, and is delivered in its own trace', async () => {
   const { a, b, ear } = await nodes();
   const commands = Array.from({ length: 20 }, (_, i) => traced(`r${i}`, i < 12 ? traceparent(i + 1) : undefined));
   const verdicts = await Promise.all(commands.map((command) => a.loop.execute(command)));
-  await turn();
+  await turns();
   const commits = named(a.finished(), 'commit');
   expect(commits.map(({ trace }) => trace)).toEqual(
     Array.from({ length: 12 }, (_, i) => traceparent(i + 1).slice(3, 35)),
@@ -114,7 +114,7 @@ test('each traced command of a batch has a commit span of its own, and is delive
 test('what is not traced leaves no mark: neither a span nor anything on the bus', async () => {
   const { a, b, ear } = await nodes();
   await a.loop.execute(traced('r1'));
-  await turn();
+  await turns();
   expect([...a.finished(), ...b.finished()]).toEqual([]);
   expect(ear.heard).toHaveLength(1);
   expect(ear.heard[0]).not.toHaveProperty('trace');
@@ -127,7 +127,7 @@ test('what changes nothing, is refused or fails says so, and nothing is delivere
   await a.loop.execute({ ...traced('r1', traceparent(2)), expect: 'absent' });
   store.failing = 'unavailable';
   await expect(a.loop.execute(traced('r3', traceparent(3)))).rejects.toThrow();
-  await turn();
+  await turns();
   const [unchanged, refused, failed, ...more] = a.finished();
   expect(more).toEqual([]);
   expect(unchanged).toMatchObject({ name: 'commit', 'signalbox.outcome': 'unchanged', 'signalbox.changes': 0 });
@@ -143,9 +143,9 @@ test('news without its entries is received when the log has been read, and news 
   store.commitNow({ epoch: 'e1', base: 0, entries: [entry] });
   bus.publish({ epoch: 'e1', from: 1, to: 1, trace });
   bus.publish({ epoch: 'e1', from: 1, to: 1, trace });
-  await turn();
+  await turns();
   bus.publish({ epoch: 'e1', from: 1, to: 1, trace });
-  await turn();
+  await turns();
   const outcomes = named(b.finished(), 'receive').map((span) => span['signalbox.outcome']);
   expect(outcomes).toEqual(['abandoned', 'folded', 'known']);
   expect(named(b.finished(), 'deliver')).toHaveLength(1);
