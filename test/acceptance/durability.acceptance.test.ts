@@ -102,7 +102,7 @@ async function audit(url: string, ledger: Ledger, sent: ReadonlyMap<string, Writ
 }
 
 interface Database {
-  readonly home: Home;
+  readonly home: Pick<Home, 'env' | 'drop'>;
   /** Ends the database's own processes and starts them again, where it has any. */
   readonly crash: () => Promise<void>;
 }
@@ -116,7 +116,7 @@ const KILLABLE: readonly { readonly database: string; readonly open: () => Promi
     database: 'PostgreSQL, which is killed too',
     open: async () => {
       const server = await startPostgres();
-      const home: Home = { env: { DATABASE_URL: server.url }, drop: () => server.destroy() };
+      const home = { env: { DATABASE_URL: server.url }, drop: () => server.destroy() };
       return {
         home,
         crash: async () => {

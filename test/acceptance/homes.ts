@@ -1,4 +1,7 @@
-import { cpSync } from 'node:fs';
+import { PGlite } from '@electric-sql/pglite';
+import { cpSync, realpathSync } from 'node:fs';
+import pg from 'pg';
+import { ensureDataDirectory } from '../../src/store/embedded/data-directory.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { madeOnce } from '../support/shared-directory.ts';
 import { temporaryDirectory } from '../support/signalbox.ts';
@@ -7,6 +10,8 @@ import { startNode } from './nodes.ts';
 /** Where a node keeps what it must not lose; it outlives every node that is started on it. */
 export interface Home {
   readonly env: Readonly<Record<string, string>>;
+  /** Runs a statement past every node; where the database is embedded, while none runs on it. */
+  run(sql: string): Promise<void>;
   drop(): Promise<void>;
 }
 
@@ -30,6 +35,11 @@ export async function embeddedHome(): Promise<EmbeddedHome> {
   return {
     env: { DATA_DIR: path },
     path,
+    run: async (sql) => {
+      const db = await PGlite.create(await ensureDataDirectory(realpathSync(path)));
+      await db.exec(sql);
+      await db.close();
+    },
     drop: () => {
       remove();
       return Promise.resolve();
@@ -39,7 +49,16 @@ export async function embeddedHome(): Promise<EmbeddedHome> {
 
 export async function postgresHome(): Promise<Home> {
   const database = await createDatabase();
-  return { env: { DATABASE_URL: database.url }, drop: () => database.drop() };
+  return {
+    env: { DATABASE_URL: database.url },
+    run: async (sql) => {
+      const client = new pg.Client({ connectionString: database.url });
+      await client.connect();
+      await client.query(sql);
+      await client.end();
+    },
+    drop: () => database.drop(),
+  };
 }
 
 /** For `describe.each`: the two databases that every node can stand on. */

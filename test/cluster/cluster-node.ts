@@ -24,7 +24,10 @@ export interface NodeOptions {
   readonly logs?: string | undefined;
 }
 
-const PRELOAD = resolve('test/cluster/skewed-clock.mjs');
+const PRELOADED = ['test/cluster/skewed-clock.mjs', 'test/cluster/named-checks.mjs'].flatMap((path) => [
+  '--import',
+  resolve(path),
+]);
 const READY_MS = 60_000;
 const LOOK_MS = 50;
 /** How soon a process that has ended by itself is started again. */
@@ -91,7 +94,7 @@ export class ClusterNode {
     const urls = { DATABASE_URL: postgres.url, REDIS_URL: redis.url, NODE_NAME: this.name, SKEW_FILE: skewFile };
     const started = await spawnSignalbox({
       port: this.#port,
-      nodeArgs: ['--import', PRELOAD],
+      nodeArgs: PRELOADED,
       env: { ...env, ...urls },
     });
     this.#process = started;

@@ -65,6 +65,12 @@ export interface Hold extends Stretch {
   readonly group: string;
 }
 
+/** It was checked. `by`: the node says so itself, as nodes of the harness do. */
+export interface Asking {
+  readonly at: number;
+  readonly by: string;
+}
+
 /** One instance as it was in truth, whatever Signalbox believed. */
 export interface Life {
   readonly name: string;
@@ -80,8 +86,8 @@ export interface Life {
   readonly deaths: Death[];
   /** Asked to be removed, each from the moment it was asked. */
   readonly leavings: number[];
-  /** When it was checked, by whichever node; of those that are checked. */
-  readonly asked?: readonly number[];
+  /** Of those that are checked. */
+  readonly asked?: readonly Asking[];
   /** Of those that are attached to a socket. */
   readonly signs?: Sign[];
 }

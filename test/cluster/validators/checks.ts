@@ -1,6 +1,6 @@
 import { DISTURBING } from '../disturbing.ts';
 import { TAKEOVER_MS } from '../losses.ts';
-import type { Absence, FaultRecord, InstanceEvent, Life, Stretch, Violation } from '../record.ts';
+import type { Absence, Asking, FaultRecord, InstanceEvent, Life, Stretch, Violation } from '../record.ts';
 import { overlaps } from '../stretches.ts';
 
 export interface Checks {
@@ -14,15 +14,19 @@ export interface Checks {
   readonly until: number;
 }
 
-/** Two checks of one target that lie closer together than this share of the interval are of two nodes, or of one twice. */
+/** Two checks of one target that lie closer together than this share of the interval are of two slots only when the first one is late. */
 const CLOSE = 0.5;
+/** A node that is late makes up for it within so many checks. */
+const LATE_CHECKS = 10;
+/** Later than this share of the interval is late. */
+const ON_TIME = 0.2;
 /** Slots are kept to within a tick, and corrections of the shared clock. */
 const LONG = 1.05;
 const TICKS_MS = 1000;
 
 /**
- * Nobody is checked twice within an interval, and everybody is once. After nodes were lost or came, checks of the last moments are
- * made again, and nobody is left out for longer than the takeovers take (decisions/0018).
+ * Nobody is checked by two nodes within an interval, or for one slot twice, and everybody is once. After nodes were lost or came,
+ * checks of the last moments are made again, and nobody is left out for longer than the takeovers take (decisions/0018).
  */
 export function checks(run: Checks): Violation[] {
   const turmoil = run.faults
@@ -30,30 +34,42 @@ export function checks(run: Checks): Violation[] {
     .map(({ from, recovered }) => ({ from, until: recovered + TAKEOVER_MS }));
   return run.lives
     .filter(({ check }) => check === 'http')
-    .flatMap((life) =>
-      pairsOf(life, run).flatMap(([earlier, later]) => {
+    .flatMap((life) => {
+      const all = askingsOf(life, run);
+      return all.slice(1).flatMap(({ at: later, by }, i) => {
+        const { at: earlier, by: byEarlier } = all[i] as Asking;
         const gap = later - earlier;
         if (run.stalls.some(overlaps(earlier - life.everyMs, later))) return [];
         const turmoils = turmoil.filter(overlaps(earlier - life.everyMs, later)).length;
         const isTurmoil = turmoils > 0;
-        const evidence = { earlier, later, gapMs: gap, asked: life.asked?.filter((at) => Math.abs(at - later) < 8000) };
-        if (gap < CLOSE * life.everyMs && !isTurmoil)
+        const evidence = { earlier, later, gapMs: gap, asked: all.filter(({ at }) => Math.abs(at - later) < 8000) };
+        const isTwice = by !== byEarlier || !isMadeUp(all, i + 1, life.everyMs);
+        if (gap < CLOSE * life.everyMs && isTwice && !isTurmoil)
           return [{ promise: 'checks', what: `${life.name} was checked twice within ${Math.round(gap)} ms`, evidence }];
         const limit = LONG * life.everyMs + TICKS_MS + turmoils * TAKEOVER_MS;
         const isAway = run.absences.filter(({ ofLeasesOnly }) => ofLeasesOnly !== true).some(overlaps(earlier, later));
         if (gap <= limit || isAway || life.deaths.some(overlaps(earlier, later))) return [];
         return [{ promise: 'checks', what: `${life.name} was not checked for ${Math.round(gap)} ms`, evidence }];
-      }),
-    );
+      });
+    });
 }
 
 /**
- * Each check with the next. Until something is decided about a new instance it is checked once a second, whenever it registered, and
- * then at its turn, which may come sooner than an interval after that.
+ * Whether this check may be of a slot of its own, though it follows closely on another: the slots stay where they are however late a
+ * check is (health/poll), so that there were as many intervals as checks since one that was on time.
  */
-function pairsOf({ name, everyMs, asked = [] }: Life, { events, from, until }: Checks): [number, number][] {
+function isMadeUp(all: readonly Asking[], i: number, everyMs: number): boolean {
+  const { at } = all[i] as Asking;
+  const before = all.slice(Math.max(0, i - LATE_CHECKS), i - 1).toReversed();
+  return before.some((other, n) => at - other.at >= (n + 2 - ON_TIME) * everyMs);
+}
+
+/**
+ * Until something is decided about a new instance it is checked once a second, whenever it registered, and then at its turn, which may
+ * come sooner than an interval after that.
+ */
+function askingsOf({ name, everyMs, asked = [] }: Life, { events, from, until }: Checks): Asking[] {
   const decided = events.find((event) => event.name === name && event.passing === true)?.before ?? Infinity;
   const begin = Math.max(from, decided + 2 * everyMs);
-  const all = asked.filter((at) => at >= begin && at <= until);
-  return all.slice(1).map((at, i): [number, number] => [all[i] ?? at, at]);
+  return asked.filter(({ at }) => at >= begin && at <= until);
 }

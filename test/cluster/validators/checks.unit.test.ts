@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals';
-import type { FaultRecord, InstanceEvent, Life } from '../record.ts';
+import type { Asking, FaultRecord, InstanceEvent, Life } from '../record.ts';
 import { checks, type Checks } from './checks.ts';
 
 const EVERY_MS = 1000;
 
-const life = (asked: number[], rest: Partial<Life> = {}): Life => ({
+const life = (asked: (number | Asking)[], rest: Partial<Life> = {}): Life => ({
   name: 'instances/a',
   group: 's/eu',
   check: 'http',
@@ -13,7 +13,7 @@ const life = (asked: number[], rest: Partial<Life> = {}): Life => ({
   renewals: [],
   deaths: [],
   leavings: [],
-  asked,
+  asked: asked.map((one) => (typeof one === 'number' ? { at: one, by: 'node-0' } : one)),
   ...rest,
 });
 const DECIDED: InstanceEvent = {
@@ -68,6 +68,20 @@ test('complains of two within an interval, unless nodes were lost or came just t
   expect(run(twice, { faults: [fault('kill', 13_000, 15_000)] })).toEqual([]);
   expect(run(twice, { faults: [fault('kill', 8000, 10_000)] })).toEqual([]);
   expect(run(twice, { stalls: [{ from: 14_020, until: 14_200 }] })).toEqual([]);
+});
+
+test('a node that is late makes its checks up, but two nodes do not share that', () => {
+  // Slots at full seconds: those of 12 to 16 s, each at another time too late; and that of 12 s when 13 s was due, too.
+  const slowly = [...each(10_000, 2), 12_200, 13_500, 15_400, 16_450, 16_550, ...each(17_000, 3)];
+  const atOnce = [...each(10_000, 2), 13_040, 13_050, ...each(14_000, 3)];
+  const by = (all: number[], node: (at: number) => number): Asking[] =>
+    all.map((at) => ({ at, by: `node-${node(at)}` }));
+  for (const late of [slowly, atOnce]) expect(run(life(late))).toEqual([]);
+  expect(run(life(by(slowly, (at) => Number(at === 16_550))))).toEqual(['checks', 'checks']);
+  expect(run(life(by(atOnce, (at) => Number(at >= 13_050))))).toEqual(['checks']);
+  // One slot twice, however late another one was once.
+  expect(run(life([...slowly, 20_000, 20_005, 21_000]))).toEqual(['checks']);
+  expect(run(life([...each(10_000, 2), 13_040, 13_045, 13_050, ...each(14_000, 3)]))).not.toEqual([]);
 });
 
 test('complains of somebody who is left out, and for longer than a takeover takes when a node was lost', () => {

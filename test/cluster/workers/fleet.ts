@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../acceptance/until.ts';
 import { Random } from '../../support/random.ts';
 import type { Answer } from '../../support/signalbox.ts';
-import type { Life } from '../record.ts';
+import type { Asking, Life } from '../record.ts';
 import type { Door } from '../subscriber.ts';
 import { Attached } from './attached.ts';
 import { Heartbeats } from './heartbeats.ts';
@@ -158,7 +158,7 @@ export class Fleet {
     return { listener, living: await this.#register(service, listener.port, HTTP, listener.asked) };
   }
 
-  #register(service: string, port: number, check: object, asked?: readonly number[]): Promise<Living> {
+  #register(service: string, port: number, check: object, asked?: readonly Asking[]): Promise<Living> {
     const body = { service, protocol: 'http', address: '127.0.0.1', port, region: REGION, check };
     return Living.register(this.#random.pick(this.#options.doors), body, asked);
   }

@@ -1,11 +1,12 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Asking } from '../record.ts';
 
 /** Something to check, in this process: it answers 200 until it dies, and again on the same port when it comes back. */
 export class Listener {
   readonly port: number;
-  /** When it was asked, each time. */
-  readonly asked: number[] = [];
+  /** Each time that it was asked. */
+  readonly asked: Asking[] = [];
   #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -34,8 +35,8 @@ export class Listener {
   }
 
   #serve(server: Server): void {
-    server.on('request', (_request, response) => {
-      this.asked.push(performance.now());
+    server.on('request', (request, response) => {
+      this.asked.push({ at: performance.now(), by: request.headers['user-agent'] ?? '' });
       response.writeHead(200).end();
     });
     server.on('connection', (socket: Socket) => {

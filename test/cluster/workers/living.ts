@@ -1,7 +1,7 @@
 import type { Answer } from '../../support/signalbox.ts';
 import { parseDuration } from '../../../src/domain/duration.ts';
 import { ask } from '../ask.ts';
-import type { Death, Life, Sign } from '../record.ts';
+import type { Asking, Death, Life, Sign } from '../record.ts';
 import type { Door } from '../subscriber.ts';
 
 /** So long a request may wait in the buffers of a node that stands still. */
@@ -42,7 +42,7 @@ export class Living {
   }
 
   /** Registers it for the first time; throws unless that works. */
-  static async register(door: Door, body: Registering, asked?: readonly number[]): Promise<Living> {
+  static async register(door: Door, body: Registering, asked?: readonly Asking[]): Promise<Living> {
     const sentAt = performance.now();
     const answer = await ask(door.url, 'POST', '/v1/instances', body);
     if (answer?.status !== 201) throw new Error(`not registered: ${answer?.status} ${JSON.stringify(answer?.body)}`);
