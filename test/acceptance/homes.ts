@@ -1,6 +1,5 @@
 import { PGlite } from '@electric-sql/pglite';
 import { cpSync, realpathSync } from 'node:fs';
-import pg from 'pg';
 import { ensureDataDirectory } from '../../src/store/embedded/data-directory.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { madeOnce } from '../support/shared-directory.ts';
@@ -51,12 +50,7 @@ export async function postgresHome(): Promise<Home> {
   const database = await createDatabase();
   return {
     env: { DATABASE_URL: database.url },
-    run: async (sql) => {
-      const client = new pg.Client({ connectionString: database.url });
-      await client.connect();
-      await client.query(sql);
-      await client.end();
-    },
+    run: (sql) => database.run(sql),
     drop: () => database.drop(),
   };
 }

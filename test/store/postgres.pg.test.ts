@@ -10,12 +10,7 @@ storeContract('PostgreSQL', async () => {
   return {
     open: () => openPostgres({ url: database.url }),
     exclusive: false,
-    run: async (sql) => {
-      const admin = new pg.Client({ connectionString: database.url });
-      await admin.connect();
-      await admin.query(sql);
-      await admin.end();
-    },
+    run: (sql) => database.run(sql),
     dispose: () => database.drop(),
   };
 });

@@ -23,6 +23,7 @@ export function serverUrl(): string | undefined {
 
 export interface TestDatabase {
   url: string;
+  run(sql: string): Promise<void>;
   /** Ends every connection to the database and removes it. */
   drop(): Promise<void>;
 }
@@ -36,7 +37,7 @@ export async function createDatabase(server = serverUrl()): Promise<TestDatabase
   await adminQuery(server, `CREATE DATABASE ${name} TEMPLATE template0`);
   const url = new URL(server);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => dropDatabase(server, name) };
+  return { url: url.href, run: (sql) => adminQuery(url.href, sql), drop: () => dropDatabase(server, name) };
 }
 
 /** Who closed a pool is told so before its connections are gone; one that FORCE ends then is an error nobody awaits. */
