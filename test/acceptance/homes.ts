@@ -1,6 +1,5 @@
-import { PGlite } from '@electric-sql/pglite';
-import { cpSync, realpathSync } from 'node:fs';
-import { ensureDataDirectory } from '../../src/store/embedded/data-directory.ts';
+import { cpSync } from 'node:fs';
+import { runEmbedded } from '../support/embedded.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { madeOnce } from '../support/shared-directory.ts';
 import { temporaryDirectory } from '../support/signalbox.ts';
@@ -34,11 +33,7 @@ export async function embeddedHome(): Promise<EmbeddedHome> {
   return {
     env: { DATA_DIR: path },
     path,
-    run: async (sql) => {
-      const db = await PGlite.create(await ensureDataDirectory(realpathSync(path)));
-      await db.exec(sql);
-      await db.close();
-    },
+    run: (sql) => runEmbedded(path, sql),
     drop: () => {
       remove();
       return Promise.resolve();

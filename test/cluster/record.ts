@@ -65,10 +65,10 @@ export interface Hold extends Stretch {
   readonly group: string;
 }
 
-/** It was checked. `by`: the node says so itself, as nodes of the harness do. */
+/** It was checked. `by`: by which node, as those of the harness say themselves. */
 export interface Asking {
   readonly at: number;
-  readonly by: string;
+  readonly by: string | undefined;
 }
 
 /** One instance as it was in truth, whatever Signalbox believed. */

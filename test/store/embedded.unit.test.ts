@@ -1,9 +1,8 @@
-import { PGlite } from '@electric-sql/pglite';
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ensureDataDirectory } from '../../src/store/embedded/data-directory.ts';
 import { openEmbedded } from '../../src/store/embedded/embedded.ts';
+import { runEmbedded } from '../support/embedded.ts';
 import { storeContract } from './contract.ts';
 
 storeContract('embedded', async () => {
@@ -11,11 +10,7 @@ storeContract('embedded', async () => {
   return {
     open: () => openEmbedded({ dir }),
     exclusive: true,
-    run: async (sql) => {
-      const db = await PGlite.create(await ensureDataDirectory(realpathSync(dir)));
-      await db.exec(sql);
-      await db.close();
-    },
+    run: (sql) => runEmbedded(dir, sql),
     dispose: async () => rmSync(dir, { recursive: true, force: true }),
   };
 });

@@ -34,17 +34,21 @@ export function checks(run: Checks): Violation[] {
     .map(({ from, recovered }) => ({ from, until: recovered + TAKEOVER_MS }));
   return run.lives
     .filter(({ check }) => check === 'http')
-    .flatMap((life) => {
+    .flatMap((life): Violation[] => {
       const all = askingsOf(life, run);
+      const nameless = all.filter(({ by }) => by === undefined);
+      if (nameless.length > 0)
+        return [
+          { promise: 'checks', what: `${life.name}: checks do not say of which node they are`, evidence: nameless },
+        ];
       return all.slice(1).flatMap(({ at: later, by }, i) => {
         const { at: earlier, by: byEarlier } = all[i] as Asking;
         const gap = later - earlier;
         if (run.stalls.some(overlaps(earlier - life.everyMs, later))) return [];
         const turmoils = turmoil.filter(overlaps(earlier - life.everyMs, later)).length;
-        const isTurmoil = turmoils > 0;
         const evidence = { earlier, later, gapMs: gap, asked: all.filter(({ at }) => Math.abs(at - later) < 8000) };
-        const isTwice = by !== byEarlier || !isMadeUp(all, i + 1, life.everyMs);
-        if (gap < CLOSE * life.everyMs && isTwice && !isTurmoil)
+        const isClose = gap < CLOSE * life.everyMs && turmoils === 0;
+        if (isClose && (by !== byEarlier || !isMadeUp(all, i + 1, life.everyMs)))
           return [{ promise: 'checks', what: `${life.name} was checked twice within ${Math.round(gap)} ms`, evidence }];
         const limit = LONG * life.everyMs + TICKS_MS + turmoils * TAKEOVER_MS;
         const isAway = run.absences.filter(({ ofLeasesOnly }) => ofLeasesOnly !== true).some(overlaps(earlier, later));
@@ -55,8 +59,9 @@ export function checks(run: Checks): Violation[] {
 }
 
 /**
- * Whether this check may be of a slot of its own, though it follows closely on another: the slots stay where they are however late a
- * check is (health/poll), so that there were as many intervals as checks since one that was on time.
+ * Whether this check may be of a slot of its own, though it follows closely on another of the same node: the slots stay where they are
+ * however late a check is (health/poll), so that there were as many intervals as checks since one that was on time. How late the first
+ * one after a death or a loss is cannot be seen, so that what was left out before it counts as well.
  */
 function isMadeUp(all: readonly Asking[], i: number, everyMs: number): boolean {
   const { at } = all[i] as Asking;

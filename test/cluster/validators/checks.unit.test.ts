@@ -84,6 +84,10 @@ test('a node that is late makes its checks up, but two nodes do not share that',
   expect(run(life([...each(10_000, 2), 13_040, 13_045, 13_050, ...each(14_000, 3)]))).not.toEqual([]);
 });
 
+test('complains when checks do not say of which node they are', () => {
+  expect(run(life([...each(10_000, 2), { at: 12_000, by: undefined }]))).toEqual(['checks']);
+});
+
 test('complains of somebody who is left out, and for longer than a takeover takes when a node was lost', () => {
   const left = (forMs: number): Life => life([...each(10_000, 3), 12_000 + forMs]);
   expect(run(left(2000))).toEqual([]);

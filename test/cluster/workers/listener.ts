@@ -2,6 +2,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Asking } from '../record.ts';
 
+/** As named-checks.mjs makes it. */
+const NAMED = /^signalbox-check (.+)$/;
+
 /** Something to check, in this process: it answers 200 until it dies, and again on the same port when it comes back. */
 export class Listener {
   readonly port: number;
@@ -36,7 +39,7 @@ export class Listener {
 
   #serve(server: Server): void {
     server.on('request', (request, response) => {
-      this.asked.push({ at: performance.now(), by: request.headers['user-agent'] ?? '' });
+      this.asked.push({ at: performance.now(), by: NAMED.exec(request.headers['user-agent'] ?? '')?.[1] });
       response.writeHead(200).end();
     });
     server.on('connection', (socket: Socket) => {
